@@ -1,0 +1,29 @@
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+
+.PHONY: setup lint format type test nightly bench docs
+
+setup: $(BIN)/luocheck
+
+$(BIN)/luocheck: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	@touch $@
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+type: setup
+	$(BIN)/mypy
+
+test: setup
+	$(BIN)/python -m pytest -n auto
+
+nightly: setup
+	$(BIN)/python -m pytest -n auto -m 'nightly or not nightly'

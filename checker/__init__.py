@@ -1,0 +1,4 @@
+"""Questions about a model."""
+
+if __name__ != "luocheck.checker":
+    raise ImportError("import luocheck.checker, not checker")

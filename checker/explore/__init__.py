@@ -1,0 +1,1 @@
+"""Exhaustive exploration, breadth first: every state, every transition, shortest witnesses."""

@@ -1,0 +1,251 @@
+"""All instances of a scope explored, and one verdict for each claim."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from luocheck.checker.explore.limits import Limits, Stopped
+from luocheck.checker.explore.lock_order import lock_cycles
+from luocheck.checker.explore.monitors import Monitors
+from luocheck.checker.explore.search import Coverage, Discovery, InstanceSearch, Moment
+from luocheck.checker.explore.ways import Traps, recoverable, stuck
+from luocheck.checker.explore.witnesses import Narrator, Path, best_path, cost
+from luocheck.model.answer import Clause, Result, Verdict, Witness
+from luocheck.model.instances import Instance, instances
+from luocheck.model.ir import statements as st
+from luocheck.model.ir.system import Kind, Property, Scope, System, Topology
+from luocheck.model.semantics.machine import Machine
+from luocheck.model.semantics.statements import Program
+
+
+@dataclass(slots=True)
+class Best:
+    """The best witness of a claim so far: its measure (calls, faults, elements, edges) and the witness."""
+
+    key: tuple[int, int, int, int]
+    witness: Witness
+    fewest_elements: bool
+
+
+@dataclass(slots=True)
+class Exploration:
+    """What an exploration found.
+
+    stopped: why it is not complete, or None.  levels: how many states each level has, over all instances.  never_fired: events and
+    `fail` lines that no transition used (complete explorations only say something about the scope).
+    """
+
+    system: System
+    scope: Scope
+    topology: Topology | None
+    verdicts: tuple[Verdict, ...] = ()
+    states: int = 0
+    transitions: int = 0
+    depth: int = 0
+    instances: int = 0
+    stopped: str | None = None
+    levels: list[int] = field(default_factory=list)
+    events_never_fired: tuple[str, ...] = ()
+    lines_never_fired: tuple[st.Stmt, ...] = ()
+    cuts: dict[str, int] = field(default_factory=dict)
+    old_bytes: int = 0
+
+
+Progress = Callable[[int, int, int], None]
+"""Called now and then with states found, depth, and states waiting in the current instance."""
+
+
+def explore(
+    system: System,
+    scope: Scope,
+    topology: Topology | None = None,
+    *,
+    claims: Sequence[Property] | None = None,
+    limits: Limits | None = None,
+    symmetry: bool = True,
+    witnesses: bool = True,
+    progress: Progress | None = None,
+) -> Exploration:
+    """Explores every instance of a scope and decides the claims (all of the system's when None).
+
+    The verdicts stand in the order of the claims.  A limit ends the exploration early: what was found stays, and what was not decided is
+    unknown, never `holds`.  Raises SpecError when the scope cannot be enumerated or a claim reads through none.
+    """
+    return _Explorer(system, scope, topology, tuple(claims if claims is not None else system.properties), symmetry).run(
+        limits or Limits(), witnesses, progress
+    )
+
+
+class _Explorer:
+    def __init__(
+        self, system: System, scope: Scope, topology: Topology | None, claims: tuple[Property, ...], symmetry: bool
+    ) -> None:
+        self.system = system
+        self.scope = scope
+        self.topology = topology
+        self.claims = claims
+        self.symmetry = symmetry
+        self.by_name = {claim.name: claim for claim in claims}
+        self.best: dict[str, Best] = {}
+        self.depths: dict[str, int] = {}
+        self.seen: set[str] = set()
+        self.unknown: dict[str, str] = {}
+        self.needed: set[str] = set()  # recoverable and stuck claims that were about some state
+        self.coverage = Coverage()
+        self.result = Exploration(system, scope, topology)
+        self.program: Program | None = None
+
+    def run(self, limits: Limits, witnesses: bool, progress: Progress | None) -> Exploration:
+        result = self.result
+        machine: Machine | None = None
+        try:
+            for instance in instances(self.system, self.scope, self.topology, symmetry=self.symmetry):
+                limits.check(result.states)
+                if machine is None or machine.sizes != instance.sizes:
+                    machine = Machine(instance)
+                    self.program = machine.program
+                self._instance(instance, machine, limits, witnesses, progress)
+        except Stopped as stop:
+            result.stopped = stop.reason
+        result.verdicts = tuple(self._verdict(claim) for claim in self.claims)
+        result.cuts = dict(sorted(self.coverage.cuts.items()))
+        self._coverage()
+        return result
+
+    def _instance(self, instance: Instance, machine: Machine, limits: Limits, witnesses: bool, progress: Progress | None) -> None:
+        monitors = Monitors(instance, self.claims)
+        search = InstanceSearch(instance, machine, monitors, self.coverage, keep_edges=monitors.needs_edges)
+        try:
+            search.run(limits, self.result.states, progress)
+            self._ways(search, monitors)
+        finally:
+            self._account(search)
+            self.seen |= monitors.seen
+            narrator: Narrator | None = None
+            for name, discovery in search.discoveries.items():
+                if name not in self.by_name:
+                    continue  # an assertion or a built-in finding that was not asked for
+                if not witnesses:
+                    self.depths[name] = min(discovery.depth, self.depths.get(name, discovery.depth))
+                    continue
+                narrator = narrator or Narrator(instance)
+                self._offer(search, name, discovery, narrator)
+
+    def _account(self, search: InstanceSearch) -> None:
+        result = self.result
+        result.instances += 1
+        result.states += len(search.states)
+        result.transitions += search.transitions
+        result.depth = max(result.depth, search.depth)
+        bounds = [*search.levels, len(search.states)]
+        for level in range(len(bounds) - 1):
+            if level == len(result.levels):
+                result.levels.append(0)
+            result.levels[level] += bounds[level + 1] - bounds[level]
+        while result.levels and result.levels[-1] == 0:
+            result.levels.pop()
+
+    def _ways(self, search: InstanceSearch, monitors: Monitors) -> None:
+        for position, (claim, _, _) in enumerate(monitors.ways):
+            self._trapped(search, claim, recoverable(search, position, claim))
+        for position, (claim, _) in enumerate(monitors.stuck):
+            self._trapped(search, claim, stuck(search, position))
+
+    def _trapped(self, search: InstanceSearch, claim: Property, traps: Traps) -> None:
+        if not traps.vacuous:
+            self.needed.add(claim.name)
+        if traps.unknown:
+            self.unknown[claim.name] = "needs a larger scope: only a path that the scope cut could be a way out"
+        if traps.states:
+            depth = search.depth_of(traps.states[0])
+            moments = [Moment(s, None, (), False, "OK", "state", None, 0, 0) for s in traps.states if search.depth_of(s) == depth]
+            search.discoveries[claim.name] = Discovery(depth, moments)
+
+    def _offer(self, search: InstanceSearch, name: str, discovery: Discovery, narrator: Narrator) -> None:
+        """A discovery of one instance competes with the best of the others."""
+        before = self.best.get(name)
+        calls, faults = cost(search, discovery)
+        if before is not None and (calls, faults) > before.key[:2]:
+            return
+        path: Path = best_path(search, discovery)
+        edges = sum(len(edges) for edges in search.instance.edges)
+        key = (path.calls, path.faults, path.elements, edges)
+        if before is None or key < before.key:
+            witness = narrator.witness(search, path, self.by_name[name], ())
+            self.best[name] = Best(key, witness, path.fewest_elements)
+
+    # ---- verdicts -----------------------------------------------------------------------------------------------
+
+    def _verdict(self, claim: Property) -> Verdict:
+        states = f"{self.result.states:,} state{'' if self.result.states == 1 else 's'}"
+        method = f"exhaustive, {states}" if self.result.stopped is None else f"explored {states}"
+
+        def verdict(result: Result, witness: Witness | None = None, note: str = "") -> Verdict:
+            return Verdict(claim.name, claim.kind.value, claim.doc, result, method, witness, note=note, span=claim.span)
+
+        if claim.kind is Kind.LIVENESS:
+            return verdict(Result.UNKNOWN, note="needs the liveness engine")
+        if claim.name == "lock_order":
+            cycles = lock_cycles(self.system)
+            if not cycles:
+                return verdict(Result.HOLDS)
+            clauses = tuple(Clause(c.text, "taken in a circle", (), c.span) for c in cycles)
+            return verdict(Result.FAILS, Witness(self.scope.name, None, (), (), (), (), (), clauses))
+        best = self.best.get(claim.name)
+        goal = claim.kind is Kind.REACHABLE
+        if best is not None or claim.name in self.depths:
+            witness = self._with_minimality(best) if best is not None else None
+            return verdict(Result.REACHED if goal else Result.FAILS, witness)
+        if self.result.stopped is not None:
+            return verdict(Result.UNKNOWN, note=self.result.stopped)
+        if claim.name in self.unknown:
+            return verdict(Result.UNKNOWN, note=self.unknown[claim.name])
+        if goal:
+            return verdict(Result.UNREACHED)
+        if self._vacuous(claim):
+            return verdict(Result.VACUOUS)
+        return verdict(Result.HOLDS)
+
+    def _with_minimality(self, best: Best) -> Witness:
+        """What is claimed minimal: nothing while some instances were not searched to that depth."""
+        from dataclasses import replace
+
+        if self.result.stopped is not None:
+            return best.witness
+        proved = ["calls", "faults"]
+        if best.fewest_elements:
+            proved += ["elements", "edges"] if self.system.graphs else ["elements"]
+        return replace(best.witness, minimal=tuple(proved))
+
+    def _vacuous(self, claim: Property) -> bool:
+        match claim.kind:
+            case Kind.INVARIANT | Kind.LEMMA | Kind.AFTER | Kind.NEVER:
+                if claim.kind is Kind.NEVER:
+                    assert claim.pattern is not None
+                    return claim.pattern.event not in self.coverage.events
+                return claim.name not in self.seen
+            case Kind.RECOVERABLE | Kind.STUCK:
+                return claim.name not in self.needed
+            case Kind.ASSERT:
+                return not any(
+                    isinstance(self._line(number), st.Assert) and self._line(number).name == claim.name
+                    for number in self.coverage.lines
+                )
+        return False
+
+    def _line(self, number: int) -> st.Stmt:
+        assert self.program is not None
+        return self.program.lines[number]
+
+    def _coverage(self) -> None:
+        if self.program is None:
+            return
+        result = self.result
+        fired = self.coverage.events
+        result.events_never_fired = tuple(e.name for e in self.system.events if e.name not in fired)
+        result.lines_never_fired = tuple(
+            line
+            for number, line in enumerate(self.program.lines)
+            if isinstance(line, st.Fail | st.Panic) and number not in self.coverage.lines
+        )

@@ -1,0 +1,291 @@
+"""Breadth-first search over the states of one instance.
+
+States are numbered in the order in which they are found, so every level is a range of numbers.  For each state the search keeps a
+parent on a shortest path with the fewest faults; for witnesses it keeps all edges that lead one level deeper.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from luocheck.checker.explore.limits import Limits
+from luocheck.checker.explore.monitors import Monitors
+from luocheck.checker.explore.packing import Packing
+from luocheck.model.instances import Instance
+from luocheck.model.ir.system import OK, PANIC, Event
+from luocheck.model.ir.vocabulary import ElemT
+from luocheck.model.semantics.machine import Arguments, Machine
+from luocheck.model.semantics.run import Outcome
+from luocheck.model.semantics.store import Store
+
+
+@dataclass(slots=True)
+class Moment:
+    """A transition that breaks a claim (or a state that does, with `event` None): where it starts and how many faults lead there."""
+
+    source: int
+    event: Event | None
+    arguments: Arguments
+    resumed: bool
+    errno: str
+    kind: str
+    label: str | None
+    faults: int
+    mask: int
+
+
+@dataclass(slots=True)
+class Discovery:
+    """The shallowest moments at which a claim was found broken, or a goal reached: all of one depth."""
+
+    depth: int
+    moments: list[Moment] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Coverage:
+    """What fired: events, lines (numbers of the program), and events that blocked."""
+
+    events: set[str] = field(default_factory=set)
+    lines: set[int] = field(default_factory=set)
+    blocked: set[str] = field(default_factory=set)
+    cuts: dict[str, int] = field(default_factory=dict)
+
+
+class InstanceSearch:
+    """The search of one instance; `run` does it."""
+
+    def __init__(self, instance: Instance, machine: Machine, monitors: Monitors, coverage: Coverage, *, keep_edges: bool) -> None:
+        self.instance = instance
+        self.machine = machine
+        self.monitors = monitors
+        self.coverage = coverage
+        self.packing = Packing(instance)
+        self.states: list[bytes] = []
+        self.number: dict[bytes, int] = {}
+        self.faults = array("q")
+        self.levels: list[int] = []  # number of the first state of each level
+        self.deeper = Edges()  # edges to the next level, for witnesses
+        self.edges = Edges() if keep_edges else None  # all edges, for recoverable and stuck
+        self.cut_states: set[int] = set()
+        self.ways = [(bytearray(), bytearray()) for _ in monitors.ways]  # P and Q of `recoverable`, by state
+        self.exempt = [bytearray() for _ in monitors.stuck]
+        self.waiting: dict[tuple[int, Arguments], set[int]] = {}  # atomic calls that have not returned: where they block
+        self.transitions = 0
+        self.discoveries: dict[str, Discovery] = {}
+        self.finished = False
+        system = instance.system
+        self.countable = sum(instance.sizes) <= 64
+        self.offsets = {sort.index: sum(instance.sizes[: sort.index]) for sort in system.sorts}
+        self.callers = (
+            range(instance.sizes[system.caller.index]) if system.caller is not None and instance.scope.stepwise else range(0)
+        )
+
+    # ---- the search ---------------------------------------------------------------------------------------------
+
+    def run(self, limits: Limits, found_before: int = 0, progress: Callable[[int, int, int], None] | None = None) -> None:
+        """Explores everything.  Raises Stopped at a limit; what was found until then is kept."""
+        self.levels.append(0)
+        for store in self.machine.initial(self.instance):
+            self._found(store, None, 0, 0)
+        first, depth = 0, 0
+        while first < len(self.states):
+            last = len(self.states)
+            self.levels.append(last)
+            for source in range(first, last):
+                if source % 128 == 0:
+                    limits.check(found_before + len(self.states))
+                    if progress is not None:
+                        progress(found_before + len(self.states), depth, len(self.states) - source)
+                self._expand(source, depth, last)
+            first, depth = last, depth + 1
+        self.finished = True
+
+    @property
+    def depth(self) -> int:
+        """Number of the deepest level that was begun."""
+        return max(0, len(self.levels) - 2)
+
+    def store(self, state: int) -> Store:
+        return self.packing.unpack(self.states[state])
+
+    def depth_of(self, state: int) -> int:
+        """Level of a state."""
+        low, high = 0, len(self.levels) - 1
+        while low < high:
+            middle = (low + high + 1) // 2
+            if self.levels[middle] <= state:
+                low = middle
+            else:
+                high = middle - 1
+        return low
+
+    def _found(self, store: Store, source: int | None, faults: int, depth: int) -> int:
+        """Number of a state; a new one is added and the claims about states are asked."""
+        key = self.packing.pack(store)
+        known = self.number.get(key)
+        if known is not None:
+            return known
+        state = len(self.states)
+        self.number[key] = state
+        self.states.append(key)
+        self.faults.append(faults)
+        for monitor in self.monitors.invariants:
+            if not monitor.value(store):
+                self._discover(monitor.claim.name, depth, Moment(state, None, (), False, OK, "state", None, 0, 0))
+        for monitor in self.monitors.goals:
+            name = monitor.claim.name
+            before = self.discoveries.get(name)
+            if (before is None or before.depth == depth) and monitor.value(store):
+                self._discover(name, depth, Moment(state, None, (), False, OK, "state", None, 0, 0))
+        for (_, claim, goal), (from_, to) in zip(self.monitors.ways, self.ways, strict=True):
+            from_.append(claim.value(store))
+            to.append(goal.value(store))
+        for (_, exempt), flags in zip(self.monitors.stuck, self.exempt, strict=True):
+            flags.append(exempt is not None and exempt.value(store))
+        return state
+
+    def _discover(self, name: str, depth: int, moment: Moment) -> None:
+        known = self.discoveries.get(name)
+        if known is None or depth < known.depth:
+            self.discoveries[name] = Discovery(depth, [moment])
+        elif depth == known.depth:
+            known.moments.append(moment)
+
+    def _expand(self, source: int, depth: int, next_level: int) -> None:
+        store = self.store(source)
+        seen: set[tuple[Any, ...]] = set()
+        for event, arguments, resumed, outcomes in calls(self.machine, store, self.callers):
+            for outcome in outcomes:
+                self._transition(source, depth, next_level, store, event, arguments, resumed, outcome, seen)
+        self.transitions += len(seen)
+
+    def _transition(
+        self,
+        source: int,
+        depth: int,
+        next_level: int,
+        store: Store,
+        event: Event,
+        arguments: Arguments,
+        resumed: bool,
+        outcome: Outcome,
+        seen: set[tuple[Any, ...]],
+    ) -> None:
+        coverage = self.coverage
+        if outcome.kind == "blocks":
+            coverage.blocked.add(event.name)
+            if self.edges is not None:
+                self.waiting.setdefault((event.index, arguments), set()).add(source)
+            return
+        coverage.events.add(event.name)
+        coverage.lines.update(outcome.lines)
+        if outcome.kind == "cut":
+            what = outcome.label or ""
+            coverage.cuts[what] = coverage.cuts.get(what, 0) + 1
+            self.cut_states.add(source)
+            return
+        mask = self._mask(event, arguments, outcome)
+        target = -1
+        if outcome.goes_on:
+            if outcome.store is store:
+                target = source
+            else:
+                target = self._found(outcome.store, source, self.faults[source] + outcome.faults, depth + 1)
+            if target >= next_level:
+                self.faults[target] = min(self.faults[target], self.faults[source] + outcome.faults)
+                self.deeper.add(source, target, event.index, outcome.faults, mask)
+            if self.edges is not None:
+                self.edges.add(source, target, event.index, outcome.faults, _who(event, arguments, resumed))
+        seen.add((event.index, arguments, resumed, outcome.kind, outcome.errno, target))
+        self._check_transition(source, depth, store, event, arguments, resumed, outcome, mask)
+
+    def _check_transition(
+        self,
+        source: int,
+        depth: int,
+        store: Store,
+        event: Event,
+        arguments: Arguments,
+        resumed: bool,
+        outcome: Outcome,
+        mask: int,
+    ) -> None:
+        broken = [name for name, _ in outcome.findings]
+        if outcome.kind in ("returns", "panic"):
+            errno = PANIC if outcome.kind == "panic" else outcome.errno
+            before = outcome.env[0]
+            for monitor in self.monitors.transitions[event.index]:
+                pattern = monitor.claim.pattern
+                assert pattern is not None
+                if not pattern.matches(event, errno, outcome.label):
+                    continue
+                if monitor.code is None:
+                    self.monitors.seen.add(monitor.claim.name)
+                if monitor.violated(event, outcome, before):
+                    broken.append(monitor.claim.name)
+        for name in broken:
+            moment = Moment(source, event, arguments, resumed, outcome.errno, outcome.kind, outcome.label, outcome.faults, mask)
+            self._discover(name, depth + 1, moment)
+
+    def _mask(self, event: Event, arguments: Arguments, outcome: Outcome) -> int:
+        """The elements that a call names, as bits; 0 in scopes with more elements than bits."""
+        mask = 0
+        if not self.countable:
+            return mask
+        for parameter, value in zip(event.parameters, arguments):
+            if isinstance(parameter.type, ElemT) and value is not None:
+                mask |= 1 << self.offsets[parameter.type.sort.index] + value
+        if event.result is not None and outcome.kind == "returns" and outcome.errno == OK and isinstance(event.result.type, ElemT):
+            value = outcome.env[event.result.slot]
+            if value is not None:
+                mask |= 1 << self.offsets[event.result.type.sort.index] + value
+        return mask
+
+
+def calls(machine: Machine, store: Store, callers: range) -> Iterator[tuple[Event, Arguments, bool, list[Outcome]]]:
+    """Everything that can happen in a state: calls that are made, then calls in progress that go on (the third item says which)."""
+    for event in machine.system.events:
+        for arguments in machine.arguments(event, store):
+            outcomes = machine.call(event, arguments, store)
+            if outcomes:
+                yield event, arguments, False, outcomes
+    for caller in callers:
+        if (machine.calls, caller) in store:
+            event, arguments, _ = machine.event_inside(caller, store)
+            yield event, arguments, True, machine.resume(caller, store)
+
+
+def _who(event: Event, arguments: Arguments, resumed: bool) -> int:
+    """Who made a call, for the mask column of an edge: 0 nobody, else the caller from 1; plus RESUMED when it went on."""
+    caller = next((v for p, v in zip(event.parameters, arguments) if p.slot == event.caller), None)
+    return (0 if caller is None else caller + 1) | (RESUMED if resumed else 0)
+
+
+RESUMED = 1 << 16
+
+
+class Edges:
+    """Edges in columns.  `masks` has the elements that the call names, or who made it (see `_who`)."""
+
+    __slots__ = ("events", "faults", "masks", "sources", "targets")
+
+    def __init__(self) -> None:
+        self.sources = array("q")
+        self.targets = array("q")
+        self.events = array("h")
+        self.faults = array("h")
+        self.masks = array("Q")
+
+    def add(self, source: int, target: int, event: int, faults: int, mask: int) -> None:
+        self.sources.append(source)
+        self.targets.append(target)
+        self.events.append(event)
+        self.faults.append(faults)
+        self.masks.append(mask)
+
+    def __len__(self) -> int:
+        return len(self.sources)

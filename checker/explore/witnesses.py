@@ -1,0 +1,218 @@
+"""Shortest runs to the discoveries of a search, with the fewest faults and, among those, the fewest elements."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+from luocheck.checker.explore.search import Discovery, InstanceSearch, Moment, calls
+from luocheck.model.answer import Clause, Step, Witness
+from luocheck.model.instances import Instance
+from luocheck.model.ir.expressions import Expr
+from luocheck.model.ir.system import Event, Kind, Property
+from luocheck.model.ir.vocabulary import ElemT, Lifetime
+from luocheck.model.semantics.explain import Explainer
+from luocheck.model.semantics.machine import Arguments, Machine
+from luocheck.model.semantics.run import Outcome
+from luocheck.model.semantics.shown import cell_text, place_text, step_of
+from luocheck.model.semantics.store import Store
+
+MOST_MASKS = 2_000
+"""Most sets of elements that are kept apart for one state; beyond, the number of elements is not claimed to be minimal."""
+
+
+@dataclass(slots=True)
+class Path:
+    """A run to a moment: its states, the moment, and what was minimised."""
+
+    states: list[int]
+    moment: Moment
+    calls: int
+    faults: int
+    elements: int
+    fewest_elements: bool
+
+    @property
+    def key(self) -> tuple[int, int, int]:
+        return self.calls, self.faults, self.elements
+
+
+def cost(search: InstanceSearch, discovery: Discovery) -> tuple[int, int]:
+    """Calls and faults of the best runs to a discovery."""
+    return discovery.depth, min(search.faults[m.source] + m.faults for m in discovery.moments)
+
+
+def best_path(search: InstanceSearch, discovery: Discovery) -> Path:
+    """The run with the fewest faults, then the fewest elements, then the one found first."""
+    _, fewest = cost(search, discovery)
+    moments = [m for m in discovery.moments if search.faults[m.source] + m.faults == fewest]
+    masks, exact = _masks(search, {m.source for m in moments})
+    choice: tuple[int, int, Moment, int] | None = None
+    for position, moment in enumerate(moments):
+        for mask in masks[moment.source]:
+            size = (mask | moment.mask).bit_count()
+            if choice is None or (size, position) < choice[:2]:
+                choice = (size, position, moment, mask)
+    assert choice is not None
+    size, _, moment, mask = choice
+    states = _trace(search, moment.source, mask, masks)
+    return Path(states, moment, discovery.depth, fewest, size, exact and search.countable)
+
+
+_Masks = dict[int, dict[int, tuple[int, int]]]
+"""state -> set of elements (as bits) that a best run to it names -> (state before, set of elements there)."""
+
+
+def _masks(search: InstanceSearch, goals: set[int]) -> tuple[_Masks, bool]:
+    """For all states on best runs to the goals, the inclusion-minimal sets of elements that such runs name."""
+    edges = search.deeper
+    into: defaultdict[int, list[int]] = defaultdict(list)
+    for i in range(len(edges)):
+        into[edges.targets[i]].append(i)
+    cone: dict[int, list[int]] = {}
+    todo = list(goals)
+    while todo:
+        state = todo.pop()
+        if state in cone:
+            continue
+        best = [i for i in into[state] if search.faults[edges.sources[i]] + edges.faults[i] == search.faults[state]]
+        cone[state] = best
+        todo += [edges.sources[i] for i in best]
+    masks: _Masks = {}
+    exact = True
+    for state in sorted(cone):  # numbers grow with the level
+        if not cone[state]:
+            masks[state] = {0: (-1, 0)}
+            continue
+        found: dict[int, tuple[int, int]] = {}
+        for i in cone[state]:
+            source = edges.sources[i]
+            for mask in masks[source]:
+                found.setdefault(mask | edges.masks[i], (source, mask))
+        kept = [m for m in found if not any(other != m and other & m == other for other in found)]
+        if len(kept) > MOST_MASKS:
+            exact = False
+            kept = sorted(kept, key=int.bit_count)[:MOST_MASKS]
+        masks[state] = {m: found[m] for m in kept}
+    return masks, exact
+
+
+def _trace(search: InstanceSearch, state: int, mask: int, masks: _Masks) -> list[int]:
+    states = [state]
+    while True:
+        before, mask = masks[state][mask]
+        if before < 0:
+            return states[::-1]
+        states.append(before)
+        state = before
+
+
+class Narrator:
+    """Tells a path as a witness: executes it again, with notes."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        self.machine = Machine(instance, notes=True)
+
+    def witness(self, search: InstanceSearch, path: Path, claim: Property, minimal: tuple[str, ...]) -> Witness:
+        steps: list[Step] = []
+        stores = [search.store(state) for state in path.states]
+        used: set[tuple[int, int]] = set()
+        allowed = path.faults
+        for before, after, target in zip(stores, stores[1:], path.states[1:], strict=False):
+            event, arguments, resumed, outcome = self._transition(search, before, after, target)
+            steps.append(step_of(event, arguments, outcome, before, resumed))
+            used |= _elements(event, arguments, outcome)
+        last, moment = stores[-1], path.moment
+        clauses: tuple[Clause, ...] = ()
+        if moment.event is not None:
+            outcome = self._final(moment, last)
+            steps.append(step_of(moment.event, moment.arguments, outcome, last, moment.resumed))
+            used |= _elements(moment.event, moment.arguments, outcome)
+            clauses = self._clauses(claim, outcome.store, outcome.env, moment.event)
+        else:
+            clauses = self._clauses(claim, last, [None] * claim.slots, None)
+        assert sum(step.faults for step in steps) == allowed
+        return Witness(
+            self.instance.scope.name,
+            self.instance.topology.name if self.instance.topology is not None else None,
+            tuple(steps),
+            self._graph(),
+            tuple(self._given(stores[0])),
+            tuple(self._names(used)),
+            minimal,
+            clauses,
+            bool(self.instance.scope.stepwise),
+        )
+
+    def _transition(
+        self, search: InstanceSearch, before: Store, after: Store, target: int
+    ) -> tuple[Event, Arguments, bool, Outcome]:
+        """The call that leads from one state to the next with the fewest faults and elements."""
+        best: tuple[tuple[int, int], tuple[Event, Arguments, bool, Outcome]] | None = None
+        for event, arguments, resumed, outcomes in calls(self.machine, before, search.callers):
+            for outcome in outcomes:
+                if outcome.goes_on and outcome.store == after:
+                    key = (outcome.faults, len(_elements(event, arguments, outcome)))
+                    if best is None or key < best[0]:
+                        best = key, (event, arguments, resumed, outcome)
+        assert best is not None, target
+        return best[1]
+
+    def _final(self, moment: Moment, store: Store) -> Outcome:
+        assert moment.event is not None
+        if moment.resumed:
+            caller = next(v for p, v in zip(moment.event.parameters, moment.arguments) if p.slot == moment.event.caller)
+            outcomes = self.machine.resume(caller, store)
+        else:
+            outcomes = self.machine.call(moment.event, moment.arguments, store)
+        same = [
+            o for o in outcomes if (o.kind, o.errno, o.label, o.faults) == (moment.kind, moment.errno, moment.label, moment.faults)
+        ]
+        return same[0]
+
+    def _clauses(self, claim: Property, store: Store, env: list[Any], event: Event | None) -> tuple[Clause, ...]:
+        condition: Expr | None = claim.condition
+        if condition is None or claim.kind not in (Kind.INVARIANT, Kind.LEMMA, Kind.REACHABLE, Kind.AFTER, Kind.RECOVERABLE):
+            return ()
+        if claim.kind is Kind.AFTER and (claim.pattern is None or claim.pattern.event is None):
+            env = [env[0], *[None] * claim.slots]
+        wanted = claim.kind in (Kind.REACHABLE, Kind.RECOVERABLE)
+        return Explainer(store, env).why(condition, wanted)
+
+    def _graph(self) -> tuple[tuple[str, str], ...]:
+        instance = self.instance
+        return tuple(
+            (instance.name(graph.sort, a), instance.name(graph.sort, b))
+            for graph in instance.system.graphs
+            for a, b in sorted(instance.edges[graph.index])
+        )
+
+    def _given(self, start: Store) -> list[str]:
+        """The fixed and drawn choices of the start that are not the default, as conditions."""
+        system = self.instance.system
+        out = []
+        for cell in sorted(start):
+            if cell[0] < len(system.fields) and system.fields[cell[0]].drawn:
+                place, value = place_text(cell, self.instance), cell_text(cell, start[cell], self.instance)
+                out.append(place if value == "true" else f"{place} == {value}")
+        for f in system.fields:
+            if f.drawn and f.lifetime is Lifetime.FIXED:
+                continue
+        return out
+
+    def _names(self, used: set[tuple[int, int]]) -> list[tuple[str, str]]:
+        sorts = self.instance.system.sorts
+        return [(self.instance.name(sorts[s], x), sorts[s].name) for s, x in sorted(used)]
+
+
+def _elements(event: Event, arguments: Arguments, outcome: Outcome) -> set[tuple[int, int]]:
+    """The elements that a call names, as (sort, element)."""
+    found = {(p.type.sort.index, v) for p, v in zip(event.parameters, arguments) if isinstance(p.type, ElemT) and v is not None}
+    result = event.result
+    if result is not None and outcome.kind == "returns" and outcome.errno == "OK" and isinstance(result.type, ElemT):
+        value = outcome.env[result.slot]
+        if value is not None:
+            found.add((result.type.sort.index, value))
+    return found

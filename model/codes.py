@@ -1,0 +1,219 @@
+"""Stable diagnostic codes: one line for the list, one paragraph for `luocheck explain CODE`.
+
+LUO1xx syntax, 2xx names and types, 3xx lints, 4xx abi, 5xx not provable unbounded, 6xx expectations and runs, 7xx traces.
+A code keeps its meaning for ever; a code that is no longer used is not given away again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    title: str
+    explanation: str
+
+
+CODES: dict[str, Code] = {}
+
+
+def _code(code: str, title: str, explanation: str) -> None:
+    assert code not in CODES
+    CODES[code] = Code(title, " ".join(explanation.split()))
+
+
+# ---- LUO1xx: syntax ---------------------------------------------------------------------------------------------
+_code("LUO100", "unexpected word", "The parser expected something else at this place; the message lists what it could have been.")
+_code(
+    "LUO101",
+    "unexpected character",
+    "This character is not part of the language. C programmers often meet it with `&&`, `||` and `!`: write `and`, `or`, `not`.",
+)
+_code("LUO102", "missing `;`", "Every statement and every declaration without a body ends with `;`.")
+_code(
+    "LUO103",
+    "`=` used for `==`",
+    "`=` assigns in a statement. Inside a condition or a claim two values are compared with `==`.",
+)
+_code(
+    "LUO104",
+    "no `spec` line, or not the first",
+    'A spec begins with `spec NAME;`, or `spec NAME extends BASE "title";`. There is exactly one such line and it comes first.',
+)
+_code(
+    "LUO105",
+    "not a readable text",
+    "The input is not UTF-8 text, is far larger than any spec, or is nested deeper than the parser allows.",
+)
+_code(
+    "LUO106",
+    "keyword used as a name",
+    "Words of the language cannot be names of sorts, fields, events, locals or properties, also where the parser could tell them apart.",
+)
+_code("LUO107", "missing `}`", "A brace that this declaration opens is never closed.")
+
+# ---- LUO2xx: names and types --------------------------------------------------------------------------------------
+_code("LUO200", "unknown name", "Nothing with this name is declared, or not anything that can stand at this place.")
+_code(
+    "LUO201",
+    "name declared twice",
+    "Two declarations have the same name. Names of sorts, enums, fields, events, properties and so on share one name space.",
+)
+_code("LUO202", "wrong type", "The expression has a type that cannot stand here.")
+_code(
+    "LUO203",
+    "order or literal on a symmetric sort",
+    """Elements of a symmetric sort are interchangeable: no element is smaller than another, is the first or the last, or has a name of its own.
+    A comparison with `<`, `S.first`, `S.last`, `next(x)` or a walk `in order` would tell them apart. Declare the sort `ordered` if its values really are.""",
+)
+_code(
+    "LUO204",
+    "behaviour reads a ghost",
+    """Ghost fields exist for the properties only. If the outcome or the effect of a call could depend on one, the model would differ from the code.
+    Ghosts may be read in invariants, asserts, after-checks, and on the right side of an assignment to another ghost.""",
+)
+_code("LUO205", "assignment to a fixed field", "A `fixed` field is chosen once, before anything happens, and never changes.")
+_code(
+    "LUO206",
+    "`forall` whose meaning would depend on order",
+    """A `forall` happens to all elements at once: it reads the state before the statement and may not contain statements whose effect depends on the
+    order of the elements (append, new, choose, run, fail, step, locks), nor write different values to one place. Use a walk.""",
+)
+_code(
+    "LUO207", "override, patch or remove of something that is not there", "A derived spec can only change what its base declares."
+)
+_code("LUO208", "unknown label", "The label names no statement of the event, proc or walk that is meant here.")
+_code(
+    "LUO209",
+    "`old` or `unchanged` outside of its places",
+    "`old(e)` and `unchanged` compare with the state before a call; they have a meaning in `after ... check`, in `on ... { }` and in `assert` only.",
+)
+_code("LUO210", "wrong number of arguments", "The call, define, graph or field takes another number of arguments.")
+_code(
+    "LUO211",
+    "recursion",
+    "Procs and walks are written out at the place of the call and defines are replaced by their value, so none can contain itself.",
+)
+_code(
+    "LUO212",
+    "a rollback that could fail",
+    "Undoing must not be able to fail: a rollback may not contain fail, panic, require, choose without else, step, or a run that can fail and is not caught.",
+)
+_code("LUO213", "result not set", "An event or proc with `gives x` must have set x on every path that ends with OK.")
+_code(
+    "LUO214",
+    "not assignable",
+    "Only fields and the result of the event or proc can be assigned. Parameters, locals, enum members and elements cannot.",
+)
+_code("LUO215", "statement not allowed here", "This statement has no meaning at this place; the message says where it may stand.")
+_code(
+    "LUO216",
+    "walk without an order",
+    "A walk over a sort whose elements have no order must say `along GRAPH` or `in any order`; over an ordered sort `in order`.",
+)
+_code("LUO217", "unknown errno", "The name is neither a Linux errno nor an errno class that the abi declares.")
+_code("LUO218", "unknown fault class", "A fault class is one of copy_in, copy_out, nomem, no_fd, callback, device, signal.")
+_code("LUO219", "bad scope", "A scope gives every sort a size that can be explored; cut calls must be events that have a caller.")
+_code("LUO220", "bad topology", "A topology names elements by sort or kind and draws edges of one graph between them.")
+_code("LUO221", "specs that extend in a circle", "A spec extends itself, directly or through others.")
+_code(
+    "LUO222",
+    "base spec not found or not readable",
+    "The spec named after `extends` is neither beside this file nor among the shipped specs, or has errors itself.",
+)
+_code("LUO223", "something still used was removed", "A derived spec removed a declaration that other parts still mention.")
+_code(
+    "LUO224",
+    "a body removes from the list that it walks",
+    "A walk's step may remove the current element from the walked sequence and no other; use `drains` to take elements away.",
+)
+_code(
+    "LUO225",
+    "bad initial value",
+    "The initial value is no constant of the field's type, or `any` stands at a field that cannot be drawn.",
+)
+_code("LUO226", "bad count", "A count's limit lies between 1 and 65,535, and a constant assigned to it must fit.")
+_code(
+    "LUO227",
+    "`require` after an effect",
+    "`require` says that a call cannot be made at all, so it must come before every effect, step and lock of the call.",
+)
+_code("LUO228", "bad lock use", "A lock is used with or without an owner as it was declared; `shared` needs an rwlock.")
+_code("LUO229", "bad enum", "Enum members and their numbers must be unique.")
+_code(
+    "LUO230",
+    "bad scenario",
+    "A scenario names events, elements and labels of its spec, and lets its elements be declared before they are used.",
+)
+
+# ---- LUO3xx: lints ------------------------------------------------------------------------------------------------
+_code(
+    "LUO301",
+    "`require` in an ioctl that looks like a forgotten errno",
+    "`require` makes the call impossible; the kernel would have to refuse it with an errno. Write `fail E when not ...` unless user space really cannot make the call.",
+)
+_code("LUO302", "`step` that no scope ever cuts", "No scope lists the event in `stepwise`, so the `step;` never has an effect.")
+_code(
+    "LUO303",
+    "`old` of a whole field in a call that is cut into steps",
+    "A quantified `old(...)` keeps a copy of the whole field for each caller in a call that a scope cuts into steps.",
+)
+_code("LUO304", "unused declaration", "Nothing uses this proc, walk, define, lock or graph.")
+
+# ---- LUO4xx: abi --------------------------------------------------------------------------------------------------
+_code(
+    "LUO400", "bad abi entry", "The entry names an event, sort, handle or parameter that does not exist, or says something twice."
+)
+_code(
+    "LUO401",
+    "two ioctls with one number",
+    "Two events have the same ioctl number on the same kind of descriptor; a recorded call could not be told apart.",
+)
+_code(
+    "LUO402",
+    "parameter of an event without a place in the abi",
+    "A decoder and a generated program must know where this argument stands.",
+)
+
+# ---- LUO5xx: engines ----------------------------------------------------------------------------------------------
+_code("LUO500", "engine not available", "This version decides specs with the reference interpreter only.")
+
+# ---- LUO6xx: expectations and runs --------------------------------------------------------------------------------
+_code(
+    "LUO600",
+    "expectation about something unknown",
+    "An expectation names a property, assert or built-in finding that the spec does not have.",
+)
+_code("LUO601", "not as expected", "The verdict of a property differs from what the spec's `expect` block says.")
+_code(
+    "LUO602",
+    "scenario not accepted",
+    "A call of the scenario cannot return what the scenario says, in any state that agrees with the calls before.",
+)
+_code(
+    "LUO603",
+    "unknown scope, topology or property",
+    "The command line names a scope, topology or property that the spec does not declare.",
+)
+_code("LUO604", "nothing to check", "No property is selected, or the scope leaves no state at all.")
+_code("LUO605", "a claim reads through `none`", "A property looked at a field of `none`; protect it with `and` or `=>`.")
+_code("LUO606", "scope too large for the interpreter", "The number of starting points alone is beyond what can be enumerated.")
+_code("LUO607", "no such spec", "No shipped spec has this name, or the file cannot be read.")
+_code(
+    "LUO608",
+    "two writers in one `forall`",
+    "Two elements of a `forall` wrote different values to one place in some reachable state.",
+)
+
+# ---- LUO7xx: traces -----------------------------------------------------------------------------------------------
+_code("LUO700", "unreadable capture", "The file cannot be read, or is not a format that can be decoded.")
+_code("LUO701", "call not allowed", "No state that agrees with the calls before allows this call to return what was recorded.")
+_code("LUO702", "nothing to check in the capture", "The capture has no call that the spec's abi knows.")
+_code(
+    "LUO703",
+    "display option that cannot be decoded",
+    "The capture was printed with an option that hides who called or what was called.",
+)
+_code("LUO704", "events were lost", "The recorder lost events, so what happened in between is unknown.")
+_code("LUO705", "too many possibilities", "More states agree with the capture than the limit allows to follow.")

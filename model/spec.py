@@ -1,0 +1,51 @@
+"""A loaded spec: its text, its flattened tree and the `System` that it means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from luocheck.model.diagnostics import Diagnostics, SpecError
+from luocheck.model.ir.system import System
+from luocheck.model.library import read_spec
+from luocheck.model.resolve.flatten import FlatSpec, flatten
+from luocheck.model.resolve.symbols import Symbols
+from luocheck.model.resolve.system import resolve
+from luocheck.model.source import Source
+from luocheck.model.syntax.nodes import SpecText
+from luocheck.model.syntax.parser import parse
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Spec:
+    """What `load` returns.  `symbols` serves expressions that come later: from the command line and from scenarios."""
+
+    source: Source
+    tree: SpecText
+    flat: FlatSpec
+    system: System
+    symbols: Symbols
+
+    @property
+    def name(self) -> str:
+        return self.system.name
+
+
+def load(spec: str) -> Spec:
+    """Load a shipped spec by name, or a spec file by path (anything with a slash or ending in `.luo`).
+
+    Raises SpecError with every diagnostic when the text is not a correct spec.
+    """
+    return load_source(read_spec(spec))
+
+
+def load_source(source: Source) -> Spec:
+    """Load a spec from a text.  Raises SpecError with every diagnostic."""
+    diagnostics = Diagnostics()
+    tree = parse(source, diagnostics)
+    if tree is None:
+        diagnostics.raise_errors()
+        raise SpecError(diagnostics.items)
+    flat = flatten(tree, diagnostics)
+    system, symbols = resolve(flat, diagnostics)
+    diagnostics.raise_errors()
+    return Spec(source, tree, flat, system, symbols)

@@ -1,0 +1,1 @@
+"""Concrete syntax: grammar, tree, parser, printer."""
