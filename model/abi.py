@@ -23,7 +23,7 @@ class Handle:
 
     space: sort whose elements each have a name space of their own (descriptors: the process), None for a global one.
     targets: what a handle can stand for, sorts or DEVICE.  length: bytes of a string handle, None for numbers.
-    bad: causes (`empty`, `unterminated`) and the predicate that says that the bytes are no proper handle.
+    bad: causes (`empty`, `unterminated` of a string, `closed` of a descriptor) and the predicate that says that it is no proper handle.
     """
 
     name: str

@@ -95,9 +95,10 @@ class _AbiResolver:
         causes: tuple[str, ...] = ()
         if item.bad is not None:
             causes = tuple(cause.text for cause in item.bad.causes)
+            known = ("empty", "unterminated") if item.form is not None else ("closed",)
             for cause in item.bad.causes:
-                if cause.text not in ("empty", "unterminated"):
-                    self.error(f"`{cause}` is no way in which a string can be bad", cause.span, "`empty` or `unterminated`")
+                if cause.text not in known:
+                    self.error(f"`{cause}` is no way in which this handle can be bad", cause.span, " or ".join(f"`{k}`" for k in known))
         self.handles.append(
             Handle(
                 item.name.text,

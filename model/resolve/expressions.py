@@ -373,6 +373,9 @@ class ExpressionResolver:
         found = self.expr(operand, None)
         if not isinstance(found, e.Var):
             raise self.bad("LUO215", f"`{node.name}` asks about a parameter of the call", node.span)
+        about = self.symbols.predicates[node.name.text]
+        if not isinstance(found.type, ElemT) or found.type.sort.name not in about:
+            raise self.bad("LUO202", f"`{node.name}` asks about a {' or '.join(about)}, and this is {article(found.type)}", found.span)
         key = (node.name.text, self.names.aliases.get(found.slot, found.slot))
         if key not in self.names.predicates:
             self.names.predicates[key] = self.names.slots.take(BOOL)

@@ -58,7 +58,7 @@ class Symbols:
     procs: dict[str, n.ProcDecl | n.WalkDecl] = field(default_factory=dict)
     events: dict[str, n.EventDecl] = field(default_factory=dict)
     errno_classes: dict[str, tuple[str, ...] | None] = field(default_factory=dict)
-    predicates: dict[str, str] = field(default_factory=dict)  # abi predicate -> sort it is about
+    predicates: dict[str, tuple[str, ...]] = field(default_factory=dict)  # abi predicate -> sorts it can be about
     declared: dict[str, Span] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
 
@@ -162,7 +162,7 @@ def _collect_types(symbols: Symbols, decl: n.Decl) -> None:
                         names = None if isinstance(values, n.AnyErrno) else tuple(symbols.check_errno(e) for e in values.names)
                         symbols.errno_classes[item.name.text] = names
                 elif isinstance(item, n.AbiHandle) and item.bad is not None and symbols.declare(item.bad.predicate):
-                    symbols.predicates[item.bad.predicate.text] = item.targets[0].text
+                    symbols.predicates[item.bad.predicate.text] = tuple(target.text for target in item.targets)
 
 
 def _declare_enum(symbols: Symbols, name: n.Name, members: tuple[n.EnumMember, ...], span: Span) -> None:

@@ -1,0 +1,116 @@
+"""Calls as a recording shows them: what was called, by whom, on which open file, with which bytes, and what came back.
+
+What the recording does not say is absent (a key that is missing, None), never a made-up zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A place in the recording.  line counts from 1; time is in ns on the recording's clock, None where it shows none."""
+
+    line: int
+    time: int | None
+
+
+class Kind(Enum):
+    OPEN = "open"  # of the device node
+    IOCTL = "ioctl"
+    CLOSE = "close"  # a process gave up its last descriptor of an open file
+    RELEASE = "release"  # the last reference to an open file is gone, in whatever process
+    FORK = "fork"  # a process got a copy of its parent's descriptors
+    EXIT = "exit"  # a process (its last thread) ended
+    REBOOT = "reboot"  # reboot(2) with LINUX_REBOOT_CMD_KEXEC
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFile:
+    """An open file description, numbered in the order of appearance.
+
+    target: `device`, a sort of the abi's handles (`Session`, `File`), `other` for what is surely none of these, None when unknown.
+    label: the string handle that the recording shows for it (a session's name), None where it shows none.
+    """
+
+    number: int
+    target: str | None
+    label: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call.
+
+    event: the spec's event, None for an ioctl number that the abi does not know on this kind of open file (its `refused` says which
+    errnos the abi allows then).  process is a key for the table of descriptors (threads share it), thread the kernel's id of the task.
+    on: the open file that an ioctl, close or release is about, None when unknown.  fd: the descriptor number used, None when not shown.
+    given/got: members of the struct at entry and after the return (scalars as int, arrays as bytes); what a descriptor number among
+    them stands for is in `files` (member name -> open file), `closed` names the members whose number was no open descriptor.
+    result: the return value (>= 0, or a negative errno as user space sees it), None when the call is not known to have returned.
+    enter: the earliest moment at which it can have begun; exact is False when the recording shows returns only.  exit: None when it
+    never returned.  inferred: nobody recorded it, but what was recorded later implies that it happened in between (a close).
+    """
+
+    number: int
+    kind: Kind
+    event: str | None
+    process: int
+    thread: int
+    enter: Moment
+    exit: Moment | None
+    on: OpenFile | None = None
+    fd: int | None = None
+    command: int | None = None
+    given: Mapping[str, int | bytes] = field(default_factory=dict)
+    got: Mapping[str, int | bytes] = field(default_factory=dict)
+    files: Mapping[str, OpenFile] = field(default_factory=dict)
+    closed: frozenset[str] = frozenset()
+    result: int | None = None
+    exact: bool = True
+    inferred: bool = False
+    killed: bool = False
+    refused: tuple[str, ...] = ()
+    parent: int | None = None  # FORK: the process that forked; `process` is the child
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Events are missing before this line: `count` of them, None when the recorder does not say."""
+
+    line: int
+    count: int | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something that whoever reads the verdict should know about the evidence.  code is LUO7xx."""
+
+    code: str
+    line: int | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A decoded recording.
+
+    calls are in the order of their enter lines.  observes: kinds of calls that this recorder would have shown (what it cannot show may
+    have happened at any time).  events counts the records that were read, whatever they were.  undecodable: why nothing can be said, or
+    None.  truncated_start: the beginning of the recording was overwritten.
+    """
+
+    name: str
+    format: str
+    calls: tuple[Call, ...]
+    losses: tuple[Loss, ...]
+    notes: tuple[Note, ...]
+    observes: frozenset[Kind]
+    events: int
+    lines: int
+    undecodable: str | None = None
+    truncated_start: bool = False
