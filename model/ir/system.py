@@ -98,6 +98,11 @@ class Event:
     caller: int | None  # slot of the parameter that makes the call
     span: Span
 
+    @property
+    def argument_slots(self) -> tuple[int, ...]:
+        """Slots of the parameters, then of the hidden arguments."""
+        return (*(p.slot for p in self.parameters), *(p.slot for p in self.predicates))
+
     def __repr__(self) -> str:
         return f"<event {self.name}>"
 

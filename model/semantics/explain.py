@@ -78,7 +78,7 @@ class Explainer:
         if isinstance(expr.domain, Sort):
             return instance.name(expr.domain, x)
         if isinstance(expr.domain, EnumDef):
-            return expr.domain.members[x]
+            return str(expr.domain.members[x])
         return value_text(x, e.item_type(expr.domain.type), instance)
 
     def _clause(self, expr: e.Expr, bound: tuple[tuple[str, str], ...]) -> Clause:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from luocheck.model.instances import Instance
 from luocheck.model.ir import expressions as e
@@ -42,7 +42,7 @@ class Compiler:
         self.watched = watched
 
     def __call__(self, expr: e.Expr) -> Code:
-        code = self._cases[type(expr)](self, expr)
+        code: Code = getattr(self, self._cases[type(expr)])(expr)
         watch = self.watched.get(id(expr))
         if watch is None:
             return code
@@ -162,18 +162,15 @@ class Compiler:
         items = [self(item) for item in expr.items]
         return lambda s, env: tuple(item(s, env) for item in items)
 
-    def _quantifier(self, expr: e.Quantifier) -> Code:
-        slot, domain = expr.slot, expr.domain
-        body = self(expr.body)
+    def _domain(self, expr: e.Quantifier) -> Code:
+        """Code for what a quantifier ranges over."""
+        domain = expr.domain
         if isinstance(domain, Sort | EnumDef):
-            sort = domain
+            return lambda s, env: s.elements(domain)
+        return self(domain)
 
-            def over(s: Store, env: Env) -> Any:
-                return s.elements(sort)
-
-        else:
-            over = self(domain)
-        unseen = domain if isinstance(domain, Sort) else None
+    def _quantifier(self, expr: e.Quantifier) -> Code:
+        slot, body, over = expr.slot, self(expr.body), self._domain(expr)
         match expr.kind:
             case "all":
 
@@ -182,8 +179,6 @@ class Compiler:
                         env[slot] = x
                         if not body(s, env):
                             return False
-                    if s.open and unseen is not None:
-                        return not s.unseen(expr, unseen, lambda x: not _at(body, s, env, slot, x), env)  # type: ignore[attr-defined, no-any-return]
                     return True
 
                 return all_of
@@ -205,8 +200,6 @@ class Compiler:
                 env[slot] = x
                 if body(s, env):
                     return wanted
-            if s.open and unseen is not None and s.unseen(expr, unseen, lambda x: _at(body, s, env, slot, x), env):  # type: ignore[attr-defined]
-                return wanted
             return not wanted
 
         return some
@@ -278,34 +271,29 @@ class Compiler:
         slot = expr.slot
         return lambda s, env: env[slot]
 
-    _cases: dict[type[e.Expr], Callable[[Compiler, Any], Code]] = {
-        e.Const: _const,
-        e.EdgeOfSort: _edge_of_sort,
-        e.Var: _var,
-        e.Read: _read,
-        e.Not: _not,
-        e.And: _and,
-        e.Or: _or,
-        e.Implies: _implies,
-        e.Compare: _compare,
-        e.Arithmetic: _arithmetic,
-        e.Contains: _contains,
-        e.Literal: _literal,
-        e.Quantifier: _quantifier,
-        e.HasEdge: _has_edge,
-        e.SeqEnd: _seq_end,
-        e.Before: _before,
-        e.Next: _next,
-        e.Old: _old,
-        e.Unchanged: _unchanged,
-        e.Idle: _idle,
-        e.BadHandle: _bad_handle,
+    _cases: ClassVar[dict[type[e.Expr], str]] = {
+        e.Const: "_const",
+        e.EdgeOfSort: "_edge_of_sort",
+        e.Var: "_var",
+        e.Read: "_read",
+        e.Not: "_not",
+        e.And: "_and",
+        e.Or: "_or",
+        e.Implies: "_implies",
+        e.Compare: "_compare",
+        e.Arithmetic: "_arithmetic",
+        e.Contains: "_contains",
+        e.Literal: "_literal",
+        e.Quantifier: "_quantifier",
+        e.HasEdge: "_has_edge",
+        e.SeqEnd: "_seq_end",
+        e.Before: "_before",
+        e.Next: "_next",
+        e.Old: "_old",
+        e.Unchanged: "_unchanged",
+        e.Idle: "_idle",
+        e.BadHandle: "_bad_handle",
     }
-
-
-def _at(body: Code, s: Store, env: Env, slot: int, x: int) -> Any:
-    env[slot] = x
-    return body(s, env)
 
 
 def evaluate(expr: e.Expr, store: Store, locals: dict[int, Any] | None = None, old: Store | None = None) -> Any:

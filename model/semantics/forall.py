@@ -53,11 +53,11 @@ class ForallCode:
             store.write(cell, value, defaults[cell[0]])
         for cell, is_set, x, add in changes.members:
             default = defaults[cell[0]]
-            now = store.get(cell, default)
+            now: Any = store.get(cell, default)
             if is_set:
                 store.write(cell, now | {x} if add else now - {x}, default)
             elif x in now:
-                store.write(cell, store.without(now, x), default)
+                store.write(cell, tuple(y for y in now if y != x), default)
         for sort, x in changes.freed:
             store.free(sort, x)
 
@@ -67,7 +67,7 @@ class ForallCode:
         body = self._block(stmt.body)
 
         def collect(s: Store, env: Env, changes: Changes) -> None:
-            for x in s.for_all(sort):
+            for x in s.elements(sort):
                 env[slot] = x
                 if where is None or where(s, env):
                     body(s, env, changes)

@@ -98,8 +98,8 @@ class Machine:
     def environment(self, event: Event, arguments: Arguments, store: Store) -> list[Any]:
         env: list[Any] = [None] * len(event.slots)
         env[0] = store
-        for parameter, value in zip((*event.parameters, *event.predicates), arguments, strict=True):
-            env[parameter.slot] = value
+        for slot, value in zip(event.argument_slots, arguments, strict=True):
+            env[slot] = value
         return env
 
     def enabled(self, event: Event, env: list[Any], store: Store) -> bool:
@@ -136,7 +136,7 @@ class Machine:
         """The call that a caller is inside: its event, its arguments, and where it stopped."""
         waiting: Continuation = store[self.calls, caller]
         event = self.system.events[waiting.event]
-        return event, tuple(waiting.env[p.slot] for p in (*event.parameters, *event.predicates)), waiting.label
+        return event, tuple(waiting.env[slot] for slot in event.argument_slots), waiting.label
 
     # ---- executing ----------------------------------------------------------------------------------------------
 
@@ -170,7 +170,7 @@ class Machine:
                         frames[-1] = (SEQ, block, index + 1, guards)
                         result = code[index](run)
                         if result is not None:
-                            return result  # type: ignore[no-any-return]
+                            return result
                     else:
                         frames.pop()
                         self._leave(run, block, guards)
@@ -191,9 +191,11 @@ class Machine:
                 run.frames.pop()
                 self.program.give_result(run, frame[1])
             case 3:  # WALK
-                return self.program.walks[frame[1]].advance(run, frame)
+                going_on: Forks | None = self.program.walks[frame[1]].advance(run, frame)
+                return going_on
             case 4:  # UNDO
-                return self.program.walks[frame[1]].undo(run, frame)
+                undoing: Forks | Outcome | None = self.program.walks[frame[1]].undo(run, frame)
+                return undoing
             case _:
                 run.frames.pop()
         return None

@@ -18,7 +18,7 @@ def value_text(value: Any, type_: Type | None, instance: Instance) -> str:
         case BoolT():
             return "true" if value else "false"
         case EnumT(enum):
-            return enum.members[value]
+            return str(enum.members[value])
         case ElemT(sort):
             return instance.name(sort, value)
         case SetT(sort):
@@ -91,7 +91,7 @@ def state_lines(store: Store) -> list[str]:
 
 def argument_texts(event: Event, arguments: tuple[Any, ...], instance: Instance) -> tuple[tuple[str, str], ...]:
     """(name, value) of each argument; a hidden one (`bad_name(n)`) only when it is true, marked at the parameter it is about."""
-    values = dict(zip((p.slot for p in (*event.parameters, *event.predicates)), arguments, strict=True))
+    values = dict(zip(event.argument_slots, arguments, strict=True))
     out = []
     for parameter in event.parameters:
         text = value_text(values[parameter.slot], parameter.type, instance)

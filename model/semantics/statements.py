@@ -7,7 +7,7 @@ go wrong in an expression happens before anything is written.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from luocheck.model.instances import Instance
 from luocheck.model.ir import expressions as e
@@ -47,7 +47,7 @@ class Program:
         self.system = instance.system
         self.instance = instance
         self.machine = machine
-        self.expr = Compiler(instance, checked=True)
+        self.expr = self.compiler(instance)
         self.blocks: list[tuple[Op, ...]] = []
         self.locals: list[tuple[int, ...]] = []
         self.calls: list[CallCode] = []
@@ -55,6 +55,13 @@ class Program:
         self.lines: list[st.Stmt] = []
         self._line_of: dict[tuple[str, int, str], int] = {}
         self._steps: dict[tuple[str, int], str] = {}
+
+    def compiler(self, instance: Instance) -> Compiler:
+        """What makes code of the expressions in bodies."""
+        return Compiler(instance, checked=True)
+
+    def walk_code(self, stmt: st.Walk) -> WalkCode:
+        return WalkCode(self, stmt)
 
     # ---- structure ----------------------------------------------------------------------------------------------
 
@@ -119,15 +126,17 @@ class Program:
     # ---- statements ---------------------------------------------------------------------------------------------
 
     def _statement(self, stmt: st.Stmt) -> Op:
-        return self._cases[type(stmt)](self, stmt)
+        made: Op = getattr(self, self._cases[type(stmt)])(stmt)
+        return made
 
     def _fail(self, stmt: st.Fail) -> Op:
         machine, label, line, errno = self.machine, stmt.label, self.line(stmt), stmt.errno
         code = self.expr(errno) if isinstance(errno, e.Expr) else None
+        fixed = None if isinstance(errno, e.Expr) else errno
         text, span = stmt.place, stmt.span
 
         def fail(run: Run) -> Any:
-            value = errno if code is None else code(run.store, run.env)
+            value: str | None = fixed if code is None else code(run.store, run.env)
             if value is None:
                 value = machine.caught(run)
                 run.note("fail", text, value, span)
@@ -241,8 +250,6 @@ class Program:
                 if where is None or where(run.store, run.env):
                     found.append(x)
             run.env[slot] = None
-            if run.store.open:
-                found = run.store.unseen_choice(stmt, sort, where, slot, run, found)  # type: ignore[attr-defined]
             if not found:
                 if orelse is None:
                     return []
@@ -276,8 +283,6 @@ class Program:
                 if where is None or where(run.store, run.env):
                     return None
             run.env[slot] = None
-            if run.store.open and run.store.unseen_member(stmt, items, where, slot, run):  # type: ignore[attr-defined]
-                return None
             if orelse is None:
                 return []
             run.frames.append((SEQ, orelse, 0, ()))
@@ -361,9 +366,9 @@ class Program:
             key, x = place(run.store, run.env), item(run.store, run.env)
             if x is None:
                 raise Oops("null_dereference", span)
-            now = run.store.get(key, default)
+            now: Any = run.store.get(key, default)
             if x not in now:
-                run.own()[key] = now | {x} if is_set else run.store.appended(now, x)
+                run.own()[key] = now | {x} if is_set else (*now, x)
 
         return insert
 
@@ -378,9 +383,9 @@ class Program:
 
         def remove(run: Run, x: int) -> None:
             key = place(run.store, run.env)
-            now = run.store.get(key, default)
+            now: Any = run.store.get(key, default)
             if x in now:
-                run.own().write(key, now - {x} if is_set else run.store.without(now, x), default)
+                run.own().write(key, now - {x} if is_set else tuple(y for y in now if y != x), default)
 
         return remove
 
@@ -435,7 +440,7 @@ class Program:
         return check
 
     def _walk(self, stmt: st.Walk) -> Op:
-        walk = WalkCode(self, stmt)
+        walk = self.walk_code(stmt)
         walk.index = len(self.walks)  # after the walks inside of it have got theirs
         self.walks.append(walk)
 
@@ -533,36 +538,36 @@ class Program:
         return lambda run: None
 
     def _arguments(self, stmt: st.Arguments) -> Op:
-        return lambda run: run.store.check_arguments(run) if run.store.open else None
+        return lambda run: None
 
-    _cases: dict[type[st.Stmt], Callable[[Program, Any], Op]] = {
-        st.Fail: _fail,
-        st.Panic: _panic,
-        st.If: _if,
-        st.Sometimes: _sometimes,
-        st.Require: _require,
-        st.Cut: _cut,
-        st.Await: _await,
-        st.Call: _call,
-        st.Choose: _choose,
-        st.Find: _find,
-        st.Assign: _assign,
-        st.Let: _let,
-        st.Insert: _insert,
-        st.Remove: _remove,
-        st.New: _new,
-        st.Free: _free,
-        st.Forall: _forall,
-        st.Assert: _assert,
-        st.Walk: _walk,
-        st.Acquire: _acquire,
-        st.GiveBack: _give_back,
-        st.Keep: _keep,
-        st.Reboot: _reboot,
-        st.Stop: _stop,
-        st.Step: _step,
-        st.Skip: _skip,
-        st.Arguments: _arguments,
+    _cases: ClassVar[dict[type[st.Stmt], str]] = {
+        st.Fail: "_fail",
+        st.Panic: "_panic",
+        st.If: "_if",
+        st.Sometimes: "_sometimes",
+        st.Require: "_require",
+        st.Cut: "_cut",
+        st.Await: "_await",
+        st.Call: "_call",
+        st.Choose: "_choose",
+        st.Find: "_find",
+        st.Assign: "_assign",
+        st.Let: "_let",
+        st.Insert: "_insert",
+        st.Remove: "_remove",
+        st.New: "_new",
+        st.Free: "_free",
+        st.Forall: "_forall",
+        st.Assert: "_assert",
+        st.Walk: "_walk",
+        st.Acquire: "_acquire",
+        st.GiveBack: "_give_back",
+        st.Keep: "_keep",
+        st.Reboot: "_reboot",
+        st.Stop: "_stop",
+        st.Step: "_step",
+        st.Skip: "_skip",
+        st.Arguments: "_arguments",
     }
 
 

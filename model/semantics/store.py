@@ -23,9 +23,6 @@ class Store(dict[Cell, Any]):
 
     __slots__ = ("instance",)
 
-    open = False
-    """True in replay, where elements that were not seen yet may exist."""
-
     def __init__(self, instance: Instance, cells: Mapping[Cell, Any] = {}) -> None:
         dict.__init__(self, cells)
         self.instance = instance
@@ -46,20 +43,6 @@ class Store(dict[Cell, Any]):
             alive = live_index(self.instance.system, owner)
             return [x for x in domain if (alive, x) in self]
         return domain
-
-    def for_all(self, sort: Sort) -> Any:
-        """What `forall` runs over."""
-        return self.elements(sort)
-
-    def orders(self, ready: list[Any]) -> list[Any]:
-        """The elements that a walk in any order may visit next: all that are ready."""
-        return ready
-
-    def appended(self, items: tuple[int, ...], x: int) -> tuple[int, ...]:
-        return (*items, x)
-
-    def without(self, items: tuple[int, ...], x: int) -> tuple[int, ...]:
-        return tuple(y for y in items if y != x)
 
     def free(self, sort: Sort, x: int) -> None:
         """An element of a pool dies: all its cells are gone."""

@@ -121,7 +121,6 @@ class WalkCode:
     def _fork(
         self, run: Run, every: tuple[Element, ...], left: tuple[Element, ...], visited: tuple[Element, ...], ready: list[Element]
     ) -> Any:
-        ready = run.store.orders(ready)
         if len(ready) == 1:
             return self._start(run, every, tuple(x for x in left if x != ready[0]), visited, ready[0])
         runs = []
