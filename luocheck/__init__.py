@@ -1,0 +1,91 @@
+"""luocheck: formal model checker and trace verifier for the Linux Live Update Orchestrator.
+
+The functions mirror the commands, return typed answers and print nothing:
+
+    spec = luocheck.load("linux_7_3")
+    answer = luocheck.check(spec)
+    answer.verdict                      # "as-expected", "unexpected" or "undecided"
+
+Whatever is wrong with an input is raised as `SpecError`, which carries diagnostics with stable codes and places.  Engines are imported
+when they are first needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from luocheck.checker.check import CheckAnswer, Progress
+    from luocheck.checker.explore.limits import Limits
+    from luocheck.checker.scenarios import ScenarioRun
+    from luocheck.model.diagnostics import SpecError
+    from luocheck.model.scenario.scenarios import Scenario
+    from luocheck.model.spec import Spec
+
+    __version__: str
+
+__all__ = ["SpecError", "__version__", "check", "load", "replay"]
+
+
+def load(spec: str) -> Spec:
+    """Load a shipped spec by name, or a spec file by path (anything with a slash or ending in `.luo`).
+
+    Raises SpecError with every diagnostic when there is no such spec or its text is not correct.
+    """
+    from luocheck.model import spec as specs
+
+    return specs.load(spec)
+
+
+def check(
+    spec: Spec,
+    *,
+    scope: str | None = None,
+    topology: str | None = None,
+    properties: Sequence[str] = (),
+    engine: str = "auto",
+    symmetry: bool = True,
+    strict: bool = False,
+    limits: Limits | None = None,
+    progress: Progress | None = None,
+) -> CheckAnswer:
+    """Explore a spec exhaustively and compare what is found with what it expects.
+
+    scope: a scope's name, or sizes such as `File=3,Agent=2` on top of the default scope.  topology: a topology's name.  properties: the
+    claims to decide, all by default.  Without scope and topology also the scopes and topologies that `expect` names are explored, and the
+    spec's scenarios are replayed.  limits bound states, seconds and memory; what they leave open is `unknown`.  strict: see `--strict`.
+    progress is called now and then with the name of the scope, states, depth, and states waiting.  Raises SpecError.
+    """
+    from luocheck.checker import check as checking
+
+    return checking.check(
+        spec,
+        scope=scope,
+        topology=topology,
+        properties=properties,
+        engine=engine,
+        symmetry=symmetry,
+        strict=strict,
+        limits=limits,
+        progress=progress,
+    )
+
+
+def replay(spec: Spec, scenario: Scenario) -> ScenarioRun:
+    """Run a scenario (one of `spec.scenarios`, or from `load_scenarios`) and tell whether the spec accepts it.  Raises SpecError."""
+    from luocheck.checker import scenarios
+
+    return scenarios.replay(spec, scenario)
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("luocheck")
+    if name == "SpecError":
+        from luocheck.model.diagnostics import SpecError
+
+        return SpecError
+    raise AttributeError(f"module 'luocheck' has no attribute {name!r}")

@@ -86,7 +86,10 @@ class Sized:
 
 @dataclass(frozen=True, slots=True)
 class StructField:
-    """One member: role `in`/`out` with the parameter it carries, `zero` with the errno for other values, `ignored`, or `size`."""
+    """One member: role `in`/`out` with the parameter it carries, `zero` with the errno for other values, `ignored`, or `size`.
+
+    sort: of the parameter, when that is an element.
+    """
 
     type: str
     name: str
@@ -96,6 +99,7 @@ class StructField:
     role: str
     parameter: str | None
     errno: str | None
+    sort: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +163,7 @@ class Abi:
 
     def visible(self, event: str) -> bool:
         """Does the abi say how user space causes this event?  The others are hidden: replay may insert them anywhere."""
-        if any(event == each.event for each in (*self.ioctls, *self.syscalls)):
+        if any(event == each.event for each in self.ioctls) or any(event == each.event for each in self.syscalls):
             return True
         if any(event in (d.open, d.release) for d in self.descriptors):
             return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -81,7 +82,8 @@ class Witness:
     """A run from an initial state that shows something.
 
     graph: edges (dependant, prerequisite).  given: the fixed choices and drawn values that the run starts with, as conditions in the
-    words of the spec.  minimal: which of calls, faults, elements, edges are proved to be as few as possible, in this order.
+    words of the spec.  elements: name and sort of those that the run, the graph and `given` name, without those that the topology names:
+    what a scenario has to declare.  minimal: which of calls, faults, elements, edges are proved to be as few as possible, in this order.
     """
 
     scope: str
@@ -89,7 +91,7 @@ class Witness:
     steps: tuple[Step, ...]
     graph: tuple[tuple[str, str], ...]
     given: tuple[str, ...]
-    elements: tuple[tuple[str, str], ...]  # name, sort: those that the run names
+    elements: tuple[tuple[str, str], ...]
     minimal: tuple[str, ...]
     clauses: tuple[Clause, ...]
     stepwise: bool = False
@@ -123,7 +125,7 @@ class Verdict:
     inherited: bool = False
     span: Span = field(repr=False, compare=False, default=NOWHERE)
 
-    @property
+    @builtins.property  # the field above hides the name
     def text(self) -> str:
         """`FAILS (3 calls)`, `holds (exhaustive, 5,013 states)`, `vacuous`, ..."""
         count = self.witness.calls if self.witness is not None else 0
@@ -140,4 +142,5 @@ class Verdict:
                 return f"{self.result.value} ({self.method})"
             case Result.UNKNOWN:
                 return f"unknown ({self.note})" if self.note else "unknown"
-        return self.result.value
+        value: str = self.result.value
+        return value

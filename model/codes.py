@@ -147,6 +147,13 @@ _code(
     "A scenario names events, elements and labels of its spec, and lets its elements be declared before they are used.",
 )
 
+_code(
+    "LUO231",
+    "too large when written out",
+    """Procs, walks and defines are written out at each place that uses them. Ones that use the next one twice, over many levels, have no end
+    in practice.""",
+)
+
 # ---- LUO3xx: lints ------------------------------------------------------------------------------------------------
 _code(
     "LUO301",
@@ -205,6 +212,16 @@ _code(
     "two writers in one `forall`",
     "Two elements of a `forall` wrote different values to one place in some reachable state.",
 )
+_code(
+    "LUO609",
+    "command line not understood",
+    "An option or a command is unknown, misses its value, or has a value that cannot be used. `luocheck COMMAND --help` lists the options.",
+)
+_code(
+    "LUO610",
+    "cannot write",
+    "A file exists already and is not overwritten, is one that cannot be rewritten, or the system refused to write it.",
+)
 
 # ---- LUO7xx: traces -----------------------------------------------------------------------------------------------
 _code("LUO700", "unreadable capture", "The file cannot be read, or is not a format that can be decoded.")
@@ -217,3 +234,30 @@ _code(
 )
 _code("LUO704", "events were lost", "The recorder lost events, so what happened in between is unknown.")
 _code("LUO705", "too many possibilities", "More states agree with the capture than the limit allows to follow.")
+_code(
+    "LUO706",
+    "part of the capture could not be read",
+    "Some lines are no events, the file is cut off or damaged, or it has events whose definition is missing. What was read is used.",
+)
+_code(
+    "LUO707",
+    "call on another file",
+    "A number that the abi knows was used on a file that is none of the abi's, or on no open descriptor. It is not taken as a call.",
+)
+_code(
+    "LUO708",
+    "descriptors not fully known",
+    """The recording does not show all that gives descriptors or takes them away (open, close, dup, fork, sockets), so that which open file
+    a number stands for is known in part only.""",
+)
+_code(
+    "LUO709",
+    "text that a program can forge",
+    "A program wrote lines into the trace that look like events. The text of a trace cannot tell them apart; a binary recording can.",
+)
+_code("LUO710", "clock without a unit", "The recording's clock is a counter: its values order events but are no times.")
+_code(
+    "LUO711",
+    "recorder that misses calls",
+    "What was recorded lies below the calls, or is not what this reader expects, so calls that were made can be missing.",
+)

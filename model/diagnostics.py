@@ -52,9 +52,11 @@ class Diagnostics:
     """Collects the diagnostics of one run; the same code at the same place is kept once."""
 
     items: list[Diagnostic] = field(default_factory=list)
+    _seen: set[tuple[str, Span]] = field(default_factory=set)
 
     def add(self, diagnostic: Diagnostic) -> None:
-        if not any(d.code == diagnostic.code and d.span == diagnostic.span for d in self.items):
+        if (diagnostic.code, diagnostic.span) not in self._seen:
+            self._seen.add((diagnostic.code, diagnostic.span))
             self.items.append(diagnostic)
 
     def error(
@@ -111,7 +113,7 @@ def render(diagnostic: Diagnostic) -> str:
             out.append(f"{' ' * width}--> {printable(mark.source.name)}:{line}:{column}")
             out.append(f"{' ' * width} |")
         previous = mark.source
-        out.extend(_marked_line(mark, label, width))
+        out.extend(marked_line(mark, label, width))
     if diagnostic.help:
         out.append(f"{' ' * width} = help: {printable(diagnostic.help)}")
     return "\n".join(out)
@@ -120,7 +122,8 @@ def render(diagnostic: Diagnostic) -> str:
 _WIDEST_LINE = 200
 
 
-def _marked_line(mark: Span, label: str, width: int) -> list[str]:
+def marked_line(mark: Span, label: str, width: int) -> list[str]:
+    """The line of a place after its number (`width` wide), and the carets and label under it."""
     line, column = mark.source.place(mark.start)
     text = mark.source.line(line)
     length = max(1, min(mark.end - mark.start, len(text) - column + 1))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from luocheck.model.diagnostics import Diagnostics, SpecError
+from luocheck.model.diagnostics import Diagnostics, SpecError, fail
 from luocheck.model.ir.system import System
 from luocheck.model.library import read_spec
 from luocheck.model.resolve.flatten import FlatSpec, flatten
 from luocheck.model.resolve.symbols import Symbols
 from luocheck.model.resolve.system import resolve
+from luocheck.model.scenario.resolve import resolve_scenarios
+from luocheck.model.scenario.scenarios import Scenario
 from luocheck.model.source import Source
 from luocheck.model.syntax.nodes import SpecText
 from luocheck.model.syntax.parser import parse
@@ -17,13 +19,18 @@ from luocheck.model.syntax.parser import parse
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spec:
-    """What `load` returns.  `symbols` serves expressions that come later: from the command line and from scenarios."""
+    """What `load` returns.
+
+    scenarios: those of the spec and of the specs that it extends.  `symbols` serves expressions that come later: from the command line
+    and from scenarios.
+    """
 
     source: Source
     tree: SpecText
     flat: FlatSpec
     system: System
     symbols: Symbols
+    scenarios: tuple[Scenario, ...]
 
     @property
     def name(self) -> str:
@@ -46,6 +53,10 @@ def load_source(source: Source) -> Spec:
         diagnostics.raise_errors()
         raise SpecError(diagnostics.items)
     flat = flatten(tree, diagnostics)
-    system, symbols = resolve(flat, diagnostics)
+    try:
+        system, symbols = resolve(flat, diagnostics)
+        scenarios = resolve_scenarios(flat.declarations, flat.inherited, system, symbols, diagnostics)
+    except RecursionError:
+        fail("LUO105", "procs, defines or expressions of this spec are nested too deep", flat.span)
     diagnostics.raise_errors()
-    return Spec(source, tree, flat, system, symbols)
+    return Spec(source, tree, flat, system, symbols, scenarios)

@@ -48,11 +48,12 @@ class Call:
     event: the spec's event, None for an ioctl number that the abi does not know on this kind of open file (its `refused` says which
     errnos the abi allows then).  process is a key for the table of descriptors (threads share it), thread the kernel's id of the task.
     on: the open file that an ioctl, close or release is about, None when unknown.  fd: the descriptor number used, None when not shown.
-    given/got: members of the struct at entry and after the return (scalars as int, arrays as bytes); what a descriptor number among
+    given/got: members of the struct at entry and after the return (scalars as int, arrays as bytes up to their NUL); what a descriptor number among
     them stands for is in `files` (member name -> open file), `closed` names the members whose number was no open descriptor.
     result: the return value (>= 0, or a negative errno as user space sees it), None when the call is not known to have returned.
     enter: the earliest moment at which it can have begun; exact is False when the recording shows returns only.  exit: None when it
-    never returned.  inferred: nobody recorded it, but what was recorded later implies that it happened in between (a close).
+    never returned.  inner: result is what a function below the ioctl returned; an error is the call's, 0 says only that it got that far.
+    inferred: nobody recorded it, but what was recorded later implies that it happened in between (a close).
     """
 
     number: int
@@ -75,6 +76,7 @@ class Call:
     killed: bool = False
     refused: tuple[str, ...] = ()
     parent: int | None = None  # FORK: the process that forked; `process` is the child
+    inner: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,8 @@ class Recording:
 
     calls are in the order of their enter lines.  observes: kinds of calls that this recorder would have shown (what it cannot show may
     have happened at any time).  events counts the records that were read, whatever they were.  undecodable: why nothing can be said, or
-    None.  truncated_start: the beginning of the recording was overwritten.
+    None.  truncated_start: the beginning of the recording was overwritten.  tables_unsure: it does not show whether tasks share their
+    descriptors, so that decoding the other way (`decode(..., threads_share=...)`) can give other calls.
     """
 
     name: str
@@ -114,3 +117,4 @@ class Recording:
     lines: int
     undecodable: str | None = None
     truncated_start: bool = False
+    tables_unsure: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from luocheck.checker.explore.limits import Limits, Stopped
 from luocheck.checker.explore.lock_order import lock_cycles
@@ -32,8 +32,9 @@ class Best:
 class Exploration:
     """What an exploration found.
 
-    stopped: why it is not complete, or None.  levels: how many states each level has, over all instances.  never_fired: events and
-    `fail` lines that no transition used (complete explorations only say something about the scope).
+    stopped: a limit that ended it, or None.  ended_early: everything that was looked for had been found (`stop_when_found`), so there
+    are states that were not visited.  levels: how many states each level has, over all instances.  never_fired: events and `fail`
+    lines that no transition used (only complete explorations say something about the scope).
     """
 
     system: System
@@ -45,11 +46,16 @@ class Exploration:
     depth: int = 0
     instances: int = 0
     stopped: str | None = None
+    ended_early: bool = False
     levels: list[int] = field(default_factory=list)
     events_never_fired: tuple[str, ...] = ()
     lines_never_fired: tuple[st.Stmt, ...] = ()
     cuts: dict[str, int] = field(default_factory=dict)
-    old_bytes: int = 0
+
+    @property
+    def complete(self) -> bool:
+        """Was every reachable state visited?"""
+        return self.stopped is None and not self.ended_early
 
 
 Progress = Callable[[int, int, int], None]
@@ -65,16 +71,23 @@ def explore(
     limits: Limits | None = None,
     symmetry: bool = True,
     witnesses: bool = True,
+    stop_when_found: bool = False,
     progress: Progress | None = None,
 ) -> Exploration:
     """Explores every instance of a scope and decides the claims (all of the system's when None).
 
     The verdicts stand in the order of the claims.  A limit ends the exploration early: what was found stays, and what was not decided is
-    unknown, never `holds`.  Raises SpecError when the scope cannot be enumerated or a claim reads through none.
+    unknown, never `holds`.  With `stop_when_found` the search of an instance goes no deeper than it must once every claim is broken (or
+    reached): witnesses stay minimal over all instances, but the numbers are not those of the scope.  Raises SpecError when the scope
+    cannot be enumerated or a claim reads through none.
     """
-    return _Explorer(system, scope, topology, tuple(claims if claims is not None else system.properties), symmetry).run(
-        limits or Limits(), witnesses, progress
-    )
+    explorer = _Explorer(system, scope, topology, tuple(claims if claims is not None else system.properties), symmetry)
+    explorer.stop_when_found = stop_when_found
+    return explorer.run(limits or Limits(), witnesses, progress)
+
+
+_FOUND_BY_SEARCH = (Kind.INVARIANT, Kind.LEMMA, Kind.REACHABLE, Kind.AFTER, Kind.ASSERT, Kind.NEVER, Kind.BUILT_IN)
+"""Kinds that are decided as states are visited; the others need the finished graph, or none at all."""
 
 
 class _Explorer:
@@ -86,6 +99,7 @@ class _Explorer:
         self.topology = topology
         self.claims = claims
         self.symmetry = symmetry
+        self.stop_when_found = False
         self.by_name = {claim.name: claim for claim in claims}
         self.best: dict[str, Best] = {}
         self.depths: dict[str, int] = {}
@@ -116,6 +130,7 @@ class _Explorer:
     def _instance(self, instance: Instance, machine: Machine, limits: Limits, witnesses: bool, progress: Progress | None) -> None:
         monitors = Monitors(instance, self.claims)
         search = InstanceSearch(instance, machine, monitors, self.coverage, keep_edges=monitors.needs_edges)
+        search.deep_enough = self._deep_enough
         try:
             search.run(limits, self.result.states, progress)
             self._ways(search, monitors)
@@ -132,8 +147,25 @@ class _Explorer:
                 narrator = narrator or Narrator(instance)
                 self._offer(search, name, discovery, narrator)
 
+    def _deep_enough(self, search: InstanceSearch, depth: int) -> bool:
+        """Can states at this depth and deeper ones only give worse witnesses than those that are known?"""
+        if not self.stop_when_found:
+            return False
+        for claim in self.claims:
+            if claim.kind not in _FOUND_BY_SEARCH or claim.name == "lock_order":
+                return False
+            known = [self.depths[claim.name]] if claim.name in self.depths else []
+            if claim.name in self.best:
+                known.append(self.best[claim.name].key[0])
+            if claim.name in search.discoveries:
+                known.append(search.discoveries[claim.name].depth)
+            if not known or min(known) > depth:
+                return False
+        return True
+
     def _account(self, search: InstanceSearch) -> None:
         result = self.result
+        result.ended_early = result.ended_early or search.ended_early
         result.instances += 1
         result.states += len(search.states)
         result.transitions += search.transitions
@@ -179,7 +211,7 @@ class _Explorer:
 
     def _verdict(self, claim: Property) -> Verdict:
         states = f"{self.result.states:,} state{'' if self.result.states == 1 else 's'}"
-        method = f"exhaustive, {states}" if self.result.stopped is None else f"explored {states}"
+        method = f"exhaustive, {states}" if self.result.complete else f"explored {states}"
 
         def verdict(result: Result, witness: Witness | None = None, note: str = "") -> Verdict:
             return Verdict(claim.name, claim.kind.value, claim.doc, result, method, witness, note=note, span=claim.span)
@@ -209,8 +241,6 @@ class _Explorer:
 
     def _with_minimality(self, best: Best) -> Witness:
         """What is claimed minimal: nothing while some instances were not searched to that depth."""
-        from dataclasses import replace
-
         if self.result.stopped is not None:
             return best.witness
         proved = ["calls", "faults"]
@@ -228,15 +258,10 @@ class _Explorer:
             case Kind.RECOVERABLE | Kind.STUCK:
                 return claim.name not in self.needed
             case Kind.ASSERT:
-                return not any(
-                    isinstance(self._line(number), st.Assert) and self._line(number).name == claim.name
-                    for number in self.coverage.lines
-                )
+                lines = self.program.lines if self.program is not None else []
+                fired = [lines[number] for number in self.coverage.lines]
+                return not any(isinstance(line, st.Assert) and line.name == claim.name for line in fired)
         return False
-
-    def _line(self, number: int) -> st.Stmt:
-        assert self.program is not None
-        return self.program.lines[number]
 
     def _coverage(self) -> None:
         if self.program is None:

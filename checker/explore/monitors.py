@@ -6,13 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from luocheck.model.diagnostics import fail
 from luocheck.model.instances import Instance
 from luocheck.model.ir import expressions as e
-from luocheck.model.ir.system import Event, Kind, Property
-from luocheck.model.semantics.expressions import Code, Compiler, Oops
-from luocheck.model.semantics.run import Outcome
-from luocheck.model.semantics.store import Store
+from luocheck.model.ir.system import Kind, Property
+from luocheck.model.semantics.claims import StateMonitor, TransitionMonitor, state_monitor, transition_monitor
+from luocheck.model.semantics.expressions import Compiler
 
 
 def consequents(expr: e.Expr) -> Iterator[e.Expr]:
@@ -30,44 +28,6 @@ def consequents(expr: e.Expr) -> Iterator[e.Expr]:
             yield from consequents(body)
         case _:
             yield expr
-
-
-@dataclass(slots=True)
-class StateMonitor:
-    """An invariant, a lemma, a goal, or a side of `recoverable`: true or false of a state."""
-
-    claim: Property
-    code: Code
-    env: list[Any]
-
-    def value(self, store: Store) -> bool:
-        try:
-            return bool(self.code(store, self.env))
-        except Oops as oops:
-            fail(
-                "LUO605",
-                f"`{self.claim.name}` reads through `none` here",
-                oops.span,
-                help="protect it with `and` or `=>`, which look at their left side first",
-            )
-
-
-@dataclass(slots=True)
-class TransitionMonitor:
-    """An after-claim or a `never`, of the calls that its pattern matches."""
-
-    claim: Property
-    code: Code | None  # None: matching is the violation
-
-    def violated(self, event: Event, outcome: Outcome, before: Store) -> bool:
-        if self.code is None:
-            return True
-        env = outcome.env if self.claim.pattern is not None and self.claim.pattern.event is not None else [None] * self.claim.slots
-        env[0] = before
-        try:
-            return not self.code(outcome.store, env)
-        except Oops as oops:
-            fail("LUO605", f"`{self.claim.name}` reads through `none` here", oops.span, help="protect it with `and` or `=>`")
 
 
 @dataclass(slots=True)
@@ -95,26 +55,22 @@ class Monitors:
             self._add(claim, compile_)
 
     def _add(self, claim: Property, compile_: Compiler) -> None:
-        def monitor(expr: e.Expr | None) -> StateMonitor:
-            assert expr is not None
-            return StateMonitor(claim, compile_(expr), [None] * claim.slots)
-
         match claim.kind:
             case Kind.INVARIANT | Kind.LEMMA:
-                self.invariants.append(monitor(claim.condition))
+                self.invariants.append(state_monitor(claim, compile_))
             case Kind.REACHABLE:
-                self.goals.append(monitor(claim.condition))
+                self.goals.append(state_monitor(claim, compile_))
             case Kind.RECOVERABLE:
-                self.ways.append((claim, monitor(claim.condition), monitor(claim.goal)))
+                self.ways.append((claim, state_monitor(claim, compile_), state_monitor(claim, compile_, goal=True)))
             case Kind.STUCK:
-                self.stuck.append((claim, monitor(claim.condition) if claim.condition is not None else None))
+                self.stuck.append((claim, state_monitor(claim, compile_) if claim.condition is not None else None))
             case Kind.AFTER | Kind.NEVER:
-                code = compile_(claim.condition) if claim.condition is not None else None
+                monitor = transition_monitor(claim, compile_)
                 for event in self.instance.system.events:
                     assert claim.pattern is not None
                     about = claim.pattern.event is None or claim.pattern.event == event.name
                     if about and claim.pattern.kind in (None, event.kind):
-                        self.transitions[event.index].append(TransitionMonitor(claim, code))
+                        self.transitions[event.index].append(monitor)
 
     @property
     def needs_edges(self) -> bool:

@@ -6,8 +6,9 @@ parent on a shortest path with the fewest faults; for witnesses it keeps all edg
 
 from __future__ import annotations
 
+import sys
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,7 @@ from luocheck.checker.explore.limits import Limits
 from luocheck.checker.explore.monitors import Monitors
 from luocheck.checker.explore.packing import Packing
 from luocheck.model.instances import Instance
-from luocheck.model.ir.system import OK, PANIC, Event
+from luocheck.model.ir.system import OK, Event
 from luocheck.model.ir.vocabulary import ElemT
 from luocheck.model.semantics.machine import Arguments, Machine
 from luocheck.model.semantics.run import Outcome
@@ -76,7 +77,8 @@ class InstanceSearch:
         self.waiting: dict[tuple[int, Arguments], set[int]] = {}  # atomic calls that have not returned: where they block
         self.transitions = 0
         self.discoveries: dict[str, Discovery] = {}
-        self.finished = False
+        self.deep_enough: Callable[[InstanceSearch, int], bool] = lambda search, depth: False  # asked before each level
+        self.ended_early = False
         system = instance.system
         self.countable = sum(instance.sizes) <= 64
         self.offsets = {sort.index: sum(instance.sizes[: sort.index]) for sort in system.sorts}
@@ -88,21 +90,30 @@ class InstanceSearch:
 
     def run(self, limits: Limits, found_before: int = 0, progress: Callable[[int, int, int], None] | None = None) -> None:
         """Explores everything.  Raises Stopped at a limit; what was found until then is kept."""
+        most = limits.max_states - found_before if limits.max_states is not None else sys.maxsize
+        first = source = depth = ticks = 0
+
+        def pulse() -> None:
+            nonlocal ticks
+            ticks += 1
+            if ticks % 512 == 0 or len(self.states) > most:
+                found = found_before + len(self.states)
+                limits.check(found)
+                if progress is not None:
+                    progress(found, depth, len(self.states) - source)
+
         self.levels.append(0)
         for store in self.machine.initial(self.instance):
             self._found(store, None, 0, 0)
-        first, depth = 0, 0
         while first < len(self.states):
             last = len(self.states)
             self.levels.append(last)
+            if self.deep_enough(self, depth):
+                self.ended_early = True
+                return
             for source in range(first, last):
-                if source % 128 == 0:
-                    limits.check(found_before + len(self.states))
-                    if progress is not None:
-                        progress(found_before + len(self.states), depth, len(self.states) - source)
-                self._expand(source, depth, last)
+                self._expand(source, depth, last, pulse)
             first, depth = last, depth + 1
-        self.finished = True
 
     @property
     def depth(self) -> int:
@@ -155,10 +166,10 @@ class InstanceSearch:
         elif depth == known.depth:
             known.moments.append(moment)
 
-    def _expand(self, source: int, depth: int, next_level: int) -> None:
+    def _expand(self, source: int, depth: int, next_level: int, pulse: Callable[[], None]) -> None:
         store = self.store(source)
         seen: set[tuple[Any, ...]] = set()
-        for event, arguments, resumed, outcomes in calls(self.machine, store, self.callers):
+        for event, arguments, resumed, outcomes in calls(self.machine, store, self.callers, pulse=pulse):
             for outcome in outcomes:
                 self._transition(source, depth, next_level, store, event, arguments, resumed, outcome, seen)
         self.transitions += len(seen)
@@ -188,7 +199,7 @@ class InstanceSearch:
             coverage.cuts[what] = coverage.cuts.get(what, 0) + 1
             self.cut_states.add(source)
             return
-        mask = self._mask(event, arguments, outcome)
+        mask = self.mask(event, arguments, outcome)
         target = -1
         if outcome.goes_on:
             if outcome.store is store:
@@ -199,7 +210,8 @@ class InstanceSearch:
                 self.faults[target] = min(self.faults[target], self.faults[source] + outcome.faults)
                 self.deeper.add(source, target, event.index, outcome.faults, mask)
             if self.edges is not None:
-                self.edges.add(source, target, event.index, outcome.faults, _who(event, arguments, resumed))
+                who = caller_of(event, arguments) | (RESUMED if resumed else 0)
+                self.edges.add(source, target, event.index, outcome.faults, who)
         seen.add((event.index, arguments, resumed, outcome.kind, outcome.errno, target))
         self._check_transition(source, depth, store, event, arguments, resumed, outcome, mask)
 
@@ -215,23 +227,18 @@ class InstanceSearch:
         mask: int,
     ) -> None:
         broken = [name for name, _ in outcome.findings]
-        if outcome.kind in ("returns", "panic"):
-            errno = PANIC if outcome.kind == "panic" else outcome.errno
-            before = outcome.env[0]
-            for monitor in self.monitors.transitions[event.index]:
-                pattern = monitor.claim.pattern
-                assert pattern is not None
-                if not pattern.matches(event, errno, outcome.label):
-                    continue
-                if monitor.code is None:
-                    self.monitors.seen.add(monitor.claim.name)
-                if monitor.violated(event, outcome, before):
-                    broken.append(monitor.claim.name)
+        for monitor in self.monitors.transitions[event.index]:
+            if not monitor.is_about(event, outcome):
+                continue
+            if monitor.code is None:
+                self.monitors.seen.add(monitor.claim.name)
+            if monitor.violated(outcome):
+                broken.append(monitor.claim.name)
         for name in broken:
             moment = Moment(source, event, arguments, resumed, outcome.errno, outcome.kind, outcome.label, outcome.faults, mask)
             self._discover(name, depth + 1, moment)
 
-    def _mask(self, event: Event, arguments: Arguments, outcome: Outcome) -> int:
+    def mask(self, event: Event, arguments: Arguments, outcome: Outcome) -> int:
         """The elements that a call names, as bits; 0 in scopes with more elements than bits."""
         mask = 0
         if not self.countable:
@@ -246,30 +253,45 @@ class InstanceSearch:
         return mask
 
 
-def calls(machine: Machine, store: Store, callers: range) -> Iterator[tuple[Event, Arguments, bool, list[Outcome]]]:
-    """Everything that can happen in a state: calls that are made, then calls in progress that go on (the third item says which)."""
+def calls(
+    machine: Machine,
+    store: Store,
+    callers: range,
+    events: Container[int] | None = None,
+    pulse: Callable[[], None] | None = None,
+) -> Iterator[tuple[Event, Arguments, bool, list[Outcome]]]:
+    """Everything that can happen in a state: calls that are made, then calls in progress that go on (the third item says which).
+
+    events: only these, by index.  pulse: called before each call, so that a state with very many can be given up.
+    """
     for event in machine.system.events:
+        if events is not None and event.index not in events:
+            continue
         for arguments in machine.arguments(event, store):
+            if pulse is not None:
+                pulse()
             outcomes = machine.call(event, arguments, store)
             if outcomes:
                 yield event, arguments, False, outcomes
     for caller in callers:
         if (machine.calls, caller) in store:
             event, arguments, _ = machine.event_inside(caller, store)
-            yield event, arguments, True, machine.resume(caller, store)
+            if events is None or event.index in events:
+                yield event, arguments, True, machine.resume(caller, store)
 
 
-def _who(event: Event, arguments: Arguments, resumed: bool) -> int:
-    """Who made a call, for the mask column of an edge: 0 nobody, else the caller from 1; plus RESUMED when it went on."""
+def caller_of(event: Event, arguments: Arguments) -> int:
+    """Who makes a call: 0 nobody, else the number of the caller from 1."""
     caller = next((v for p, v in zip(event.parameters, arguments) if p.slot == event.caller), None)
-    return (0 if caller is None else caller + 1) | (RESUMED if resumed else 0)
+    return 0 if caller is None else int(caller) + 1
 
 
 RESUMED = 1 << 16
+"""Added to the caller in the mask column of an edge on which a call in progress went on."""
 
 
 class Edges:
-    """Edges in columns.  `masks` has the elements that the call names, or who made it (see `_who`)."""
+    """Edges in columns.  `masks` has the elements that the call names, or who made it (`caller_of`, RESUMED)."""
 
     __slots__ = ("events", "faults", "masks", "sources", "targets")
 

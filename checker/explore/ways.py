@@ -5,10 +5,11 @@ Both are backward searches.  A path that the scope cut is no way in and no proof
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from luocheck.checker.explore.search import RESUMED, Edges, InstanceSearch
+from luocheck.checker.explore.search import RESUMED, Edges, InstanceSearch, caller_of
 from luocheck.model.ir.system import Property
 
 
@@ -22,18 +23,27 @@ class Traps:
 
 
 def backward(count: int, goals: bytearray, edges: Edges, allowed: Callable[[int], bool]) -> bytearray:
-    """Which states can reach a goal over allowed edges."""
-    reached = bytearray(goals)
+    """Which states can reach a goal over allowed edges (numbers of edges)."""
     sources, targets = edges.sources, edges.targets
-    usable = [i for i in range(len(edges)) if targets[i] >= 0 and targets[i] != sources[i] and allowed(i)]
-    usable.reverse()
-    changed = True
-    while changed:
-        changed = False
-        for i in usable:
-            if reached[targets[i]] and not reached[sources[i]]:
-                reached[sources[i]] = 1
-                changed = True
+    usable = array("q", (i for i in range(len(edges)) if targets[i] >= 0 and targets[i] != sources[i] and allowed(i)))
+    starts = array("q", bytes(8 * (count + 1)))  # where the edges into a state begin, once they are sorted by target
+    for i in usable:
+        starts[targets[i] + 1] += 1
+    for state in range(count):
+        starts[state + 1] += starts[state]
+    into = array("q", bytes(8 * len(usable)))
+    free = starts[:]
+    for i in usable:
+        into[free[targets[i]]] = sources[i]
+        free[targets[i]] += 1
+    reached = bytearray(goals)
+    todo = [state for state in range(count) if reached[state]]
+    while todo:
+        state = todo.pop()
+        for source in into[starts[state] : starts[state + 1]]:
+            if not reached[source]:
+                reached[source] = 1
+                todo.append(source)
     return reached
 
 
@@ -79,12 +89,16 @@ def stuck(search: InstanceSearch, position: int) -> Traps:
     for (event, arguments), blocked in search.waiting.items():
         waits = True
         decl = search.instance.system.events[event]
-        caller = next((v for p, v in zip(decl.parameters, arguments) if p.slot == decl.caller), None)
+        who = caller_of(decl, arguments)
         free = bytearray(1 for _ in range(count))
         for state in blocked:
             free[state] = 0
-        who = -1 if caller is None else caller + 1
-        reached = backward(count, free, edges, lambda i, who=who: edges.masks[i] & ~RESUMED != who)
+        reached = backward(count, free, edges, _by_others(edges, who))
         lost |= {s for s in blocked if not reached[s] and not exempt[s]}
     hopeless = not search.cut_states
     return Traps(sorted(lost) if hopeless else [], not waits, unknown=bool(lost) and not hopeless)
+
+
+def _by_others(edges: Edges, who: int) -> Callable[[int], bool]:
+    """Edges that somebody else than caller `who` (0: nobody) makes; a call that nobody makes is hindered by no other call."""
+    return lambda i: who == 0 or edges.masks[i] & ~RESUMED != who

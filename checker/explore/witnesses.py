@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from luocheck.checker.explore.search import Discovery, InstanceSearch, Moment, calls
 from luocheck.model.answer import Clause, Step, Witness
-from luocheck.model.instances import Instance
+from luocheck.model.instances import Cell, Instance
 from luocheck.model.ir.expressions import Expr
 from luocheck.model.ir.system import Event, Kind, Property
-from luocheck.model.ir.vocabulary import ElemT, Lifetime
+from luocheck.model.ir.vocabulary import ElemT, SetT, Sort
+from luocheck.model.semantics.claims import transition_monitor
 from luocheck.model.semantics.explain import Explainer
+from luocheck.model.semantics.expressions import Compiler
 from luocheck.model.semantics.machine import Arguments, Machine
 from luocheck.model.semantics.run import Outcome
 from luocheck.model.semantics.shown import cell_text, place_text, step_of
@@ -24,9 +28,10 @@ MOST_MASKS = 2_000
 
 @dataclass(slots=True)
 class Path:
-    """A run to a moment: its states, the moment, and what was minimised."""
+    """A run to a moment: its states, the elements named on the way to each (as bits), the moment, and what was minimised."""
 
     states: list[int]
+    masks: list[int]
     moment: Moment
     calls: int
     faults: int
@@ -56,8 +61,8 @@ def best_path(search: InstanceSearch, discovery: Discovery) -> Path:
                 choice = (size, position, moment, mask)
     assert choice is not None
     size, _, moment, mask = choice
-    states = _trace(search, moment.source, mask, masks)
-    return Path(states, moment, discovery.depth, fewest, size, exact and search.countable)
+    states, on_the_way = _trace(moment.source, mask, masks)
+    return Path(states, on_the_way, moment, discovery.depth, fewest, size, exact and search.countable)
 
 
 _Masks = dict[int, dict[int, tuple[int, int]]]
@@ -68,7 +73,7 @@ def _masks(search: InstanceSearch, goals: set[int]) -> tuple[_Masks, bool]:
     """For all states on best runs to the goals, the inclusion-minimal sets of elements that such runs name."""
     edges = search.deeper
     into: defaultdict[int, list[int]] = defaultdict(list)
-    for i in range(len(edges)):
+    for i in range(bisect_left(edges.sources, max(goals, default=0))):  # an edge leads from a smaller number to a larger one
         into[edges.targets[i]].append(i)
     cone: dict[int, list[int]] = {}
     todo = list(goals)
@@ -98,13 +103,15 @@ def _masks(search: InstanceSearch, goals: set[int]) -> tuple[_Masks, bool]:
     return masks, exact
 
 
-def _trace(search: InstanceSearch, state: int, mask: int, masks: _Masks) -> list[int]:
-    states = [state]
+def _trace(state: int, mask: int, masks: _Masks) -> tuple[list[int], list[int]]:
+    """The states of a best run and the elements named on the way to each, from the first to this one."""
+    states, on_the_way = [state], [mask]
     while True:
         before, mask = masks[state][mask]
         if before < 0:
-            return states[::-1]
+            return states[::-1], on_the_way[::-1]
         states.append(before)
+        on_the_way.append(mask)
         state = before
 
 
@@ -120,14 +127,14 @@ class Narrator:
         stores = [search.store(state) for state in path.states]
         used: set[tuple[int, int]] = set()
         allowed = path.faults
-        for before, after, target in zip(stores, stores[1:], path.states[1:], strict=False):
-            event, arguments, resumed, outcome = self._transition(search, before, after, target)
+        for number, (before, after) in enumerate(pairwise(stores)):
+            event, arguments, resumed, outcome = self._transition(search, path, number, before, after)
             steps.append(step_of(event, arguments, outcome, before, resumed))
             used |= _elements(event, arguments, outcome)
         last, moment = stores[-1], path.moment
         clauses: tuple[Clause, ...] = ()
         if moment.event is not None:
-            outcome = self._final(moment, last)
+            outcome = self._final(search, moment, last, claim)
             steps.append(step_of(moment.event, moment.arguments, outcome, last, moment.resumed))
             used |= _elements(moment.event, moment.arguments, outcome)
             clauses = self._clauses(claim, outcome.store, outcome.env, moment.event)
@@ -140,27 +147,32 @@ class Narrator:
             tuple(steps),
             self._graph(),
             tuple(self._given(stores[0])),
-            tuple(self._names(used)),
+            tuple(self._names(used | self._at_start(stores[0]))),
             minimal,
             clauses,
             bool(self.instance.scope.stepwise),
         )
 
     def _transition(
-        self, search: InstanceSearch, before: Store, after: Store, target: int
+        self, search: InstanceSearch, path: Path, number: int, before: Store, after: Store
     ) -> tuple[Event, Arguments, bool, Outcome]:
-        """The call that leads from one state to the next with the fewest faults and elements."""
-        best: tuple[tuple[int, int], tuple[Event, Arguments, bool, Outcome]] | None = None
-        for event, arguments, resumed, outcomes in calls(self.machine, before, search.callers):
+        """The call that leads from one state of a path to the next: the fewest faults, and no elements but those of the path."""
+        edges, source, target = search.deeper, path.states[number], path.states[number + 1]
+        ours = range(bisect_left(edges.sources, source), bisect_right(edges.sources, source))
+        events = {edges.events[i] for i in ours if edges.targets[i] == target}
+        best: tuple[tuple[int, bool, int], tuple[Event, Arguments, bool, Outcome]] | None = None
+        for event, arguments, resumed, outcomes in calls(self.machine, before, search.callers, events):
             for outcome in outcomes:
                 if outcome.goes_on and outcome.store == after:
-                    key = (outcome.faults, len(_elements(event, arguments, outcome)))
+                    others = path.masks[number] | search.mask(event, arguments, outcome) != path.masks[number + 1]
+                    key = (outcome.faults, others, len(_elements(event, arguments, outcome)))
                     if best is None or key < best[0]:
                         best = key, (event, arguments, resumed, outcome)
         assert best is not None, target
         return best[1]
 
-    def _final(self, moment: Moment, store: Store) -> Outcome:
+    def _final(self, search: InstanceSearch, moment: Moment, store: Store, claim: Property) -> Outcome:
+        """The way in which the last call ends: one that breaks the claim, with the elements that were counted."""
         assert moment.event is not None
         if moment.resumed:
             caller = next(v for p, v in zip(moment.event.parameters, moment.arguments) if p.slot == moment.event.caller)
@@ -170,7 +182,13 @@ class Narrator:
         same = [
             o for o in outcomes if (o.kind, o.errno, o.label, o.faults) == (moment.kind, moment.errno, moment.label, moment.faults)
         ]
-        return same[0]
+        if claim.kind in (Kind.AFTER, Kind.NEVER):
+            monitor = transition_monitor(claim, Compiler(self.instance, checked=False))
+            broken = [o for o in same if monitor.violated(o)]
+        else:
+            broken = [o for o in same if any(name == claim.name for name, _ in o.findings)]
+        event, arguments = moment.event, moment.arguments
+        return min(broken, key=lambda o: (search.mask(event, arguments, o) != moment.mask, len(_elements(event, arguments, o))))
 
     def _clauses(self, claim: Property, store: Store, env: list[Any], event: Event | None) -> tuple[Clause, ...]:
         condition: Expr | None = claim.condition
@@ -191,20 +209,35 @@ class Narrator:
 
     def _given(self, start: Store) -> list[str]:
         """The fixed and drawn choices of the start that are not the default, as conditions."""
-        system = self.instance.system
         out = []
-        for cell in sorted(start):
-            if cell[0] < len(system.fields) and system.fields[cell[0]].drawn:
-                place, value = place_text(cell, self.instance), cell_text(cell, start[cell], self.instance)
-                out.append(place if value == "true" else f"{place} == {value}")
-        for f in system.fields:
-            if f.drawn and f.lifetime is Lifetime.FIXED:
-                continue
+        for cell in self._chosen(start):
+            place, value = place_text(cell, self.instance), cell_text(cell, start[cell], self.instance)
+            out.append(place if value == "true" else f"{place} == {value}")
         return out
 
+    def _chosen(self, start: Store) -> list[Cell]:
+        fields = self.instance.system.fields
+        return [cell for cell in sorted(start) if cell[0] < len(fields) and fields[cell[0]].drawn]
+
+    def _at_start(self, start: Store) -> set[tuple[int, int]]:
+        """The elements that the graph and the choices of the start name, as (sort, element)."""
+        instance = self.instance
+        found = {(g.sort.index, x) for g in instance.system.graphs for edge in instance.edges[g.index] for x in edge}
+        for cell in self._chosen(start):
+            field = instance.system.fields[cell[0]]
+            found |= {(owner.index, x) for owner, x in zip(field.owners, cell[1:], strict=True) if isinstance(owner, Sort)}
+            if isinstance(field.type, ElemT):
+                found.add((field.type.sort.index, start[cell]))
+            elif isinstance(field.type, SetT):
+                found |= {(field.type.sort.index, x) for x in start[cell]}
+        return found
+
     def _names(self, used: set[tuple[int, int]]) -> list[tuple[str, str]]:
-        sorts = self.instance.system.sorts
-        return [(self.instance.name(sorts[s], x), sorts[s].name) for s, x in sorted(used)]
+        """Name and sort of elements, without those that the topology names."""
+        instance = self.instance
+        sorts = instance.system.sorts
+        named = instance.topology.sort if instance.topology is not None else None
+        return [(instance.name(sorts[s], x), sorts[s].name) for s, x in sorted(used) if sorts[s].name != named]
 
 
 def _elements(event: Event, arguments: Arguments, outcome: Outcome) -> set[tuple[int, int]]:

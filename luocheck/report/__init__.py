@@ -1,0 +1,1 @@
+"""Reports: answers as text for people and as JSON documents for programs."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from luocheck.model.ir.vocabulary import (
@@ -13,6 +13,8 @@ from luocheck.model.ir.vocabulary import (
     Field,
     IntT,
     LiteralT,
+    SeqT,
+    SetT,
     Sort,
     SortEdge,
     Type,
@@ -213,6 +215,6 @@ def item_type(type: Type) -> Type | None:
     match type:
         case LiteralT(item):
             return item
-        case _ if is_dataclass(type) and hasattr(type, "sort") and not isinstance(type, ElemT):
-            return ElemT(type.sort)
+        case SetT(sort) | SeqT(sort):
+            return ElemT(sort)
     return None

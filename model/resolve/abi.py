@@ -69,10 +69,8 @@ class _AbiResolver:
                     self._ioctl(item)
                 case n.AbiSyscall():
                     self._syscall(item)
-                case n.AbiPath(path=path, clauses=clauses):
+                case n.AbiPath(path=path, clauses=clauses) | n.AbiTree(filesystem=path, clauses=clauses):
                     self.paths.append(PathEntry(path.text, tuple(tuple(_words(c)) for c in clauses)))
-                case n.AbiTree(filesystem=name, clauses=clauses):
-                    self.paths.append(PathEntry(name.text, tuple(tuple(_words(c)) for c in clauses)))
         self._check_numbers()
         errnos = tuple(self.symbols.errno_classes.items())
         return Abi(
@@ -98,7 +96,9 @@ class _AbiResolver:
             known = ("empty", "unterminated") if item.form is not None else ("closed",)
             for cause in item.bad.causes:
                 if cause.text not in known:
-                    self.error(f"`{cause}` is no way in which this handle can be bad", cause.span, " or ".join(f"`{k}`" for k in known))
+                    self.error(
+                        f"`{cause}` is no way in which this handle can be bad", cause.span, " or ".join(f"`{k}`" for k in known)
+                    )
         self.handles.append(
             Handle(
                 item.name.text,
@@ -198,6 +198,7 @@ class _AbiResolver:
         if event is None:
             self.error(f"there is no event `{item.event}`", item.event.span, did_you_mean(item.event.text, self.events))
             return
+        errors = len(self.symbols.diagnostics.errors)
         if item.number.value >= 1 << 32:
             self.error("an ioctl number has 32 bits", item.number.span)
         target = item.target.text if item.target else DEVICE
@@ -215,7 +216,8 @@ class _AbiResolver:
         if any(i.event == event.name for i in self.ioctls):
             self.error(f"`{event.name}` has an ioctl already", item.span)
         self.ioctls.append(Ioctl(event.name, item.number.value, target, tuple(fields), item.span))
-        self._check_parameters(event, target, fields, item.span)
+        if len(self.symbols.diagnostics.errors) == errors:
+            self._check_parameters(event, target, fields, item.span)
 
     def _struct_field(self, node: n.AbiField, event: Event, offset: int) -> StructField | None:
         if isinstance(node, n.AbiSizedHeader):
@@ -236,27 +238,27 @@ class _AbiResolver:
         size = unit * (length or 1)
         match node.role:
             case n.RoleIn(parameter=name):
-                return StructField(
-                    node.type.text, node.name.text, length, offset, size, "in", self._parameter(name, event, False), None
-                )
+                text, sort = self._parameter(name, event, False)
+                return StructField(node.type.text, node.name.text, length, offset, size, "in", text, None, sort)
             case n.RoleOut(parameter=name):
-                return StructField(
-                    node.type.text, node.name.text, length, offset, size, "out", self._parameter(name, event, True), None
-                )
+                text, sort = self._parameter(name, event, True)
+                return StructField(node.type.text, node.name.text, length, offset, size, "out", text, None, sort)
             case n.RoleZero(errno=errno):
                 checked = self.symbols.check_errno(errno)
                 return StructField(node.type.text, node.name.text, length, offset, size, "zero", None, checked)
         return StructField(node.type.text, node.name.text, length, offset, size, "ignored", None, None)
 
-    def _parameter(self, name: n.Name, event: Event, out: bool) -> str:
-        names = [p.name for p in event.parameters]
+    def _parameter(self, name: n.Name, event: Event, out: bool) -> tuple[str, str | None]:
+        """The name, and its sort when it is an element."""
+        known = {p.name: p.type for p in event.parameters}
         if out and event.result is not None:
-            names.append(event.result.name)
-        if name.text not in names:
+            known[event.result.name] = event.result.type
+        if name.text not in known:
             self.error(
-                f"`{event.name}` has no {'result' if out else 'parameter'} `{name}`", name.span, did_you_mean(name.text, names)
+                f"`{event.name}` has no {'result' if out else 'parameter'} `{name}`", name.span, did_you_mean(name.text, known)
             )
-        return name.text
+        found = known.get(name.text)
+        return name.text, found.sort.name if isinstance(found, ElemT) else None
 
     def _check_parameters(self, event: Event, target: str, fields: list[StructField], span: Span) -> None:
         """Every parameter is the caller, the descriptor itself, or a member of the struct."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from luocheck.model.diagnostics import Diagnostics
 from luocheck.model.ir import expressions as e
 from luocheck.model.ir import statements as st
-from luocheck.model.ir.system import Event, Scope
+from luocheck.model.ir.system import Event, Property, Scope
+from luocheck.model.source import Span
+from luocheck.model.syntax import nodes as n
 
 
 def may_fail(block: st.Block) -> st.Stmt | None:
@@ -121,4 +123,69 @@ def lint_steps(events: tuple[Event, ...], scopes: tuple[Scope, ...], diagnostics
             if isinstance(stmt, st.Step) and (stmt.span.source.name, stmt.span.start) not in useful:
                 diagnostics.warning(
                     "LUO302", f"no scope cuts {event.name} into steps", stmt.span, help="list it in a scope: `stepwise ...`"
+                )
+
+
+def check_result(body: st.Block, slot: int, gives: n.Gives, diagnostics: Diagnostics) -> None:
+    """Every path that ends with OK must have set the result."""
+    open_stops: list[Span] = []
+    if _assigned(body, slot, False, open_stops) is False:
+        open_stops.append(gives.span)
+    for span in open_stops:
+        diagnostics.error("LUO213", f"the result `{gives.name}` is not set on a path that ends with OK", span)
+
+
+def _assigned(block: st.Block, slot: int, before: bool, stops: list[Span]) -> bool | None:
+    """Is the slot set when control falls off the end of the block?  None: it never does."""
+    now: bool | None = before
+    for stmt in block.statements:
+        assert now is not None
+        match stmt:
+            case st.Fail() | st.Panic():
+                return None
+            case st.Stop():
+                if not now:
+                    stops.append(stmt.span)
+                return None
+            case st.Let(slot=written) | st.New(slot=written):
+                now = now or written == slot
+            case st.Choose(slot=written, orelse=orelse) | st.Find(slot=written, orelse=orelse):
+                found = now or written == slot
+                now = found if orelse is None else _both(found, _assigned(orelse, slot, now, stops))
+            case st.Call(result_to=written, orelse=orelse):
+                done = now or written == slot
+                now = done if orelse is None else _both(done, _assigned(orelse, slot, now, stops))
+            case st.If(then=then, orelse=orelse) | st.Sometimes(then=then, orelse=orelse):
+                other = now if orelse is None else _assigned(orelse, slot, now, stops)
+                now = _both(_assigned(then, slot, now, stops), other)
+        if now is None:
+            return None
+    return now
+
+
+def _both(left: bool | None, right: bool | None) -> bool | None:
+    if left is None:
+        return right
+    return left if right is None else left and right
+
+
+def lint_old(events: tuple[Event, ...], scopes: tuple[Scope, ...], claims: tuple[Property, ...], diagnostics: Diagnostics) -> None:
+    """`old(x.f)` of an element that a quantifier binds, in a call that a scope cuts: the state keeps the whole field for each caller."""
+    cut = {name for scope in scopes for name in scope.stepwise}
+    conditions = [s.condition for ev in events if ev.name in cut for s in st.statements(ev.body) if isinstance(s, st.Assert)]
+    for claim in claims:
+        about = claim.pattern is not None and any(
+            ev.name in cut and claim.pattern.event in (None, ev.name) and claim.pattern.kind in (None, ev.kind) for ev in events
+        )
+        if about and claim.condition is not None:
+            conditions.append(claim.condition)
+    for condition in conditions:
+        bound = {part.slot for part in e.walk(condition) if isinstance(part, e.Quantifier)}
+        for part in e.walk(condition):
+            if isinstance(part, e.Old) and any(isinstance(inner, e.Var) and inner.slot in bound for inner in e.walk(part.operand)):
+                diagnostics.warning(
+                    "LUO303",
+                    "this `old` keeps a whole field for each caller of a call that is cut into steps",
+                    part.span,
+                    help="remember what the claim needs in a ghost, or cut the call in a small scope only",
                 )

@@ -194,6 +194,7 @@ def resolve_topology(
     elements: list[tuple[str, str | None]] = [(each, None) for each in known]
     for item in items:
         if isinstance(item, n.TopologyElement):
+            symbols.allowed(item.name)
             if any(item.name.text == element for element, _ in elements):
                 symbols.diagnostics.error("LUO220", f"`{item.name}` is an element already", item.name.span)
             kind = item.kind.text if kind_field is not None and item.kind.text not in symbols.sorts else None
@@ -325,6 +326,7 @@ def resolve_expectations(
         if not isinstance(decl, n.ExpectDecl):
             continue
         for item in decl.items:
+            assert isinstance(item, n.ExpectProperty | n.ExpectStates | n.ExpectCoverage)
             scope, topology = _where(symbols, item.where, scopes, topologies)
             from_base = id(item) in inherited
             if isinstance(item, n.ExpectProperty):
@@ -336,11 +338,14 @@ def resolve_expectations(
                     symbols.diagnostics.error(
                         "LUO201", f"`{made.property}` has an expectation already", item.span, also=((before.span, "first one"),)
                     )
+                found.pop((made.property, scope, topology), None)
                 found[made.property, scope, topology] = made
             elif isinstance(item, n.ExpectStates):
                 high = item.high.value if item.high else item.low.value
+                states.pop((False, scope, topology), None)
                 states[False, scope, topology] = StateExpectation(item.low.value, high, scope, topology, item.span)
-            elif isinstance(item, n.ExpectCoverage):
+            else:
+                states.pop((True, scope, topology), None)
                 states[True, scope, topology] = StateExpectation(None, None, scope, topology, item.span)
     return list(found.values()), list(states.values())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -10,7 +10,6 @@ from luocheck.model.diagnostics import did_you_mean
 from luocheck.model.ir import expressions as e
 from luocheck.model.ir.expressions import BOOL, INT
 from luocheck.model.ir.vocabulary import (
-    BoolT,
     CountT,
     ElemT,
     EnumDef,
@@ -28,6 +27,7 @@ from luocheck.model.ir.vocabulary import (
     Type,
 )
 from luocheck.model.resolve.symbols import Symbols
+from luocheck.model.resolve.types import article, comparable, fits, optional, owner_type, param_type, plural
 from luocheck.model.source import Span
 from luocheck.model.syntax import nodes as n
 
@@ -130,6 +130,10 @@ class ExpressionResolver:
         self.error(code, message, span, help)
         return Bad()
 
+    def undeclared(self, message: str, name: n.Name, known: Iterable[str]) -> Bad:
+        self.symbols.unknown(message, name, known)
+        return Bad()
+
     def require_type(self, expr: e.Expr, wanted: Type) -> None:
         if not fits(expr.type, wanted):
             raise self.bad("LUO202", f"this is {article(expr.type)}, but {article(wanted)} is needed here", expr.span)
@@ -178,8 +182,6 @@ class ExpressionResolver:
                 return self._old(span, operand, hint)
             case n.Unchanged(span, exceptions):
                 return self._unchanged(span, exceptions)
-            case n.AnyValue(span):
-                raise self.bad("LUO215", "`any` stands only as the initial value of a field", span)
         raise AssertionError(node)
 
     def _condition(self, node: n.Expr) -> e.Expr:
@@ -223,6 +225,8 @@ class ExpressionResolver:
 
     def _unknown(self, name: n.Name) -> Bad:
         text = name.text
+        if text == "any":
+            return self.bad("LUO215", "`any` stands only as the initial value of a field", name.span)
         if text in self.symbols.sorts or text in self.symbols.enums:
             return self.bad(
                 "LUO200", f"`{text}` is a type, not a value", name.span, help=f"quantify over it: `some x: {text} | ...`"
@@ -243,7 +247,7 @@ class ExpressionResolver:
                 help=f"write `x.{text}` with `x: {owners[0]}`",
             )
         known = [*self.names.known, *self.symbols.globals, *self.symbols.defines, *self.symbols.members]
-        return self.bad("LUO200", f"`{text}` is not declared", name.span, help=did_you_mean(text, known))
+        return self.undeclared(f"`{text}` is not declared", name, known)
 
     def _select(self, node: n.Select) -> e.Expr:
         owner_node, name, span = node.owner, node.field, node.span
@@ -334,7 +338,7 @@ class ExpressionResolver:
             "before",
             "next",
         ]
-        raise self.bad("LUO200", f"`{text}` is no define, graph or function", node.name.span, help=did_you_mean(text, known))
+        raise self.undeclared(f"`{text}` is no define, graph or function", node.name, known)
 
     def _arity(self, node: n.Apply, count: int) -> tuple[n.Expr, ...]:
         if len(node.arguments) != count:
@@ -355,7 +359,7 @@ class ExpressionResolver:
     def _edge(self, name: n.Name, arguments: tuple[n.Expr, ...], span: Span, closure: bool) -> e.Expr:
         graph = self.symbols.graphs.get(name.text)
         if graph is None:
-            raise self.bad("LUO200", f"`{name}` is no graph", name.span, help=did_you_mean(name.text, self.symbols.graphs))
+            raise self.undeclared(f"`{name}` is no graph", name, self.symbols.graphs)
         self.symbols.used.add(name.text)
         if len(arguments) != 2:
             raise self.bad("LUO210", f"`{name}` takes 2 arguments, not {len(arguments)}", span)
@@ -375,7 +379,9 @@ class ExpressionResolver:
             raise self.bad("LUO215", f"`{node.name}` asks about a parameter of the call", node.span)
         about = self.symbols.predicates[node.name.text]
         if not isinstance(found.type, ElemT) or found.type.sort.name not in about:
-            raise self.bad("LUO202", f"`{node.name}` asks about a {' or '.join(about)}, and this is {article(found.type)}", found.span)
+            raise self.bad(
+                "LUO202", f"`{node.name}` asks about a {' or '.join(about)}, and this is {article(found.type)}", found.span
+            )
         key = (node.name.text, self.names.aliases.get(found.slot, found.slot))
         if key not in self.names.predicates:
             self.names.predicates[key] = self.names.slots.take(BOOL)
@@ -385,7 +391,10 @@ class ExpressionResolver:
         name = define.name.text
         self.symbols.used.add(name)
         if name in self.inlining:
-            raise self.bad("LUO211", f"`{name}` is defined by itself", span)
+            self.symbols.recursion(self.inlining, name, span, f"`{name}` is defined by itself")
+            raise Bad
+        if not self.symbols.count_copy(name, span):
+            raise Bad
         if len(arguments) != len(define.params):
             raise self.bad("LUO210", f"`{name}` takes {plural(len(define.params), 'argument')}, not {len(arguments)}", span)
         bound: dict[str, e.Expr] = {}
@@ -546,68 +555,3 @@ class ExpressionResolver:
         if not isinstance(found, e.Read):
             raise self.bad("LUO214", "only fields can be excepted", node.span)
         return found if found.arguments else found.field
-
-
-def owner_type(owner: Owner) -> Type:
-    return ElemT(owner) if isinstance(owner, Sort) else EnumT(owner)
-
-
-def param_type(symbols: Symbols, param: n.Param | n.Gives) -> Type | None:
-    """Type of a parameter or result: a sort, an enum, `bool` or `errno`; None (after reporting) when it is none of them."""
-    if param.sort.text == "bool":
-        return BoolT()
-    if param.sort.text == "errno":
-        return ErrnoT()
-    owner = symbols.owner(param.sort)
-    return owner_type(owner) if owner is not None else None
-
-
-def optional(type_: Type) -> Type:
-    return ElemT(type_.sort, optional=True) if isinstance(type_, ElemT) else type_
-
-
-def fits(given: Type, wanted: Type) -> bool:
-    """Can a value of type `given` stand where `wanted` is needed?  none for an element that is not optional is found at run time."""
-    match given, wanted:
-        case ElemT(sort=a), ElemT(sort=b):
-            return a is b
-        case NoneT(), ElemT(optional=True):
-            return True
-        case ((IntT() | CountT()), (IntT() | CountT())):
-            return True
-        case LiteralT(None), (SetT() | SeqT()):
-            return True
-        case LiteralT(ElemT(sort=a)), SetT(sort=b):
-            return a is b
-    return given == wanted
-
-
-def comparable(left: Type, right: Type) -> bool:
-    if isinstance(left, NoneT):
-        return isinstance(right, ElemT | NoneT)
-    if isinstance(right, NoneT):
-        return isinstance(left, ElemT)
-    return fits(left, right) or fits(right, left)
-
-
-def article(type_: Type) -> str:
-    match type_:
-        case ElemT():
-            return f"a {type_}"
-        case EnumT():
-            return f"a {type_}"
-        case BoolT():
-            return "a condition"
-        case ErrnoT():
-            return "an errno"
-        case CountT() | IntT():
-            return "a number"
-        case NoneT():
-            return "`none`"
-        case SetT() | SeqT():
-            return f"a `{type_}`"
-    return str(type_)
-
-
-def plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

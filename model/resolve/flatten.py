@@ -18,7 +18,7 @@ from luocheck.model.syntax.parser import parse
 class FlatSpec:
     """Name and title of the derived spec, the bases from the nearest to the farthest, and all declarations.
 
-    `inherited` holds ids of declarations and expectations that a base contributed.
+    `inherited` holds ids of declarations and expectations that a base contributed.  `removed` says where which name was removed.
     """
 
     name: str
@@ -27,6 +27,7 @@ class FlatSpec:
     bases: tuple[str, ...]
     declarations: list[n.Decl]
     inherited: set[int] = field(default_factory=set)
+    removed: dict[str, Span] = field(default_factory=dict)
 
 
 def flatten(tree: n.SpecText, diagnostics: Diagnostics, above: tuple[str, ...] = ()) -> FlatSpec:
@@ -42,6 +43,7 @@ def flatten(tree: n.SpecText, diagnostics: Diagnostics, above: tuple[str, ...] =
         flat.declarations = base.declarations
         flat.title = flat.title or base.title
         flat.inherited = {id(decl) for decl in base.declarations}
+        flat.removed = base.removed
         flat.inherited |= {id(e) for d in base.declarations if isinstance(d, n.ExpectDecl) for e in d.items}
     _Applier(flat, diagnostics).apply(tree.declarations)
     return flat
@@ -111,8 +113,17 @@ def claim_key(claim: n.Claim) -> KeyOf:
             return "never", never_name(event.text, outcome.text)
         case n.Stuck(name=name):
             return "never", name.text
-    name = claim.name
-    return type(claim).__name__.lower(), name.text
+        case (
+            n.Invariant(name=name)
+            | n.Lemma(name=name)
+            | n.Reachable(name=name)
+            | n.After(name=name)
+            | n.At(name=name)
+            | n.Recoverable(name=name)
+            | n.Liveness(name=name)
+        ):
+            return type(claim).__name__.lower(), name.text
+    raise AssertionError(claim)
 
 
 def never_name(event: str, outcome: str) -> str:
@@ -180,6 +191,7 @@ class _Applier:
             self._missing("remove", (decl.kind, name), decl.span)
             return
         removed = self.flat.declarations.pop(index)
+        self.flat.removed[name] = decl.span
         if isinstance(removed, n.PropertyDecl):
             self._drop_expectations(lambda e: isinstance(e, n.ExpectProperty) and e.property.text == name)
         if isinstance(removed, n.EventDecl):

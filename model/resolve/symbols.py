@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from luocheck.model.diagnostics import Diagnostics, did_you_mean
@@ -30,16 +31,28 @@ from luocheck.model.syntax import nodes as n
 
 BUILT_IN_FUNCTIONS = frozenset({"first", "last", "before", "next"})
 RESERVED = (
-    frozenset(
-        ["acyclic", "add", "after", "all", "and", "any", "append", "arguments", "assert", "assuming", "at", "await", "bool", "boot", "caller", "can", "check", "choose", "count", "cut", "define", "drains", "else", "enum", "env", "errno", "expect", "extend", "extends", "fail", "fails", "false", "find", "fixed", "forall", "free", "ghost", "gives", "graph", "guard", "if", "in", "invariant", "ioctl", "is", "keep", "leads", "lemma", "let", "liveness", "lock", "mutex", "never", "new", "no", "none", "not", "number", "of", "old", "on", "or", "ordered", "over", "override", "patch", "panic", "per", "pool", "preserved", "proc", "reachable", "reboot", "recoverable", "release", "remove", "require", "returns", "reversed", "rollback", "run", "rwlock", "scenario", "scope", "seq", "set", "shared", "skip", "some", "sometimes", "sort", "spec", "step", "stepwise", "stop", "symmetric", "syscall", "to", "topology", "true", "unchanged", "unlock", "using", "var", "visited", "volatile", "walk", "when", "where"]
-    )
+    frozenset([
+        "acyclic", "add", "after", "all", "and", "any", "append", "arguments", "assert", "assuming", "at", "await", "bool",
+        "boot", "caller", "can", "check", "choose", "count", "coverage", "cut", "define", "drains", "else", "enum", "env",
+        "errno", "expect", "extend", "extends", "fail", "fails", "false", "find", "fixed", "forall", "free", "ghost",
+        "given", "gives", "graph", "guard", "if", "in", "invariant", "ioctl", "is", "keep", "leads", "lemma", "let",
+        "liveness", "lock", "mutex", "never", "new", "no", "none", "not", "number", "of", "old", "on", "or", "ordered",
+        "over", "override", "panic", "patch", "per", "pool", "preserved", "proc", "reachable", "reaches", "reboot",
+        "recoverable", "release", "remove", "require", "returns", "reversed", "rollback", "run", "rwlock", "scenario",
+        "scope", "seq", "set", "shared", "skip", "some", "sometimes", "sort", "spec", "states", "step", "stepwise", "stop",
+        "stuck", "symmetric", "syscall", "to", "topology", "true", "unchanged", "unlock", "using", "var", "violates",
+        "visited", "volatile", "walk", "when", "where",
+    ])
     | BUILT_IN_FUNCTIONS
     | {"idle", "OK", "PANIC"}
-)
-"""Words of bodies and claims.  Words that only the abi, scenarios or `expect` use may still be names."""
+)  # fmt: skip
+"""Words of bodies and claims, and those that begin an item of a scenario or of `expect`.  The other words of the abi, of scenarios, scopes
+and expectations may still be names.  Labels are not bound by this: a label is whatever word begins no statement."""
 
 FAULTS = ("copy_in", "copy_out", "nomem", "no_fd", "callback", "device", "signal")
 MAX_COUNT = 65_535
+MAX_COPIES = 20_000
+"""Most procs, walks and defines that are written out in all bodies and claims together (the shipped specs have some hundreds)."""
 
 
 @dataclass(slots=True)
@@ -61,6 +74,9 @@ class Symbols:
     predicates: dict[str, tuple[str, ...]] = field(default_factory=dict)  # abi predicate -> sorts it can be about
     declared: dict[str, Span] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
+    removed: dict[str, Span] = field(default_factory=dict)  # what a derived spec removed, and where
+    circular: set[str] = field(default_factory=set)  # procs, walks and defines whose recursion was reported
+    copies: int = 0  # procs, walks and defines written out so far
 
     def declare(self, name: n.Name) -> bool:
         """Takes a top-level name; false (and a diagnostic) when it is reserved or taken."""
@@ -86,6 +102,18 @@ class Symbols:
             return False
         return True
 
+    def count_copy(self, name: str, span: Span) -> bool:
+        """Counts a proc, walk or define that is written out; false (and one diagnostic) when there are too many of them."""
+        self.copies += 1
+        if self.copies == MAX_COPIES:
+            self.diagnostics.error(
+                "LUO231",
+                f"procs, walks and defines are written out more than {MAX_COPIES:,} times, and `{name}` is one too many",
+                span,
+                help="each use is a copy; do not let one use the next twice, over many levels",
+            )
+        return self.copies < MAX_COPIES
+
     def is_errno(self, name: str) -> bool:
         return name in GENERIC or name in self.errno_classes
 
@@ -104,9 +132,28 @@ class Symbols:
             self.unknown(f"`{name}` is no declared sort or enum", name, [*self.sorts, *self.enums])
         return found
 
-    def unknown(self, message: str, name: n.Name, known: object) -> None:
-        assert hasattr(known, "__iter__")
-        self.diagnostics.error("LUO200", message, name.span, help=did_you_mean(name.text, known))
+    def unknown(self, message: str, name: n.Name, known: Iterable[str], help: str = "") -> None:
+        """Reports a name that nothing declares, or that a derived spec has removed."""
+        removal = self.removed.get(name.text)
+        if removal is None:
+            self.diagnostics.error("LUO200", message, name.span, help=help or did_you_mean(name.text, known))
+        else:
+            self.diagnostics.error(
+                "LUO223",
+                f"`{name}` is removed, but still used",
+                removal,
+                label="removed here",
+                also=((name.span, "used here"),),
+                help="remove, override or patch what uses it, too",
+            )
+
+    def recursion(self, running: Sequence[str], name: str, span: Span, message: str) -> None:
+        """Reports that `name`, while it is written out inside of `running`, uses itself; once for each circle."""
+        circle = running[running.index(name) :]
+        if not self.circular.intersection(circle):
+            through = f", through `{running[-1]}`" if running[-1] != name else ""
+            self.diagnostics.error("LUO211", message + through, span)
+        self.circular.update(circle)
 
     def check_errno(self, name: n.Name) -> str:
         if not self.is_errno(name.text):
@@ -120,9 +167,9 @@ class Symbols:
         return name.text
 
 
-def collect(declarations: list[n.Decl], diagnostics: Diagnostics) -> Symbols:
+def collect(declarations: list[n.Decl], removed: dict[str, Span], diagnostics: Diagnostics) -> Symbols:
     """First pass: everything that can be named, in three rounds (types; fields, graphs, locks; bodies by name only)."""
-    symbols = Symbols(diagnostics)
+    symbols = Symbols(diagnostics, removed=removed)
     for decl in declarations:
         _collect_types(symbols, decl)
     for decl in declarations:

@@ -7,8 +7,8 @@ from luocheck.model.ir import statements as st
 from luocheck.model.ir.system import Effect, Event, Local, Predicate, Property, Scope, System, Topology, built_in_properties
 from luocheck.model.ir.vocabulary import ElemT, Type
 from luocheck.model.resolve.abi import resolve_abi
-from luocheck.model.resolve.bodies import BodyResolver, Claims, Place, check_result
-from luocheck.model.resolve.checks import check_boot, check_requires, check_rollbacks, lint_steps
+from luocheck.model.resolve.bodies import BodyResolver
+from luocheck.model.resolve.checks import check_boot, check_requires, check_result, check_rollbacks, lint_old, lint_steps
 from luocheck.model.resolve.claims import (
     ClaimResolver,
     pattern_of,
@@ -17,9 +17,12 @@ from luocheck.model.resolve.claims import (
     resolve_scope,
     resolve_topology,
 )
-from luocheck.model.resolve.expressions import ExpressionResolver, Names, Slots, param_type
+from luocheck.model.resolve.context import Claims, Place
+from luocheck.model.resolve.expressions import ExpressionResolver, Names, Slots
 from luocheck.model.resolve.flatten import FlatSpec
+from luocheck.model.resolve.runs import check_alone
 from luocheck.model.resolve.symbols import Symbols, collect
+from luocheck.model.resolve.types import param_type
 from luocheck.model.syntax import nodes as n
 
 
@@ -32,7 +35,7 @@ class _SystemResolver:
     def __init__(self, flat: FlatSpec, diagnostics: Diagnostics) -> None:
         self.flat = flat
         self.diagnostics = diagnostics
-        self.symbols = collect(flat.declarations, diagnostics)
+        self.symbols = collect(flat.declarations, flat.removed, diagnostics)
         self.claims = Claims()
         self.claim_resolver = ClaimResolver(self.symbols)
         self.effects: list[n.EffectDecl] = []
@@ -66,6 +69,7 @@ class _SystemResolver:
         abi = resolve_abi(self.symbols, self.flat.declarations, by_name)
         self._check_predicates(events)
         lint_steps(events, scopes, self.diagnostics)
+        lint_old(events, scopes, properties, self.diagnostics)
         self._lint_unused()
         system = System(
             self.flat.name,
@@ -123,7 +127,7 @@ class _SystemResolver:
                 result = Local(declared[0], decl.gives.name.text, declared[1])
         body = resolver.block(decl.body)
         if result is not None and decl.gives is not None:
-            check_result(resolver, body, result.slot, decl.gives)
+            check_result(body, result.slot, decl.gives, self.diagnostics)
         for after in self.afters.get(decl.name.text, ()):
             with resolver.names.inner():
                 self.claim_resolver.after_claim(after, resolver.names)
@@ -186,7 +190,7 @@ class _SystemResolver:
 
     def _check_unused_bodies(self) -> None:
         for decl in self.symbols.procs.values():
-            BodyResolver(self.symbols, self.claims, decl.name.text, self.boot).check_alone(decl)
+            check_alone(BodyResolver(self.symbols, self.claims, decl.name.text, self.boot), decl)
         used_before = set(self.symbols.used)
         for define in self.symbols.defines.values():
             names = Names(Slots())
@@ -231,6 +235,7 @@ class _SystemResolver:
             if isinstance(decl, n.TopologyDecl):
                 if any(t.name == decl.name.text for t in made):
                     self.diagnostics.error("LUO201", f"there is a topology `{decl.name}` already", decl.name.span)
+                self.symbols.allowed(decl.name)
                 found = resolve_topology(self.symbols, decl.name.text, decl.items, decl.span)
                 if found is not None:
                     made.append(found)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from luocheck.model.instances import Instance
 from luocheck.model.ir import expressions as e
-from luocheck.model.ir.vocabulary import EnumDef, Lifetime, Sort
+from luocheck.model.ir.vocabulary import EnumDef, Lifetime, SeqT, Sort
 from luocheck.model.semantics.store import Store, live_index
 from luocheck.model.source import Span
 
@@ -130,7 +130,7 @@ class Compiler:
         return lambda s, env: not left(s, env) or right(s, env)
 
     def _compare(self, expr: e.Compare) -> Code:
-        left, right = self(expr.left), self(expr.right)
+        left, right = self._compared(expr.left, expr.right), self._compared(expr.right, expr.left)
         if expr.operator == "==":
             return lambda s, env: left(s, env) == right(s, env)
         if expr.operator == "!=":
@@ -144,6 +144,13 @@ class Compiler:
             return order(a, b)
 
         return compare
+
+    def _compared(self, expr: e.Expr, other: e.Expr) -> Code:
+        """A side of a comparison.  `{ ... }` is a set, but for `{ }` beside a list, which is the empty list."""
+        code = self(expr)
+        if isinstance(expr, e.Literal) and not isinstance(other.type, SeqT):
+            return lambda s, env: frozenset(code(s, env))
+        return code
 
     def _arithmetic(self, expr: e.Arithmetic) -> Code:
         left, right = self(expr.left), self(expr.right)

@@ -53,7 +53,7 @@ class ForallCode:
             store.write(cell, value, defaults[cell[0]])
         for cell, is_set, x, add in changes.members:
             default = defaults[cell[0]]
-            now: Any = store.get(cell, default)
+            now: Any = store.value(cell, default)
             if is_set:
                 store.write(cell, now | {x} if add else now - {x}, default)
             elif x in now:

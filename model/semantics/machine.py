@@ -15,7 +15,7 @@ from luocheck.model.instances import Instance
 from luocheck.model.ir import statements as st
 from luocheck.model.ir.system import OK, PANIC, Event
 from luocheck.model.ir.vocabulary import BoolT, ElemT, EnumT, Type
-from luocheck.model.semantics.expressions import Compiler, Oops
+from luocheck.model.semantics.expressions import Oops
 from luocheck.model.semantics.lifetimes import after_reboot, draws
 from luocheck.model.semantics.run import (
     BOOT,
@@ -52,17 +52,20 @@ class Machine:
         self.scope = instance.scope
         self.sizes = instance.sizes
         self.notes = notes
-        self.program = Program(instance, self)
+        self.program = self.make_program(instance)
         self.calls = call_index(self.system)
         self.stepwise = tuple(event.name in instance.scope.stepwise for event in self.system.events)
         self.bodies = tuple(self.program.block(event.body) for event in self.system.events)
         self.effects = tuple(
             tuple((effect.pattern, self.program.block(effect.body)) for effect in event.effects) for event in self.system.events
         )
-        compiler = Compiler(instance, checked=True)
-        self.requires = tuple(tuple(compiler(r.condition) for r in _leading_requires(e.body)) for e in self.system.events)
+        expr = self.program.expr
+        self.requires = tuple(tuple(expr(r.condition) for r in _leading_requires(e.body)) for e in self.system.events)
         self.boot = self.program.block(self.system.boot) if self.system.boot is not None else None
         self.kept_for_old = tuple(self.program.fields_under_old(event) for event in self.system.events)
+
+    def make_program(self, instance: Instance) -> Program:
+        return Program(instance, self)
 
     # ---- starting and continuing --------------------------------------------------------------------------------
 
@@ -168,7 +171,7 @@ class Machine:
                     code = blocks[block]
                     if index < len(code):
                         frames[-1] = (SEQ, block, index + 1, guards)
-                        result = code[index](run)
+                        result: Forks | Outcome | None = code[index](run)
                         if result is not None:
                             return result
                     else:
@@ -228,13 +231,13 @@ class Machine:
                 if call.result is not None:
                     run.env[call.result] = None
                 if call.orelse is not None:
-                    frames.append((CATCH, errno))
+                    frames.append((CATCH, errno, run.label))
                     frames.append((SEQ, call.orelse, 0, ()))
                     return None
             elif kind == WALK:
                 walk = self.program.walks[frame[1]]
                 if walk.rollback is not None:
-                    frames.append((UNDO, frame[1], walk.to_undo(frame), errno))
+                    frames.append((UNDO, frame[1], walk.to_undo(frame), errno, run.label))
                     return None
                 walk.clear(run)
         return self._end(run, errno)
@@ -251,9 +254,10 @@ class Machine:
                 self._leave(run, frame[1], frame[3])
 
     def caught(self, run: Run) -> str:
-        """The errno that the innermost `else` caught."""
+        """The errno that the innermost `else` caught; the run fails at its label again."""
         for frame in reversed(run.frames):
             if frame[0] == CATCH:
+                run.label = frame[2]
                 return frame[1]  # type: ignore[no-any-return]
         raise AssertionError("a bare fail outside of else")
 

@@ -15,9 +15,9 @@ Frame = tuple[Any, ...]
 
 (SEQ, block, next, guards)                      statements of a block; locks that a `guard` in it took
 (CALL, call)                                    end of a proc or walk that was run
-(CATCH, errno)                                  inside an `else`; errno is what a bare `fail;` passes on
+(CATCH, errno, label)                           inside an `else`; errno is what a bare `fail;` passes on, label where it failed
 (WALK, walk, all, left, visited, current)       a loop; elements are tuples, one item for each binder
-(UNDO, walk, left, errno)                       a rollback; afterwards the walk fails with errno
+(UNDO, walk, left, errno, label)                a rollback; afterwards the walk fails with errno at label
 (BOOT,)                                         end of boot
 """
 SEQ, CALL, CATCH, WALK, UNDO, BOOT = range(6)

@@ -366,7 +366,7 @@ class Program:
             key, x = place(run.store, run.env), item(run.store, run.env)
             if x is None:
                 raise Oops("null_dereference", span)
-            now: Any = run.store.get(key, default)
+            now: Any = run.store.value(key, default)
             if x not in now:
                 run.own()[key] = now | {x} if is_set else (*now, x)
 
@@ -383,7 +383,7 @@ class Program:
 
         def remove(run: Run, x: int) -> None:
             key = place(run.store, run.env)
-            now: Any = run.store.get(key, default)
+            now: Any = run.store.value(key, default)
             if x in now:
                 run.own().write(key, now - {x} if is_set else tuple(y for y in now if y != x), default)
 

@@ -30,6 +30,10 @@ class Store(dict[Cell, Any]):
     def copy(self) -> Store:
         return Store(self.instance, self)
 
+    def value(self, cell: Cell, default: Value) -> Any:
+        """What a cell holds; `default` is its field's."""
+        return self.get(cell, default)
+
     def write(self, cell: Cell, value: Value, default: Value) -> None:
         if value == default:
             self.pop(cell, None)
@@ -47,9 +51,15 @@ class Store(dict[Cell, Any]):
     def free(self, sort: Sort, x: int) -> None:
         """An element of a pool dies: all its cells are gone."""
         system = self.instance.system
-        owned = {f.index: [p for p, o in enumerate(f.owners, 1) if o is sort] for f in system.fields if sort in f.owners}
-        for cell in [c for c in self if c[0] in owned and any(c[p] == x for p in owned[c[0]])]:
-            del self[cell]
+        pairs: dict[int, list[int]] = {}
+        for f in system.fields:
+            if f.owners == (sort,):
+                self.pop((f.index, x), None)
+            elif sort in f.owners:
+                pairs[f.index] = [place for place, o in enumerate(f.owners, 1) if o is sort]
+        if pairs:
+            for cell in [c for c in self if c[0] in pairs and any(c[place] == x for place in pairs[c[0]])]:
+                del self[cell]
         del self[live_index(system, sort), x]
 
     def first_dead(self, sort: Sort, run: Run) -> int | None:

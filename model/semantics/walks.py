@@ -34,6 +34,7 @@ class WalkCode:
         self.where = program.expr(stmt.where) if stmt.where is not None else None
         self.step = program.block(stmt.step)
         self.rollback = program.block(stmt.rollback.body) if stmt.rollback is not None else None
+        self.undoes_all = stmt.rollback is not None and not stmt.rollback.visited_only
         if stmt.drains:
             (binder,) = stmt.binders
             assert isinstance(binder, st.OverSeq) and isinstance(binder.sequence, Read)
@@ -87,8 +88,11 @@ class WalkCode:
     def advance(self, run: Run, frame: Frame) -> Any:
         """The walk begins, or a step of it has ended: on to the next element."""
         _, _, every, left, visited, current = frame
-        if current is not None:
-            visited = (*visited, current)
+        if current is None and not self.undoes_all:
+            every = ()  # nobody will ask for it, and states that differ in nothing else are one
+        elif current is not None:
+            if self.rollback is not None:
+                visited = (*visited, current)
             if self.drains:
                 self.bind(run, current)
                 self.take(run, current[0])
@@ -150,15 +154,16 @@ class WalkCode:
 
     def undo(self, run: Run, frame: Frame) -> Any:
         """The next step of a rollback; when all are done, the failure goes on."""
-        _, _, left, errno = frame
+        _, _, left, errno, label = frame
         if not left:
             run.frames.pop()
+            run.label = label  # what the rollback ran and caught has left its own
             self.clear(run)
             return self.machine.unwind(run, errno)
         element, left = left[0], left[1:]
         self.bind(run, element)
         assert self.rollback is not None and self.stmt.rollback is not None
-        run.frames[-1] = (UNDO, self.index, left, errno)
+        run.frames[-1] = (UNDO, self.index, left, errno, label)
         run.frames.append((SEQ, self.rollback, 0, ()))
         if run.notes is not None:
             run.note("undo", self.stmt.name, self._names(run, element), self.stmt.rollback.body.span)

@@ -700,15 +700,10 @@ class Stepwise(Node):
     events: tuple[Name, ...]
 
 
-@rule("no_stepwise")
-class NoStepwise(Node):
-    pass
-
-
 @rule("scope_items")
 class ScopeItems(Node):
     bounds: tuple[Bound, ...]
-    stepwise: Stepwise | NoStepwise | None
+    stepwise: Stepwise | None
 
 
 @rule("scope_decl")
@@ -943,7 +938,10 @@ class ResultBlocks(Node):
 
 @rule("result_reaches")
 class ResultReaches(Node):
+    """`reaches LABEL`, or `reaches PLACE.N` for the Nth unlabelled place where a call can stop in that event, proc or walk."""
+
     label: Name
+    number: Number | None
 
 
 @rule("scenario_call")

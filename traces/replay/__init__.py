@@ -1,0 +1,1 @@
+"""Replay of decoded calls against a spec: which states agree with what was seen."""

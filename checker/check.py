@@ -1,0 +1,308 @@
+"""Checking a spec: which scopes and topologies are explored, and what it comes to against the spec's expectations."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from luocheck.checker.expectations import Judge, RunCheck, default_scope, line_text
+from luocheck.checker.explore.exploration import Exploration, explore
+from luocheck.checker.explore.limits import Limits, Stopped
+from luocheck.checker.scenarios import ScenarioRun
+from luocheck.checker.scenarios import replay as replay_scenario
+from luocheck.checker.selection import check_engine, claims_named, scope_named, topology_named
+from luocheck.model.answer import Result, Verdict
+from luocheck.model.diagnostics import Diagnostic
+from luocheck.model.ir.system import Expected, Property, Scope, System, Topology
+from luocheck.model.spec import Spec
+
+Progress = Callable[[str, int, int, int], None]
+"""Called now and then with the name of the scope or topology, states found, depth, and states waiting."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedRun:
+    """One exploration, judged.
+
+    stopped: the limit that ended it.  ended_early: all that was looked for had been found, so its numbers are not those of the scope.
+    events_never_fired, lines_never_fired: coverage, the lines as text.  cuts: how many paths the scope cut, by what was too small.
+    """
+
+    scope: Scope
+    topology: Topology | None
+    verdicts: tuple[Verdict, ...]
+    checks: tuple[RunCheck, ...]
+    states: int
+    transitions: int
+    depth: int
+    instances: int
+    seconds: float
+    stopped: str | None
+    ended_early: bool
+    events_never_fired: tuple[str, ...]
+    lines_never_fired: tuple[str, ...]
+    cuts: tuple[tuple[str, int], ...]
+
+    @property
+    def complete(self) -> bool:
+        """Was every reachable state visited?"""
+        return self.stopped is None and not self.ended_early
+
+    @property
+    def name(self) -> str:
+        """The topology's name, else the scope's."""
+        return self.topology.name if self.topology is not None else self.scope.name
+
+    @property
+    def undecided(self) -> tuple[Verdict, ...]:
+        """Verdicts that an expectation waits for."""
+        waiting = self.stopped is not None
+        return tuple(
+            v for v in self.verdicts if v.as_expected is None and v.expected is not None and (v.result is Result.UNKNOWN or waiting)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CheckAnswer:
+    """What `check` found.
+
+    runs: the default scope (or the one that was asked for) first.  scenarios: the spec's own, replayed; unplayed: why not all
+    of them.  dead: what `--strict` counts as an error: events and `fail` lines that fired in no run.  problems: everything that is not
+    as expected, as diagnostics.
+    """
+
+    spec: Spec = field(repr=False)
+    engine: str
+    runs: tuple[CheckedRun, ...]
+    scenarios: tuple[ScenarioRun, ...]
+    unplayed: str | None
+    dead: tuple[str, ...]
+    problems: tuple[Diagnostic, ...]
+    interrupted: bool
+    seconds: float
+
+    @property
+    def verdict(self) -> str:
+        """`as-expected`, `unexpected` or `undecided`; whatever was established, an interrupted check is undecided."""
+        if self.interrupted:
+            return "undecided"
+        if self.problems:
+            return "unexpected"
+        missing = any(run.undecided or any(check.as_expected is None for check in run.checks) for run in self.runs)
+        missing = missing or any(scenario.undecided for scenario in self.scenarios)
+        nothing = not any(run.verdicts for run in self.runs) or not any(run.states for run in self.runs)
+        return "undecided" if missing or nothing or self.stopped is not None else "as-expected"
+
+    @property
+    def stopped(self) -> str | None:
+        """The first limit that ended a run, or the replay of scenarios."""
+        return next((run.stopped for run in self.runs if run.stopped is not None), self.unplayed)
+
+    @property
+    def exit_status(self) -> int:
+        """0 as expected, 1 not as expected, 3 undecided."""
+        return {"as-expected": 0, "unexpected": 1, "undecided": 3}[self.verdict]
+
+
+def check(
+    spec: Spec,
+    *,
+    scope: str | None = None,
+    topology: str | None = None,
+    properties: Sequence[str] = (),
+    engine: str = "auto",
+    symmetry: bool = True,
+    strict: bool = False,
+    limits: Limits | None = None,
+    progress: Progress | None = None,
+) -> CheckAnswer:
+    """Explore a spec and compare what is found with what it expects.
+
+    Without `scope` and `topology`, the default scope is explored with all claims, then each scope and topology that an `expect` entry
+    names with the claims named there, and the spec's scenarios are replayed.  `scope` is a name or sizes such as `File=3,Agent=2`.
+    `properties` restricts the claims.  A limit leaves verdicts unknown, never wrong.  Raises SpecError: LUO603 for an unknown name,
+    LUO219 and LUO606 for a scope that cannot be explored, LUO500 for an engine that is not there, LUO605 for a claim that reads
+    through `none`.
+    """
+    started = time.monotonic()
+    check_engine(engine)
+    claims = claims_named(spec.system, properties)
+    limits = limits or Limits()
+    judge = Judge(spec.system, strict=strict, symmetry=symmetry)
+    runs: list[CheckedRun] = []
+    explored: list[Exploration] = []
+    for each in _plan(spec.system, scope, topology, claims, judge):
+        began = time.monotonic()
+        run = _explore(spec.system, each, limits, symmetry, progress)
+        explored.append(run)
+        runs.append(_judged(run, judge, time.monotonic() - began))
+    scenarios: list[ScenarioRun] = []
+    unplayed: str | None = None
+    if scope is None and topology is None and not properties:
+        try:
+            for scenario in spec.scenarios:
+                limits.check(0)
+                scenarios.append(replay_scenario(spec, scenario))
+        except Stopped as stop:
+            unplayed = stop.reason
+    dead = _dead(explored) if strict else ()
+    problems = tuple(_problems(spec, runs, scenarios, dead))
+    interrupted = limits.interrupted() is not None
+    return CheckAnswer(
+        spec, "interpreter", tuple(runs), tuple(scenarios), unplayed, dead, problems, interrupted, time.monotonic() - started
+    )
+
+
+# ---- what is explored -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    scope: Scope
+    topology: Topology | None
+    claims: tuple[Property, ...]
+    may_stop: bool  # every claim is expected to be found broken, or reached
+
+
+def _plan(system: System, scope: str | None, topology: str | None, claims: tuple[Property, ...], judge: Judge) -> list[_Task]:
+    default = default_scope(system)
+    if scope is not None or topology is not None:
+        chosen = scope_named(system, scope) if scope is not None else default
+        return [_Task(chosen, topology_named(system, topology) if topology is not None else None, claims, False)]
+    tasks = [_Task(default, None, claims, False)]
+    places: list[tuple[Scope, Topology | None]] = [(each, None) for each in system.scopes if each is not default]
+    places += [(default, each) for each in system.topologies]
+    for place, shape in places:
+        entries = [e for e in system.expectations if judge.is_about(e, place, shape)]
+        counted = any(judge.is_about(e, place, shape) for e in system.state_expectations)
+        wanted = tuple(claim for claim in claims if any(e.property == claim.name for e in entries))
+        if wanted or counted:
+            found = all(
+                e.verdict in (Expected.FAILS, Expected.REACHABLE) for e in entries if e.property in {c.name for c in wanted}
+            )
+            tasks.append(_Task(place, shape, wanted, found and not counted))
+    return tasks
+
+
+def _explore(system: System, task: _Task, limits: Limits, symmetry: bool, progress: Progress | None) -> Exploration:
+    name = task.topology.name if task.topology is not None else task.scope.name
+    tell = (lambda states, depth, waiting: progress(name, states, depth, waiting)) if progress is not None else None
+    return explore(
+        system,
+        task.scope,
+        task.topology,
+        claims=task.claims,
+        limits=limits,
+        symmetry=symmetry,
+        stop_when_found=task.may_stop,
+        progress=tell,
+    )
+
+
+def _judged(run: Exploration, judge: Judge, seconds: float) -> CheckedRun:
+    return CheckedRun(
+        run.scope,
+        run.topology,
+        judge.verdicts(run),
+        judge.checks(run),
+        run.states,
+        run.transitions,
+        run.depth,
+        run.instances,
+        seconds,
+        run.stopped,
+        run.ended_early,
+        run.events_never_fired,
+        tuple(line_text(line) for line in run.lines_never_fired),
+        tuple(run.cuts.items()),
+    )
+
+
+def _dead(runs: list[Exploration]) -> tuple[str, ...]:
+    """Events and lines that fired in no run."""
+    first, *others = runs
+    events = [e for e in first.events_never_fired if all(e in run.events_never_fired for run in others)]
+    spans = [{line.span for line in run.lines_never_fired} for run in others]
+    lines = [line for line in first.lines_never_fired if all(line.span in each for each in spans)]
+    return (*events, *(line_text(line) for line in lines))
+
+
+# ---- what is not as expected ------------------------------------------------------------------------------------
+
+
+def _problems(spec: Spec, runs: list[CheckedRun], scenarios: list[ScenarioRun], dead: tuple[str, ...]) -> list[Diagnostic]:
+    found: list[Diagnostic] = []
+    for run in runs:
+        found += [_unexpected(spec, run, v) for v in run.verdicts if v.as_expected is False]
+        for check_ in run.checks:
+            if check_.as_expected is False:
+                message = f"`{check_.what}` was expected to be {check_.expected} in {_where(run)}, and is {check_.found}"
+                found.append(Diagnostic("LUO601", message, check_.span))
+    for scenario, played in zip(spec.scenarios, scenarios, strict=False):
+        if played.diagnostic is not None:
+            help = (
+                f'this scenario is inherited; if it must go, write `remove scenario "{scenario.title}";`'
+                if scenario.inherited
+                else ""
+            )
+            found.append(replace(played.diagnostic, help=played.diagnostic.help or help))
+    found += [Diagnostic("LUO601", f"{text} never fired, and --strict wants all", spec.system.span) for text in dead]
+    return found
+
+
+def _unexpected(spec: Spec, run: CheckedRun, verdict: Verdict) -> Diagnostic:
+    entry = next(
+        (
+            e
+            for e in spec.system.expectations
+            if e.property == verdict.property and _same_place(e.scope, e.topology, run, spec.system)
+        ),
+        None,
+    )
+    note = f" ({verdict.note})" if verdict.note else ""
+    message = f"`{verdict.property}` is expected {_to(verdict.expected or '')}; the answer in {_where(run)}: {verdict.text}{note}"
+    if entry is None:
+        span = verdict.span if verdict.span.source.text else spec.system.span
+        return Diagnostic(
+            "LUO601", message, span, help=f"if it is right, say so: expect {{ {verdict.property} {_entry(verdict)}; }}"
+        )
+    help = ""
+    if entry.inherited:
+        help = f"this expectation is inherited; answer it with a new entry in `expect`, or with `remove expect {entry.property};`"
+    return Diagnostic("LUO601", message, entry.span, label="inherited" if entry.inherited else "", help=help)
+
+
+def _to(expected: str) -> str:
+    """`fails within 3` as `to fail within 3`."""
+    for verb, infinitive in (
+        ("holds", "to hold"),
+        ("fails", "to fail"),
+        ("vacuous", "to be vacuous"),
+        ("is reachable", "to be reachable"),
+        ("is not reachable", "not to be reachable"),
+    ):
+        if expected.startswith(verb):
+            return infinitive + expected.removeprefix(verb)
+    return expected
+
+
+def _entry(verdict: Verdict) -> str:
+    """What an `expect` entry would have to say of a verdict."""
+    calls = f" within {verdict.witness.calls}" if verdict.witness is not None else ""
+    return {
+        Result.FAILS: f"fails{calls}",
+        Result.REACHED: f"is reachable{calls}",
+        Result.UNREACHED: "is not reachable",
+        Result.VACUOUS: "vacuous",
+    }.get(verdict.result, "holds")
+
+
+def _same_place(scope: str | None, topology: str | None, run: CheckedRun, system: System) -> bool:
+    if topology is not None:
+        return run.topology is not None and run.topology.name == topology
+    return run.topology is None and run.scope.name == (scope or default_scope(system).name)
+
+
+def _where(run: CheckedRun) -> str:
+    return f"topology `{run.name}`" if run.topology is not None else f"scope `{run.scope.name}`"

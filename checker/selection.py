@@ -1,0 +1,90 @@
+"""What a caller asked to be checked, by name: scopes (with changed sizes), topologies, properties, engines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import NoReturn
+
+from luocheck.checker.expectations import default_scope
+from luocheck.model.diagnostics import did_you_mean, fail
+from luocheck.model.ir.system import Property, Scope, System, Topology
+from luocheck.model.resolve.claims import MAX_SIZE
+from luocheck.model.source import Source, Span
+from luocheck.model.spec import Spec
+
+ENGINES = ("auto", "interpreter", "explore", "bmc")
+
+
+def scope_named(system: System, text: str) -> Scope:
+    """The scope of that name; or, for `File=3` or `File=3,Agent=2`, the default scope with these sizes, named after them
+    (`File3_Agent2`).  Raises SpecError LUO603 for an unknown scope or sort and LUO219 for a size that is no number or cannot be explored.
+    """
+    if "=" not in text:
+        for scope in system.scopes:
+            if scope.name == text:
+                return scope
+        _unknown("--scope", text, 0, "scope", text, [scope.name for scope in system.scopes])
+    default = default_scope(system)
+    sizes = dict(default.sizes)
+    start = 0
+    for part in text.split(","):
+        name, _, number = part.partition("=")
+        where = Span(Source("--scope", text), start, start + len(part))
+        if name.strip() not in sizes:
+            _unknown("--scope", text, start, "sort", name.strip(), list(sizes))
+        if not re.fullmatch(r"\s*[0-9]{1,9}\s*", number):
+            fail("LUO219", f"`{number.strip()}` is not a number of elements", where, help="write it like `--scope File=3,Agent=2`")
+        if int(number) > MAX_SIZE:
+            fail(
+                "LUO219", f"{int(number):,} elements of `{name.strip()}` are more than can be explored (at most {MAX_SIZE})", where
+            )
+        sizes[name.strip()] = int(number)
+        start += len(part) + 1
+    if tuple(sizes.items()) == default.sizes:
+        return default
+    name = "_".join(f"{sort}{size}" for sort, size in sizes.items() if size != default.size(sort))
+    while any(scope.name == name for scope in system.scopes):
+        name += "_"
+    return Scope(name, tuple(sizes.items()), default.stepwise, Span(Source("--scope", text), 0, len(text)))
+
+
+def with_scope(spec: Spec, text: str) -> Spec:
+    """A spec that has the scope of `--scope` too, so that scenarios found in it can name it.  Raises SpecError as `scope_named` does."""
+    scope = scope_named(spec.system, text)
+    if scope in spec.system.scopes:
+        return spec
+    return replace(spec, system=replace(spec.system, scopes=(*spec.system.scopes, scope)))
+
+
+def topology_named(system: System, name: str) -> Topology:
+    """The topology of that name.  Raises SpecError LUO603."""
+    for topology in system.topologies:
+        if topology.name == name:
+            return topology
+    _unknown("--topology", name, 0, "topology", name, [t.name for t in system.topologies])
+
+
+def claims_named(system: System, names: Sequence[str]) -> tuple[Property, ...]:
+    """The claims of these names in the order of the spec; all when there are no names.  Raises SpecError LUO603."""
+    known = [claim.name for claim in system.properties]
+    for name in names:
+        if name not in known:
+            _unknown("--property", name, 0, "property", name, known)
+    return tuple(claim for claim in system.properties if not names or claim.name in names)
+
+
+def check_engine(engine: str) -> None:
+    """Raises SpecError LUO500 for an engine that this version does not have, LUO603 for one that is not known at all."""
+    if engine not in ENGINES:
+        _unknown("--engine", engine, 0, "engine", engine, ENGINES)
+    if engine not in ("auto", "interpreter"):
+        place = Span(Source("--engine", engine), 0, len(engine))
+        fail("LUO500", f"the engine `{engine}` is not available in this version", place, help="use `--engine interpreter`")
+
+
+def _unknown(option: str, text: str, start: int, what: str, name: str, known: Iterable[str]) -> NoReturn:
+    names = list(known)
+    help = did_you_mean(name, names) or (f"there are: {', '.join(names)}" if names else f"the spec declares no {what}")
+    fail("LUO603", f"there is no {what} `{name}`", Span(Source(option, text), start, start + len(name)), help=help)

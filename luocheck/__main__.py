@@ -1,0 +1,5 @@
+"""`python -m luocheck`."""
+
+from luocheck.cli.main import run
+
+run()

@@ -1,0 +1,64 @@
+"""`luocheck calls`: the calls that a recording shows, decoded with the abi of a spec."""
+
+from __future__ import annotations
+
+import argparse
+
+from luocheck.cli.options import SPEC_HELP, Subparsers, add_output, complain, load_with_warnings
+from luocheck.cli.status import ERROR, FINE, UNDECIDED, worst
+from luocheck.model.diagnostics import SpecError
+from luocheck.report import calls as report
+from luocheck.report import document
+from luocheck.report.terminal import Terminal
+from luocheck.traces.decode import decode
+from luocheck.traces.formats.detect import READERS
+
+_EXAMPLES = """\
+examples:
+  luocheck calls linux_7_3 trace.txt             list the calls of an ftrace text, compressed or not
+  cat trace_pipe.txt | luocheck calls linux_7_3 - --json
+  luocheck calls linux_7_3 trace.txt --threads shared   threads share their descriptors where the recording does not tell
+
+exit status: 0 there are calls, 2 a file cannot be read, 3 nothing to decode
+"""
+
+
+def add(subparsers: Subparsers) -> None:
+    parser = subparsers.add_parser("calls", help="list the calls that a recording shows", epilog=_EXAMPLES)
+    parser.add_argument("spec", metavar="SPEC", help=SPEC_HELP)
+    parser.add_argument("captures", metavar="CAPTURE", nargs="+", help="a recording; `-` is standard input")
+    parser.add_argument("--format", choices=sorted(READERS), help="format of the recordings (default: by what is in them)")
+    parser.add_argument(
+        "--threads",
+        choices=("shared", "own"),
+        default="own",
+        help="do tasks share descriptors where the recording does not tell? (default: own)",
+    )
+    add_output(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    terminal = Terminal(args.color)
+    abi = load_with_warnings(args.spec, args.json).system.abi
+    statuses: list[int] = []
+    documents: list[document.Document] = []
+    for capture in args.captures:
+        try:
+            recording = decode(capture, abi, format=args.format, threads_share=args.threads == "shared")
+        except SpecError as error:
+            statuses.append(ERROR)
+            documents.append(document.errors("calls", error.diagnostics))
+            if not args.json:
+                complain(error.diagnostics)
+            continue
+        statuses.append(FINE if recording.calls else UNDECIDED)
+        if args.json:
+            documents.append(report.calls(recording))
+            continue
+        page = terminal.page()
+        report.show(page, recording)
+        terminal.show(page)
+    if args.json:
+        terminal.document(documents[0] if len(documents) == 1 else document.several("calls", documents))
+    return worst(statuses)

@@ -1,0 +1,112 @@
+"""`luocheck check`: explore specs and compare what is found with what they expect."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+from luocheck.cli.interrupts import Interrupts
+from luocheck.cli.options import SPEC_HELP, Subparsers, add_output, for_each, load_with_warnings
+from luocheck.report import document
+from luocheck.report.terminal import ProgressLine, Terminal
+
+_EXAMPLES = """\
+examples:
+  luocheck check linux_7_3
+  luocheck check rfc_v2 --property errno_has_no_effect
+  luocheck check my.luo --scope File=3,Agent=2 --timeout 60
+  luocheck check specs/ --json
+  luocheck check rfc_v2 --save-scenarios found/    write every counterexample as a scenario
+
+Without --scope and --topology the first scope of the spec is explored with all claims, then every
+scope and topology that `expect` names, and the spec's scenarios are replayed.
+"""
+
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+
+
+def add(subparsers: Subparsers) -> None:
+    parser = subparsers.add_parser("check", help="explore specs and compare with what they expect", epilog=_EXAMPLES)
+    parser.add_argument("specs", metavar="SPEC", nargs="+", help=SPEC_HELP + "; a folder means its specs")
+    parser.add_argument("--scope", metavar="SCOPE", help="a scope of the spec, or sizes (File=3,Agent=2) on top of the first one")
+    parser.add_argument("--topology", metavar="NAME", help="a topology of the spec")
+    parser.add_argument(
+        "--property", metavar="NAME", dest="properties", action="append", default=[], help="only this claim; repeatable"
+    )
+    parser.add_argument("--engine", metavar="NAME", default="auto", help="auto, interpreter, explore or bmc (default: auto)")
+    parser.add_argument("--no-symmetry", action="store_true", help="explore isomorphic starting points too")
+    parser.add_argument("--threads", metavar="N", type=_at_least_one, default=1, help="threads, for engines that have them")
+    parser.add_argument("--max-states", metavar="N", type=_at_least_one, help="stop a run after so many states")
+    parser.add_argument("--memory", metavar="SIZE", type=size, help="stop when the process uses so much memory, such as 2G")
+    parser.add_argument("--timeout", metavar="SECONDS", type=_seconds, help="stop after so many seconds")
+    parser.add_argument("--strict", action="store_true", help="`within` is exact, and every event and `fail` line must fire")
+    parser.add_argument("--save-scenarios", metavar="DIR", help="write each witness as a scenario into this folder")
+    add_output(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    terminal = Terminal(args.color)
+    with Interrupts() as interrupts:
+
+        def work(name: str) -> tuple[int, document.Document]:
+            return _check(args, name, terminal, interrupts)
+
+        return for_each("check", args.specs, args.json, terminal, work, lambda: interrupts.reason is not None)
+
+
+def _check(args: argparse.Namespace, name: str, terminal: Terminal, interrupts: Interrupts) -> tuple[int, document.Document]:
+    from luocheck.checker.check import check
+    from luocheck.checker.explore.limits import Limits
+    from luocheck.report import check as report
+    from luocheck.report.saved import Saved
+
+    spec = load_with_warnings(name, args.json)
+    limits = Limits(args.max_states, args.timeout, args.memory, lambda: interrupts.reason)
+    progress = ProgressLine(spec.name)
+    try:
+        answer = check(
+            spec,
+            scope=args.scope,
+            topology=args.topology,
+            properties=args.properties,
+            engine=args.engine,
+            symmetry=not args.no_symmetry,
+            strict=args.strict,
+            limits=limits,
+            progress=progress,
+        )
+    finally:
+        progress.done()
+    saved = Saved(name, answer, Path(args.save_scenarios) if args.save_scenarios is not None else None, args.scope)
+    made = document.check(answer, saved.path)
+    if not args.json:
+        page = terminal.page()
+        report.write(page, answer, saved.command, tell_all=bool(args.properties))
+        page.blank()
+        terminal.show(page)
+    return answer.exit_status, made
+
+
+# ---- values of options ------------------------------------------------------------------------------------------
+
+
+def _at_least_one(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,18}", text) or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"`{text}` is not a whole number from 1")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,6})?", text):
+        raise argparse.ArgumentTypeError(f"`{text}` is not a number of seconds")
+    return float(text)
+
+
+def size(text: str) -> int:
+    """Bytes of a size such as `2G`, `500M` or `1000000`.  Raises ArgumentTypeError."""
+    found = re.fullmatch(r"([0-9]{1,12})([KMGT]?)(i?B)?", text, re.IGNORECASE)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"`{text}` is not a size; write it like 2G or 500M")
+    return int(found.group(1)) * _UNITS[found.group(2).upper()]

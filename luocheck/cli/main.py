@@ -1,0 +1,113 @@
+"""The console entry.  A command is a module with `add(subparsers)` and `run(args) -> exit status`; adding one is a line in COMMANDS."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Sequence
+
+from luocheck.cli import audit, calls, check, explain, fmt, parse, replay, show, specs
+from luocheck.cli.interrupts import end_on_sigterm
+from luocheck.cli.options import Parser, UsageError, complain, nowhere
+from luocheck.cli.status import ERROR, FINE, UNDECIDED
+from luocheck.model.diagnostics import Diagnostic, SpecError
+from luocheck.report import document
+from luocheck.report.terminal import Terminal, drop_output
+
+COMMANDS = (
+    check,
+    replay,
+    audit,
+    calls,
+    show,
+    parse,
+    fmt,
+    specs,
+    explain,
+)
+
+_EXAMPLES = """\
+examples:
+  luocheck specs                          list the shipped specs
+  luocheck check linux_7_3                explore a shipped spec and compare with what it expects
+  luocheck check my.luo --scope File=3    ... a spec of your own, with another number of files
+  luocheck check specs/ --json            ... all specs of a folder, as one JSON document
+  luocheck replay rfc_v2 run.scenario     play a scenario and show each state
+  luocheck explain LUO203                 explain an error code
+
+exit status: 0 as expected, 1 not as expected, 2 usage, spec or input error, 3 undecided
+"""
+
+
+def parser() -> Parser:
+    """The parser of the whole command line."""
+    made = Parser(
+        prog="luocheck",
+        description="Formal model checker and trace verifier for the Linux Live Update Orchestrator.",
+        epilog=_EXAMPLES,
+    )
+    made.add_argument("--version", action="store_true", help="print the version and exit")
+    subparsers = made.add_subparsers(dest="command", metavar="COMMAND")
+    for command in COMMANDS:
+        command.add(subparsers)
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command line and gives its exit status.  Only `--help` leaves with SystemExit, as argparse does."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    json = "--json" in argv
+    command: str | None = None
+    try:
+        made = parser()
+        args = made.parse_args(argv)
+        command = args.command
+        if args.version:
+            return _version()
+        if command is None:
+            made.error("name a command")
+        status: int = args.run(args)
+        return status
+    except UsageError as error:
+        if json:
+            return _errors(command, [error.diagnostic])
+        print(f"{error.usage}\nluocheck: error: {error}", file=sys.stderr)
+        return ERROR
+    except SpecError as error:
+        if json:
+            return _errors(command, error.diagnostics)
+        complain(error.diagnostics)
+        return ERROR
+    except OSError as error:
+        diagnostic = Diagnostic("LUO610", error.strerror or str(error), nowhere(str(error.filename or "standard output")))
+        complain([diagnostic])
+        return ERROR
+    except KeyboardInterrupt:
+        print("luocheck: interrupted before anything was established", file=sys.stderr)
+        return UNDECIDED
+
+
+def run() -> None:
+    """The console script."""
+    end_on_sigterm()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # what the terminal cannot show is escaped
+    status = main()
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        drop_output(sys.stdout)
+    sys.exit(status)
+
+
+def _version() -> int:
+    import luocheck
+
+    print(f"luocheck {luocheck.__version__}")
+    return FINE
+
+
+def _errors(command: str | None, diagnostics: Sequence[Diagnostic]) -> int:
+    Terminal("never").document(document.errors(command, diagnostics))
+    return ERROR

@@ -1,0 +1,39 @@
+"""Witnesses as scenario texts, which parse and replay."""
+
+from __future__ import annotations
+
+from luocheck.model.answer import Result, Step, Verdict, Witness
+
+
+def scenario_text(witness: Witness, verdict: Verdict, title: str) -> str:
+    """A witness of a verdict as the text of one scenario declaration, ending in a newline.
+
+    The claim at its end is the verdict's: `reaches` for a goal that was reached, else `violates`.
+    """
+    lines = [f"let {name}: {sort};" for name, sort in witness.elements]
+    if witness.topology is not None:
+        lines.append(f"topology {witness.topology};")
+    elif witness.graph:
+        lines.append(f"topology {{ {' '.join(_edges(witness.graph))} }}")
+    lines += [f"given {condition};" for condition in witness.given]
+    lines += [_call(step) for step in witness.steps]
+    lines.append(f"{'reaches' if verdict.result is Result.REACHED else 'violates'} {verdict.property};")
+    body = "".join(f"    {line}\n" for line in lines)
+    return f'scenario "{_quotable(title)}" in scope {witness.scope} {{\n{body}}}\n'
+
+
+def _edges(graph: tuple[tuple[str, str], ...]) -> list[str]:
+    """`a -> b, c;` for each element that needs others, in the order of the edges."""
+    needs: dict[str, list[str]] = {}
+    for a, b in graph:
+        needs.setdefault(a, []).append(b)
+    return [f"{a} -> {', '.join(others)};" for a, others in needs.items()]
+
+
+def _call(step: Step) -> str:
+    return f"{step.text};"
+
+
+def _quotable(title: str) -> str:
+    """A title without what cannot stand between the quotes of a text."""
+    return " ".join(title.replace('"', "'").split())

@@ -1,0 +1,175 @@
+"""From a capture file to a Recording: the calls that an abi knows, in the order in which they began."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from luocheck.model.abi import DEVICE, Abi
+from luocheck.model.diagnostics import fail
+from luocheck.model.source import Source, Span
+from luocheck.traces.assembly import Assembler
+from luocheck.traces.call import Call, Kind, Loss, Note, Recording
+from luocheck.traces.drafts import calls_of, kept
+from luocheck.traces.formats.detect import READERS, detect
+from luocheck.traces.formats.recorders import Role, part_of
+from luocheck.traces.pairing import Pairing
+from luocheck.traces.payload import descriptor_for
+from luocheck.traces.processes import Processes, callers_of
+from luocheck.traces.records import Ended, Enter, Executed, Exit, Forked, Gap, Hit, Record, Tally
+from luocheck.traces.source import Capture, open_capture
+from luocheck.traces.syscalls import FORKS, GENERIC_IOCTL, OPENERS, X86_64
+
+_RELEVANT = frozenset(X86_64.values())
+
+
+def decode(capture: str | Capture, abi: Abi, *, format: str | None = None, threads_share: bool | None = None) -> Recording:
+    """Decode a capture: a file name (`-` for standard input) or an opened capture.
+
+    format: a key of READERS when detection should not decide.  threads_share: do tasks share their descriptors where the recording
+    does not tell?  None counts as no.  Raises SpecError LUO700 for a file that cannot be read or has no known format; a capture in a
+    known format that hides what is needed gives a Recording with `undecodable`.
+    """
+    if isinstance(capture, str):
+        opened = open_capture(capture)
+        try:
+            return decode(opened, abi, format=format, threads_share=threads_share)
+        finally:
+            opened.close()
+    where = Span(Source(capture.name, ""), 0, 0)
+    if format is not None and format not in READERS:
+        fail("LUO700", f"`{format}` is no format", where, help="one of: " + ", ".join(READERS))
+    found = detect(capture.head)
+    if format is None and found.option is not None:
+        text = f"{found.why}; {found.option}"
+        return Recording(
+            capture.name, "ftrace", (), (), (Note("LUO703", None, text),), frozenset(), 0, capture.head.count(b"\n"), text
+        )
+    name = format or found.format
+    if name is None:
+        fail("LUO700", found.why, where, help="formats that can be read: " + ", ".join(READERS))
+    tally = Tally()
+    records = [r for r in READERS[name](capture, name, tally) if _relevant(r, abi)]
+    return _Decoder(capture, abi, name, records, tally, threads_share).recording()
+
+
+def _relevant(record: Record, abi: Abi) -> bool:
+    match record.event:
+        case Enter(syscall=name) | Exit(syscall=str(name)):
+            return name in _RELEVANT or any(name == s.function for s in abi.syscalls) or name == f"nr{GENERIC_IOCTL}"
+        case Hit() as hit:
+            return part_of(hit) is not None
+        case Exit() | Forked() | Executed() | Ended() | Gap():
+            return True
+    return False
+
+
+class _Decoder:
+    def __init__(
+        self, capture: Capture, abi: Abi, format: str, records: list[Record], tally: Tally, threads_share: bool | None
+    ) -> None:
+        self.capture, self.abi, self.format, self.records, self.tally = capture, abi, format, records, tally
+        self.threads_share = threads_share
+        self.names = {r.event.syscall for r in records if isinstance(r.event, Enter | Exit)}
+        self.roles = {part.role for r in records if isinstance(r.event, Hit) and (part := part_of(r.event)) is not None}
+        self.inner_only = Role.INNER in self.roles and not self.roles & {Role.IOCTL, Role.SYSCALL, Role.ENTER}
+        self.inner_only &= "ioctl" not in self.names
+
+    def recording(self) -> Recording:
+        device = descriptor_for(self.abi, DEVICE)
+        magic = device.magic if device is not None else None
+        processes = Processes(self.records, callers_of(self.records, magic), self.threads_share)
+        assembler = Assembler(self.abi, processes, complete="close" in self.names, probed=Role.IOCTL in self.roles)
+        pairing = Pairing()
+        assembler.run(pairing.run(self.records))
+        drafts = kept(assembler.drafts)
+        calls = calls_of(drafts, self.abi)
+        losses = tuple(Loss(r.line, r.event.count, r.event.reason) for r in self.records if isinstance(r.event, Gap))
+        guessed = {t for t in processes.guessed if any(d.thread == t or d.process == processes.key(t) for d in drafts)}
+        return Recording(
+            self.capture.name,
+            self.format,
+            calls,
+            losses,
+            tuple(self._notes(assembler, pairing, calls, losses, guessed)),
+            self._observes(),
+            self.tally.events,
+            self.tally.lines,
+            None,
+            any(r.event.start for r in self.records if isinstance(r.event, Gap)),
+            bool(guessed),
+        )
+
+    def _observes(self) -> frozenset[Kind]:
+        """Kinds of calls that this recorder shows; one that was switched on and never fired does not count."""
+        out = set()
+        kinds = {type(r.event) for r in self.records}
+        if self.names & OPENERS or Role.OPEN in self.roles:
+            out.add(Kind.OPEN)
+        if ("ioctl" in self.names or self.roles & {Role.IOCTL, Role.SYSCALL, Role.ENTER}) and not self.inner_only:
+            out.add(Kind.IOCTL)
+        if "close" in self.names:
+            out.add(Kind.CLOSE)
+        if Role.RELEASE in self.roles:
+            out.add(Kind.RELEASE)
+        if Forked in kinds or self.names & FORKS:
+            out.add(Kind.FORK)
+        if Ended in kinds:
+            out.add(Kind.EXIT)
+        if Role.REBOOT in self.roles or any(s.function in self.names for s in self.abi.syscalls):
+            out.add(Kind.REBOOT)
+        return frozenset(out)
+
+    def _notes(
+        self, assembler: Assembler, pairing: Pairing, calls: tuple[Call, ...], losses: tuple[Loss, ...], guessed: set[int]
+    ) -> Iterable[Note]:
+        if not any(call.kind in (Kind.IOCTL, Kind.OPEN, Kind.REBOOT) for call in calls):
+            common = ", ".join(f"{count} {name}" for name, count in self.tally.names.most_common(8))
+            yield Note("LUO702", None, f"no call of the spec's abi is in it; what is: {common or 'nothing'}")
+        for loss in losses[:20]:
+            missing = "an unknown number of" if loss.count is None else str(loss.count)
+            yield Note("LUO704", loss.line, f"{missing} events are missing here: {loss.reason}")
+        if len(losses) > 20:
+            yield Note("LUO704", losses[20].line, f"and {len(losses) - 20} more places where events are missing")
+        if self.capture.damage is not None:
+            yield Note("LUO706", None, self.capture.damage)
+        for line in self.capture.cut[:3]:
+            yield Note("LUO706", line, "a line far longer than any event; only its beginning was read")
+        if self.tally.unread_count:
+            first = "; ".join(f"line {line}: {_quoted(text)}" for line, text in self.tally.unread[:3])
+            yield Note("LUO706", self.tally.unread[0][0], f"{self.tally.unread_count} lines are no events; the first: {first}")
+        unknown = sum(count for name, count in self.tally.names.items() if name.startswith("Unknown type"))
+        if unknown:
+            yield Note(
+                "LUO706",
+                None,
+                f"{unknown} events of an unknown type: define the dynamic events again in the same order, then read again",
+            )
+        if self.tally.integer_clock:
+            yield Note("LUO710", None, "the clock counts something else than time; times are its bare numbers")
+        for text, count in assembler.elsewhere.most_common(5):
+            yield Note(
+                "LUO707",
+                assembler.elsewhere_line[text],
+                f"{text} went to a file that is not of the abi, {count} times: not counted as a call",
+            )
+        if assembler.unreached:
+            yield Note("LUO707", None, f"{assembler.unreached} ioctls were made on numbers that were no open descriptor")
+        if any(call.kind is Kind.IOCTL for call in calls) and not assembler.descriptors.complete:
+            yield Note("LUO708", None, "no close was recorded: which file a number stands for is followed by its uses only")
+        if guessed:
+            yield Note(
+                "LUO708", None, f"the recording does not show whether {len(guessed)} tasks share the descriptors of another one"
+            )
+        if pairing.strays:
+            yield Note("LUO706", None, f"{pairing.strays} returns of ioctl have no entry in the recording (filtered out or lost)")
+        if self.inner_only:
+            yield Note(
+                "LUO711", None, "only functions below the ioctls were recorded: calls that were refused before them are missing"
+            )
+        if f"nr{GENERIC_IOCTL}" in self.names and not any(call.kind is Kind.IOCTL for call in calls):
+            yield Note("LUO711", None, "numbers of system calls are read as those of x86-64, and there are none that fit")
+        yield from self.tally.notes[:5]
+
+
+def _quoted(text: bytes) -> str:
+    return repr(text[:80])[1:]

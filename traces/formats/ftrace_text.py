@@ -1,0 +1,169 @@
+"""ftrace text as records: `trace`, `trace_pipe` and what was left of them (trace.txt of any layout).
+
+Beside events there are lines about lost events, headers, stack traces, and the rest of what was printed with line ends in it: task names
+and strings of user space may contain some.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterator
+
+from luocheck.traces.call import Note
+from luocheck.traces.formats.ftrace_line import LAYOUTS, NAME_COLUMNS, Frame
+from luocheck.traces.formats.ftrace_messages import parse_graph_message, parse_message, unfinished
+from luocheck.traces.records import Enter, Event, Exit, Gap, Hit, Marker, Other, Record, Tally
+from luocheck.traces.source import Capture
+
+_LOST = re.compile(rb"CPU:(\d{1,6}) \[LOST(?: (\d{1,20}))? EVENTS\]")
+_STARTED = re.compile(rb"##### CPU (\d{1,6}) buffer started ####")
+_WRITTEN = re.compile(rb"# *entries-in-buffer/entries-written: (\d{1,20})/(\d{1,20})\b.*")
+_LONGEST_STRING = 4096
+"""Bytes within which a quoted string must end; a ustring of a probe has fewer."""
+
+_MOST_JOINED = 80
+"""Lines that one string can stretch over."""
+
+BACKWARDS = 10**9
+"""A clock that goes back by more than this many ns has begun anew, less is the order in which CPUs were merged."""
+
+
+def read_records(capture: Capture, layout: str, tally: Tally) -> Iterator[Record]:
+    """Records of the capture in the order of its lines; what is no event is counted in `tally`."""
+    return _Reader(capture, layout, tally).records()
+
+
+class _Reader:
+    def __init__(self, capture: Capture, layout: str, tally: Tally) -> None:
+        self.parse = LAYOUTS[layout]
+        self.columns = NAME_COLUMNS[layout]
+        self.graph = layout == "ftrace function_graph"
+        self.tally = tally
+        self.input = capture.lines()
+        self.ahead: deque[tuple[int, bytes]] = deque()  # lines that were read too far
+        self.marker_line: int | None = None  # the last event was a marker
+        self.latest: int | None = None
+
+    def _next(self) -> tuple[int, bytes] | None:
+        if self.ahead:
+            return self.ahead.popleft()
+        line = next(self.input, None)
+        if line is not None:
+            self.tally.lines = line[0]
+        return line
+
+    def records(self) -> Iterator[Record]:
+        while (line := self._next()) is not None:
+            number, text = line
+            frame = self.parse(text)
+            if frame is None:
+                frame = self._name_with_line_end(text)
+            if frame is None:
+                gap = self._no_event(number, text)
+                if gap is not None:
+                    yield Record(number, None, None, None, gap[0], gap[1])
+                continue
+            yield from self._framed(number, text, frame)
+
+    def _framed(self, number: int, text: bytes, frame: Frame) -> Iterator[Record]:
+        self.tally.integer_clock |= frame.counter
+        if unfinished(frame.message):
+            frame = self._whole_string(text) or frame
+        events = self._events(frame)
+        if events is None:
+            self.tally.skip(number, text)
+            return
+        if frame.time is not None:
+            if self.latest is not None and self.latest - frame.time > BACKWARDS and not frame.counter:
+                gap = Gap(None, "the clock goes backwards: another recording, or another boot, begins here")
+                yield Record(number, frame.time, None, None, None, gap)
+                self.latest = frame.time
+            self.latest = max(frame.time, self.latest or 0)
+        self.marker_line = None
+        for event in events:
+            self.tally.events += 1
+            self.tally.names[_name(event)] += 1
+            if isinstance(event, Marker):
+                self.marker_line = number
+            yield Record(number, frame.time, frame.thread, frame.process, frame.cpu, event)
+
+    def _events(self, frame: Frame) -> list[Event] | None:
+        if self.graph:
+            return parse_graph_message(frame.message)
+        event = parse_message(frame.message)
+        return None if event is None else [event]
+
+    def _name_with_line_end(self, text: bytes) -> Frame | None:
+        """A task name may contain line ends: the line and the next ones together have the name in its columns then."""
+        if len(text) >= self.columns or not self.columns:
+            return None
+        taken: list[tuple[int, bytes]] = []
+        joined = text
+        while len(joined) < self.columns and (line := self._next()) is not None:
+            taken.append(line)
+            joined += b"\n" + line[1]
+        frame = self.parse(joined)
+        if frame is None:
+            self.ahead.extendleft(reversed(taken))
+        return frame
+
+    def _whole_string(self, text: bytes) -> Frame | None:
+        """The line with the following ones, up to where the quoted string of its message ends; None when it does not end."""
+        taken: list[tuple[int, bytes]] = []
+        joined = text
+        while len(joined) < _LONGEST_STRING and len(taken) < _MOST_JOINED and (line := self._next()) is not None:
+            taken.append(line)
+            joined += b"\n" + line[1]
+            if b'"' in line[1]:
+                frame = self.parse(joined)
+                if frame is not None and not unfinished(frame.message):
+                    return frame
+        self.ahead.extendleft(reversed(taken))
+        return None
+
+    def _no_event(self, number: int, text: bytes) -> tuple[int | None, Gap] | None:
+        """A gap that the line reports, with its CPU; counts everything else."""
+        stripped = text.strip()
+        match = _LOST.fullmatch(stripped)
+        if match is not None:
+            return int(match.group(1)), Gap(int(match.group(2)) if match.group(2) else None, "the recorder lost events")
+        match = _STARTED.fullmatch(stripped)
+        if match is not None:
+            return int(match.group(1)), Gap(None, "older events of this CPU were overwritten", True)
+        if stripped.startswith(b"#"):
+            match = _WRITTEN.fullmatch(stripped)
+            if match is not None and int(match.group(2)) > int(match.group(1)):
+                count = int(match.group(2)) - int(match.group(1))
+                return None, Gap(count, "the oldest events were overwritten", True)
+            return None
+        if not stripped or stripped.startswith((b"=> ", b"** ")) or (self.graph and stripped.strip(b"-") == b""):
+            return None
+        if self.graph and b" => " in stripped:  # the banner of a task switch
+            return None
+        if self.marker_line is not None:
+            self.tally.notes.append(
+                Note(
+                    "LUO709",
+                    self.marker_line,
+                    "a marker with line ends was written here: a program can write lines that look like events that way",
+                )
+            )
+            self.marker_line = None
+        self.tally.skip(number, text)
+        return None
+
+
+def _name(event: Event) -> str:
+    match event:
+        case Enter(syscall=name, source=source) if source == "raw":
+            return "raw sys_enter" if name else "raw"
+        case Enter(syscall=name):
+            return f"sys_enter_{name}"
+        case Exit(syscall=name, source=source):
+            return "raw sys_exit" if source == "raw" else f"sys_exit_{name}"
+        case Hit(name=name, function=function):
+            return function if name == "function" else name
+        case Other(name=name):
+            return name
+    return type(event).__name__.lower()

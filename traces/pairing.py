@@ -1,0 +1,333 @@
+"""Records of one thread put together: entry and return of a call, and the probes that fired in between.
+
+The same ioctl may stand in a recording several times: as two events of system calls, as two raw ones, as a probe on the handler and one
+on the system call.  They become one Operation here.  Without events of system calls the probes alone make up the operations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from luocheck.model.errnos import GENERIC, INTERNAL
+from luocheck.traces.call import Moment
+from luocheck.traces.formats.recorders import Part, Role, command_of, descriptor_of, part_of, result_of
+from luocheck.traces.records import Ended, Enter, Exit, Forked, Gap, Hit, Record
+from luocheck.traces.syscalls import NEVER_RETURN, OPENERS
+
+_RESTARTS = frozenset(INTERNAL[name] for name in ("ERESTARTSYS", "ERESTARTNOINTR", "ERESTARTNOHAND", "ERESTART_RESTARTBLOCK"))
+
+
+@dataclass(slots=True, eq=False)
+class Operation:
+    """One call of one thread, as far as it was recorded.
+
+    level: `syscall`, `function` (the handler was probed, not the system call) or `inner` (only a function below the handler).
+    returned: it is known that it came back; result is None then when its value was lost.
+    """
+
+    syscall: str
+    thread: int
+    group: int | None
+    enter: Moment
+    exact: bool
+    level: str
+    arguments: tuple[int, ...] = ()
+    path: bytes | None = None
+    cloexec: bool = False
+    sources: set[str] = field(default_factory=set)
+    exits: set[str] = field(default_factory=set)
+    hits: list[tuple[Part, Hit]] = field(default_factory=list)
+    exit: Moment | None = None
+    result: int | None = None
+    returned: bool = False
+    killed: bool = False
+    doubtful: bool = False  # events were lost while it was going on
+
+    def hit(self, role: Role) -> Hit | None:
+        return next((hit for part, hit in self.hits if part.role is role), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    operation: Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The operation is over, or nothing more will be heard of it."""
+
+    operation: Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Amended:
+    """Another probe told more about an operation that is finished."""
+
+    operation: Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """The last reference to an open file is gone.  during: what the thread was doing."""
+
+    record: Record
+    part: Part
+    hit: Hit
+    during: Operation | None
+
+
+Step = Begun | Finished | Amended | Released | Record
+
+
+@dataclass(slots=True)
+class _Thread:
+    pending: Operation | None = None
+    last: Operation | None = None  # finished, and nothing else of this thread was recorded since
+    held: list[tuple[Part, Hit]] = field(default_factory=list)  # inner functions whose call is not known yet
+    held_record: Record | None = None
+    held_begin: Moment | None = None
+    previous: Moment | None = None
+
+
+def user_result(value: int) -> int:
+    """A return value inside the kernel as user space sees it."""
+    if value == -INTERNAL["ENOIOCTLCMD"]:
+        return -GENERIC["ENOTTY"]
+    return -GENERIC["EINTR"] if -value in _RESTARTS else value
+
+
+class Pairing:
+    """Turns records into steps.  strays counts returns of ioctl whose entry is not in the recording."""
+
+    def __init__(self) -> None:
+        self.threads: dict[int, _Thread] = {}
+        self.first: Moment | None = None
+        self.strays = 0
+        self.entered_releases: set[str] = set()
+
+    def run(self, records: Iterable[Record]) -> Iterator[Step]:
+        for record in records:
+            moment = Moment(record.line, record.time)
+            if self.first is None:
+                self.first = moment
+            yield from self._record(record, moment)
+            if record.thread is not None and record.thread in self.threads:
+                self.threads[record.thread].previous = moment
+        for thread in list(self.threads.values()):
+            yield from self._flush(thread)
+            if thread.pending is not None:
+                yield from self._finish(thread, None)
+
+    def _record(self, record: Record, moment: Moment) -> Iterator[Step]:
+        event = record.event
+        if isinstance(event, Gap):
+            for each in self.threads.values():
+                if each.pending is not None:
+                    each.pending.doubtful = True
+                each.last = None
+            yield record
+            return
+        if isinstance(event, Ended):
+            thread = self.threads.pop(event.thread, None)
+            if thread is not None:
+                yield from self._flush(thread)
+                if thread.pending is not None:
+                    thread.pending.killed = True
+                    yield from self._finish(thread, None)
+            yield record
+            return
+        if record.thread is None:
+            return
+        thread = self.threads.setdefault(record.thread, _Thread())
+        match event:
+            case Enter():
+                yield from self._enter(thread, record, moment, event)
+            case Exit():
+                yield from self._exit(thread, moment, event)
+            case Hit():
+                yield from self._hit(thread, record, moment, event)
+            case Forked():
+                self.threads[event.child] = _Thread(previous=moment)
+                yield record
+            case _:
+                thread.last = None
+                yield record
+
+    # ---- events of system calls ----------------------------------------------------------------------------------
+
+    def _enter(
+        self, thread: _Thread, record: Record, moment: Moment, event: Enter, hit: tuple[Part, Hit] | None = None
+    ) -> Iterator[Step]:
+        pending = thread.pending
+        if pending is not None and pending.level == "syscall" and event.source not in pending.sources:
+            common = min(len(pending.arguments), len(event.arguments))
+            if pending.syscall == event.syscall and pending.arguments[:common] == event.arguments[:common]:
+                pending.sources.add(event.source)
+                pending.arguments = max(pending.arguments, event.arguments, key=len)
+                pending.path = pending.path or event.path
+                if hit is not None:
+                    pending.hits.append(hit)
+                return
+        yield from self._lost_return(thread, moment)
+        if event.syscall in NEVER_RETURN:
+            return
+        assert record.thread is not None
+        operation = Operation(event.syscall, record.thread, record.process, moment, True, "syscall", event.arguments, event.path)
+        operation.cloexec = event.cloexec
+        operation.sources.add(event.source)
+        if hit is not None:
+            operation.hits.append(hit)
+        yield from self._begin(thread, operation)
+
+    def _exit(self, thread: _Thread, moment: Moment, event: Exit) -> Iterator[Step]:
+        pending, last = thread.pending, thread.last
+        if pending is not None and pending.level == "syscall" and event.syscall in (None, pending.syscall):
+            pending.exits.add(event.source)
+            yield from self._finish(thread, moment, user_result(event.result))
+            return
+        if last is not None and last.syscall == event.syscall and event.source in last.sources - last.exits:
+            last.exits.add(event.source)
+            return
+        if event.syscall == "ioctl" and not (last is not None and last.level != "syscall"):
+            self.strays += 1
+        thread.last = None
+
+    # ---- probes and functions ------------------------------------------------------------------------------------
+
+    def _hit(self, thread: _Thread, record: Record, moment: Moment, hit: Hit) -> Iterator[Step]:
+        part = part_of(hit)
+        if part is None:
+            return
+        match part.role:
+            case Role.ENTER:
+                fd, command = descriptor_of(part, hit), command_of(hit)
+                values = () if fd is None or command is None else (fd & (1 << 64) - 1, command)
+                yield from self._enter(thread, record, moment, Enter("ioctl", values, "eprobe"), (part, hit))
+            case Role.EXIT:
+                result = result_of(hit)
+                if result is not None:
+                    yield from self._exit(thread, moment, Exit("ioctl", result, "eprobe"))
+            case Role.RELEASE:
+                yield from self._flush(thread)
+                if not hit.returns:
+                    self.entered_releases.add(hit.function)
+                if not hit.returns or hit.function not in self.entered_releases:
+                    yield Released(record, part, hit, thread.pending)
+            case Role.INNER:
+                yield from self._inner(thread, record, part, hit)
+            case _ if hit.returns:
+                yield from self._function_return(thread, record, moment, part, hit)
+            case _:
+                yield from self._function_entry(thread, record, moment, part, hit)
+
+    def _inner(self, thread: _Thread, record: Record, part: Part, hit: Hit) -> Iterator[Step]:
+        if thread.pending is not None and thread.pending.syscall == "ioctl":
+            thread.pending.hits.append((part, hit))
+        elif hit.returns:
+            yield from self._flush(thread)
+            thread.held.append((part, hit))
+            thread.held_record, thread.held_begin = record, thread.previous or self.first
+
+    def _function_entry(self, thread: _Thread, record: Record, moment: Moment, part: Part, hit: Hit) -> Iterator[Step]:
+        pending = thread.pending
+        if pending is not None and _belongs(pending, part):
+            seen = {(h.function, h.name) for p, h in pending.hits if not h.returns}
+            if pending.level == "syscall" or (hit.function, hit.name) not in seen:
+                pending.hits.append((part, hit))
+                return
+        yield from self._lost_return(thread, moment)
+        assert record.thread is not None
+        operation = Operation(_SYSCALL_OF[part.role], record.thread, record.process, moment, True, "function")
+        operation.hits.append((part, hit))
+        yield from self._begin(thread, operation)
+
+    def _function_return(self, thread: _Thread, record: Record, moment: Moment, part: Part, hit: Hit) -> Iterator[Step]:
+        pending, last = thread.pending, thread.last
+        result = result_of(hit)
+        if pending is not None and _belongs(pending, part):
+            pending.hits.append((part, hit))
+            if pending.level != "syscall":
+                yield from self._finish(thread, moment, None if result is None else user_result(result))
+            return
+        if last is not None and _tells_of(last, part, hit):
+            last.hits.append((part, hit))
+            if part.role is Role.SYSCALL and result is not None:
+                last.result = user_result(result)
+            last.exit = moment
+            yield Amended(last)
+            return
+        yield from self._lost_return(thread, moment, keep_held=True)
+        assert record.thread is not None and self.first is not None
+        begin = thread.previous or self.first
+        level = "syscall" if part.role is Role.SYSCALL else "function"
+        operation = Operation(_SYSCALL_OF[part.role], record.thread, record.process, begin, False, level)
+        operation.hits.extend(thread.held if part.role in (Role.IOCTL, Role.SYSCALL) else ())
+        thread.held.clear()
+        operation.hits.append((part, hit))
+        yield from self._begin(thread, operation)
+        yield from self._finish(thread, moment, None if result is None else user_result(result))
+
+    # ---- begin and end -------------------------------------------------------------------------------------------
+
+    def _begin(self, thread: _Thread, operation: Operation) -> Iterator[Step]:
+        thread.pending, thread.last = operation, None
+        yield Begun(operation)
+
+    def _finish(self, thread: _Thread, moment: Moment | None, result: int | None = None) -> Iterator[Step]:
+        operation = thread.pending
+        assert operation is not None
+        thread.pending, thread.last = None, operation
+        operation.exit = moment
+        operation.returned = moment is not None
+        operation.result = None if operation.doubtful else result
+        yield Finished(operation)
+
+    def _lost_return(self, thread: _Thread, moment: Moment, *, keep_held: bool = False) -> Iterator[Step]:
+        """The thread does something else, so what it was doing is over: when and how was not recorded."""
+        if not keep_held:
+            yield from self._flush(thread)
+        if thread.pending is not None:
+            yield from self._finish(thread, moment)
+        thread.last = None
+
+    def _flush(self, thread: _Thread) -> Iterator[Step]:
+        """Inner functions without anything around them: they are all that is known of their call."""
+        record, begin = thread.held_record, thread.held_begin
+        if not thread.held or record is None or record.thread is None or begin is None:
+            return
+        moment = Moment(record.line, record.time)
+        operation = Operation("ioctl", record.thread, record.process, begin, False, "inner", hits=list(thread.held))
+        thread.held.clear()
+        result = result_of(operation.hits[-1][1])
+        pending, thread.pending = thread.pending, None
+        yield from self._begin(thread, operation)
+        yield from self._finish(thread, moment, None if result is None else user_result(result))
+        thread.pending = pending
+
+
+_SYSCALL_OF = {Role.IOCTL: "ioctl", Role.SYSCALL: "ioctl", Role.OPEN: "open", Role.REBOOT: "reboot"}
+
+
+def _belongs(operation: Operation, part: Part) -> bool:
+    """Can this function be what the operation is about?"""
+    match part.role:
+        case Role.IOCTL | Role.SYSCALL:
+            return operation.syscall == "ioctl"
+        case Role.OPEN:
+            return operation.syscall in OPENERS
+    return operation.syscall == "reboot"
+
+
+def _tells_of(last: Operation, part: Part, hit: Hit) -> bool:
+    """Is this return one more probe of the call that has just finished, rather than another call?"""
+    if not _belongs(last, part) or last.level == "inner" or last.sources:
+        return False
+    commands = {command_of(h) for _, h in last.hits} - {None}
+    if command_of(hit) is not None and commands and command_of(hit) not in commands:
+        return False
+    roles = {p.role for p, _ in last.hits}
+    if part.role is Role.SYSCALL:
+        return Role.SYSCALL not in roles
+    same = [h for p, h in last.hits if h.function == hit.function and h.returns]
+    return bool(same) and all(h.name != hit.name for h in same) and all(result_of(h) == result_of(hit) for h in same)

@@ -1,0 +1,190 @@
+"""Expressions over states that are not decided everywhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from luocheck.model.ir import expressions as e
+from luocheck.model.ir.vocabulary import EnumDef, Lifetime, SeqT, SetT, Sort
+from luocheck.model.semantics.expressions import Code, Compiler, Env, Oops
+from luocheck.model.semantics.store import live_index
+from luocheck.traces.replay.world import EDGE, MISSING, Demand, OpenSet, OpenTuple, Undecided, Way, sort_place
+
+
+class LazyCompiler(Compiler):
+    """Compiles expressions so that they ask for what they need to know, and for no more."""
+
+    def _cell(self, expr: e.Read) -> Code:
+        """Code for the cell that is read.  Raises Oops when it is a field of none or of a freed element."""
+        index, span = expr.field.index, expr.span
+        arguments = [self(a) for a in expr.arguments]
+        pools = [
+            (place, live_index(self.system, o)) for place, o in enumerate(expr.field.owners, 1) if isinstance(o, Sort) and o.pool
+        ]
+
+        if not arguments:
+            only = (index,)
+            return lambda s, env: only
+        if len(arguments) == 1:
+            argument, alive_at = arguments[0], pools[0][1] if pools else None
+
+            def single(s: Any, env: Env) -> tuple[int, int]:
+                x = argument(s, env)
+                if x is None:
+                    raise Oops("null_dereference", span)
+                if alive_at is not None and (alive_at, x) not in s:
+                    raise Oops("use_after_free", span)
+                return index, x
+
+            return single
+
+        def cell(s: Any, env: Env) -> tuple[int, ...]:
+            key = (index, *[a(s, env) for a in arguments])
+            if None in key:
+                raise Oops("null_dereference", span)
+            for place, alive in pools:
+                if (alive, key[place]) not in s:
+                    raise Oops("use_after_free", span)
+            return key
+
+        return cell
+
+    def _read(self, expr: e.Read) -> Code:
+        cell, default = self._cell(expr), self.defaults[expr.field.index]
+        return lambda s, env: s.value(cell(s, env), default)
+
+    def _compare(self, expr: e.Compare) -> Code:
+        """An undecided field that is compared with a value is split in two, not into all its values."""
+        for read, other in ((expr.left, expr.right), (expr.right, expr.left)):
+            if expr.operator in ("==", "!=") and isinstance(read, e.Read) and not isinstance(other, e.Read):
+                return self._split(read, other, expr.operator == "==")
+        return super()._compare(expr)
+
+    def _split(self, read: e.Read, other: e.Expr, wanted: bool) -> Code:
+        cell, default, value = self._cell(read), self.defaults[read.field.index], self(other)
+
+        def split(s: Any, env: Env) -> bool:
+            key = cell(s, env)
+            found = s.get(key, MISSING)
+            held = s.equals(key, default, value(s, env)) if found is MISSING else found == value(s, env)
+            return bool(held) is wanted
+
+        return split
+
+    def _contains(self, expr: e.Contains) -> Code:
+        type_ = expr.collection.type
+        if not isinstance(expr.collection, e.Read) or not isinstance(type_, SeqT | SetT):
+            return super()._contains(expr)
+        item, cell = self(expr.item), self._cell(expr.collection)
+        default, sort = self.defaults[expr.collection.field.index], type_.sort
+
+        def contains(s: Any, env: Env) -> bool:
+            place = cell(s, env)
+            return bool(s.has_member(place, sort, s.value(place, default), item(s, env)))
+
+        return contains
+
+    # ---- quantifiers --------------------------------------------------------------------------------------------
+
+    def _quantifier(self, expr: e.Quantifier) -> Code:
+        known = super()._quantifier(expr)
+        unseen = self.unseen(expr.domain, expr.body, expr.slot, wanted=expr.kind != "all")
+        if expr.kind == "number" or unseen is None:
+            return known
+        undecided_when = expr.kind in ("all", "no")
+
+        def quantified(s: Any, env: Env) -> bool:
+            result: bool = known(s, env)
+            if result is undecided_when:
+                unseen(s, env)
+            return result
+
+        return quantified
+
+    def unseen(self, domain: Sort | EnumDef | e.Expr, body: e.Expr | None, slot: int, *, wanted: bool) -> Code | None:
+        """Code that raises Undecided when an element that nothing has shown yet could give `body` the wanted value."""
+        code: Code = self(body) if body is not None else lambda s, env: True
+        names = sorted({part.slot for part in e.walk(body) if isinstance(part, e.Var)} - {slot}) if body is not None else []
+        question = object()
+        lasting = body is not None and _is_local(body, slot)
+
+        def ask(s: Any, env: Env, place: tuple[int, ...], meet: Any) -> None:
+            key = (question, *[env[name] for name in names if name < len(env) and name != 0])
+            if s.is_denied(place, key):
+                return
+            frozen = (None, *env[1:])
+            demand = Demand(code, frozen, wanted)
+
+            def deny(store: Any) -> None:
+                store.deny(place, key, (demand, slot) if lasting else None)
+
+            def appear(store: Any) -> Demand:
+                x = meet(store)
+                store.deny(place, key, None)  # one is enough: the question is not asked again in this call
+                return Demand(code, (*frozen[:slot], x, *frozen[slot + 1 :]), wanted)
+
+            raise Undecided([Way(deny), Way(appear)])
+
+        if isinstance(domain, Sort):
+            sort = domain
+
+            def of_sort(s: Any, env: Env) -> None:
+                if s.may_hide(sort):
+                    ask(s, env, sort_place(sort), lambda store: store.materialise(sort))
+
+            return of_sort
+        if not isinstance(domain, e.Read) or not isinstance(domain.type, SeqT | SetT):
+            return None
+        cell, default, member = self._cell(domain), self.defaults[domain.field.index], domain.type.sort
+
+        def of_members(s: Any, env: Env) -> None:
+            place = cell(s, env)
+            if isinstance(s.value(place, default), OpenTuple | OpenSet):
+
+                def meet(store: Any) -> int:
+                    x = store.materialise(member)
+                    store.insert(place, x)
+                    return x
+
+                ask(s, env, place, meet)
+
+        return of_members
+
+    # ---- graphs and order ---------------------------------------------------------------------------------------
+
+    def _has_edge(self, expr: e.HasEdge) -> Code:
+        left, right, index, closure = self(expr.left), self(expr.right), expr.graph.index, expr.closure
+
+        def edge(s: Any, env: Env) -> bool:
+            a, b = left(s, env), right(s, env)
+            if a is None or b is None or (a == b and expr.graph.acyclic):
+                return False
+            cell = (EDGE, index, closure, a, b)
+            if cell not in s:
+                raise Undecided([Way(lambda s: s.update({cell: False})), Way(lambda s: s.update({cell: True}))])
+            return bool(s[cell])
+
+        return edge
+
+    def _next(self, expr: e.Next) -> Code:
+        operand, span = self(expr.operand), expr.span
+
+        def following(s: Any, env: Env) -> int:
+            x: int | None = operand(s, env)
+            if x is None:
+                raise Oops("null_dereference", span)
+            return int(x) + 1
+
+        return following
+
+
+def _is_local(body: e.Expr, slot: int) -> bool:
+    """Does a condition read nothing but preserved or fixed fields of its own element, so that its answer lasts while that is unseen?"""
+    for part in e.walk(body):
+        if isinstance(part, e.Read):
+            own = len(part.arguments) == 1 and isinstance(part.arguments[0], e.Var) and part.arguments[0].slot == slot
+            if not own or part.field.lifetime not in (Lifetime.PRESERVED, Lifetime.FIXED):
+                return False
+        elif isinstance(part, e.Quantifier | e.HasEdge | e.Idle):
+            return False
+    return True

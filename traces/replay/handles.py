@@ -1,0 +1,164 @@
+"""Handles of a recording as elements: descriptors, tokens, names and processes, numbered before replay begins.
+
+Names, tokens and processes are the same in every state, so they get their elements once.  What an open file stands for can differ from
+state to state and is part of the state (`world.BOUND`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from luocheck.model.abi import DEVICE, Abi, Handle, Ioctl, StructField
+from luocheck.model.ir.system import Event, Local, System
+from luocheck.model.ir.vocabulary import ElemT, Sort
+from luocheck.traces.call import Call, Recording
+
+Payload = int | bytes
+
+
+def text_of(value: bytes) -> bytes:
+    """A string handle up to its terminator."""
+    return value.split(b"\0", 1)[0]
+
+
+@dataclass(eq=False)
+class Handles:
+    """elements: (sort, value) -> element, for strings (bytes), numbers (int) and processes."""
+
+    system: System
+    abi: Abi
+    elements: dict[tuple[int, Payload], int] = field(default_factory=dict)
+    counts: list[int] = field(default_factory=list)
+    texts: list[list[str]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, system: System, recording: Recording) -> Handles:
+        """Numbers everything that the recording names."""
+        handles = cls(system, system.abi, {}, [0] * len(system.sorts), [[] for _ in system.sorts])
+        for call in recording.calls:
+            for process in (call.process, call.parent):
+                if process is not None and system.caller is not None:
+                    handles._number(system.caller, process, f"process {process}")
+            ioctl = handles.ioctl(call)
+            if ioctl is not None:
+                handles._members(ioctl, call)
+            if call.on is not None and call.on.label is not None and call.on.target in {sort.name for sort in system.sorts}:
+                label = handles.label_sort(call.on.target)
+                if label is not None:
+                    handles._number(label, text_of(call.on.label), shown(call.on.label))
+        return handles
+
+    def _members(self, ioctl: Ioctl, call: Call) -> None:
+        for member in ioctl.fields:
+            sort = self.sort_of(ioctl, member)
+            for values in (call.given, call.got):
+                value = values.get(member.name)
+                if sort is not None and value is not None and not self.is_descriptor(sort):
+                    self.element(sort, value)
+
+    def _number(self, sort: Sort, value: Payload, text: str) -> int:
+        key = (sort.index, value)
+        if key not in self.elements:
+            if sort.ordered and isinstance(value, int):
+                self.elements[key] = value
+                self.counts[sort.index] = max(self.counts[sort.index], value + 1)
+            else:
+                self.elements[key] = self.counts[sort.index]
+                self.counts[sort.index] += 1
+                self.texts[sort.index].append(text)
+        return self.elements[key]
+
+    # ---- look-ups -----------------------------------------------------------------------------------------------
+
+    def ioctl(self, call: Call) -> Ioctl | None:
+        """The abi's entry for the event of a call."""
+        return next((each for each in self.abi.ioctls if each.event == call.event), None)
+
+    def element(self, sort: Sort, value: Payload) -> int:
+        """The element that a string, a number or a process stands for."""
+        if isinstance(value, bytes):
+            return self._number(sort, text_of(value), shown(value))
+        return self._number(sort, value, f"{value:#x}")
+
+    def process(self, process: int) -> int | None:
+        return self._number(self.system.caller, process, f"process {process}") if self.system.caller is not None else None
+
+    def sort_of(self, ioctl: Ioctl, member: StructField) -> Sort | None:
+        """The sort of the parameter or result that a member carries; None when it carries a number, a bool, an enum value or nothing."""
+        if member.parameter is None:
+            return None
+        event = self.system.event(ioctl.event)
+        local = local_named(event, member.parameter)
+        return local.type.sort if local is not None and isinstance(local.type, ElemT) else None
+
+    def handle_for(self, sort: Sort) -> Handle | None:
+        return next((h for h in self.abi.handles if sort.name in h.targets), None)
+
+    def is_descriptor(self, sort: Sort) -> bool:
+        """Are elements of this sort named by descriptor numbers?"""
+        handle = self.handle_for(sort)
+        return handle is not None and DEVICE in handle.targets
+
+    def label_sort(self, target: str) -> Sort | None:
+        """The sort of the field that the link text of an open file shows."""
+        for descriptor in self.abi.descriptors:
+            if descriptor.target == target and descriptor.label_field is not None:
+                type_ = self.system.field(descriptor.label_field, target).type
+                return type_.sort if isinstance(type_, ElemT) else None
+        return None
+
+    def names(self) -> tuple[tuple[str, ...], ...]:
+        return tuple(tuple(texts) for texts in self.texts)
+
+
+def local_named(event: Event, name: str) -> Local | None:
+    """A parameter or the result of an event."""
+    for local in (*event.parameters, *([event.result] if event.result is not None else [])):
+        if local.name == name:
+            return local
+    return None
+
+
+def shown(value: bytes) -> str:
+    """A string handle as text for reports."""
+    return '"' + text_of(value).decode("ascii", "backslashreplace").encode("unicode_escape").decode("ascii") + '"'
+
+
+@dataclass(frozen=True, slots=True)
+class CallBytes:
+    """What is known of the bytes of a call, and how the abi's checks of them can end (`machine.Bytes`)."""
+
+    abi: Abi
+    ioctl: Ioctl
+    given: Mapping[str, Payload]
+
+    def refusals(self) -> tuple[str | None, ...]:
+        """Errnos with which the checks can end, in the order in which they are made; None when they can pass.
+
+        The order is that of copy_struct_from_user(): the size word is read, compared, then the struct is copied; then reserved members.
+        """
+        ends: list[str | None] = []
+        sized, header = self.abi.sized, self.ioctl.sized
+        if sized is not None and header is not None:
+            size = self.given.get(header.name)
+            if size is None and sized.fault is not None:
+                ends.append(sized.fault)
+            if size is None or (isinstance(size, int) and size < self.ioctl.size):
+                if sized.short is not None:
+                    ends.append(sized.short)
+                if size is not None:
+                    return tuple(ends)
+            if sized.tail is not None and (size is None or (isinstance(size, int) and size > self.ioctl.size)):
+                ends.append(sized.tail)
+        elif any(member.role == "in" and member.name not in self.given for member in self.ioctl.fields):
+            ends.append("EFAULT")
+        for member in self.ioctl.fields:
+            if member.role == "zero" and member.errno is not None:
+                value = self.given.get(member.name)
+                if value is None:
+                    ends.append(member.errno)
+                elif value:
+                    ends.append(member.errno)
+                    return tuple(ends)
+        return (*ends, None)

@@ -1,0 +1,207 @@
+"""Just-in-time linearisation: a call takes effect at one moment between its begin and its return.
+
+(Lowe, "Testing for linearizability", 2017.)  A configuration is a state and the calls that have taken effect but not returned.  When a
+call returns, every configuration in which it has not taken effect yet is extended by all orders of pending calls that end with it.  A
+pending call that can return what it did return without changing the state takes effect at once: no later moment serves it better.
+
+What the recorder could not show, and calls that never returned, take effect as late as possible: when the recording cannot go on without.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from luocheck.traces.call import Call, Kind, Recording
+from luocheck.traces.replay.step import Stepper
+from luocheck.traces.replay.world import WorldStore
+
+MOST_CONFIGURATIONS = 4_096
+MOST_INSERTIONS = 3
+"""Most calls in a row that nobody recorded and that explain one recorded call."""
+
+
+class Configuration(NamedTuple):
+    store: WorldStore
+    done: frozenset[int]
+
+    @property
+    def key(self) -> tuple[frozenset[tuple[object, object]], frozenset[int]]:
+        return frozenset(self.store.items()), self.done
+
+
+class Overwhelmed(Exception):
+    """More possibilities than can be followed."""
+
+
+@dataclass(slots=True)
+class Refusal:
+    """The first call that no configuration explains.  allowed: for each state before it, what the call could have returned there."""
+
+    call: Call
+    states: int
+    certain: tuple[str, ...]
+    possible: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Explained:
+    """How far a recording was explained.  calls: how many calls were; states: how many states agree at the end."""
+
+    calls: int = 0
+    states: int = 0
+    inserted: int = 0
+    refusal: Refusal | None = None
+    most_pending: int = 0
+    gave_up: str | None = None
+
+
+@dataclass(slots=True)
+class Search:
+    """Replays one recording.  deadline: when to give up, on the monotonic clock.  quick: see `_taken`."""
+
+    stepper: Stepper
+    recording: Recording
+    deadline: float
+    quick: bool
+    pending: dict[int, Call] = field(default_factory=dict)
+    optional: dict[int, Call] = field(default_factory=dict)
+    result: Explained = field(default_factory=Explained)
+
+    def run(self, beginnings: Iterable[WorldStore]) -> Explained:
+        belief = self._distinct(Configuration(store, frozenset()) for store in beginnings)
+        try:
+            for moment, call in self._moments():
+                if time.monotonic() > self.deadline:
+                    raise Overwhelmed("the time for one recording is up")
+                if moment == "begins":
+                    target = self.optional if self._is_optional(call) else self.pending
+                    target[call.number] = call
+                    self.result.most_pending = max(self.result.most_pending, len(self.pending))
+                    continue
+                following = self._returned(belief, call)
+                if not following:
+                    self.result.refusal = self._refusal(belief, call)
+                    break
+                self.result.calls += 1
+                belief = following
+        except Overwhelmed as reason:
+            self.result.gave_up = str(reason)
+        self.result.states = len({frozenset(each.store.items()) for each in belief}) if len(belief) > 1 else len(belief)
+        return self.result
+
+    # ---- the order of what was recorded -------------------------------------------------------------------------
+
+    def _moments(self) -> Iterator[tuple[str, Call]]:
+        """Begins and returns of calls in the order of their lines; at one line, what ends there comes before what begins there."""
+        marks: list[tuple[int, int, int, str, Call]] = []
+        for call in self.recording.calls:
+            last = call.exit.line if call.exit is not None else None
+            first = call.enter.line
+            if last is not None and first >= last:
+                marks.append((last, 0, call.number, "begins", call))
+            else:
+                marks.append((first, 2, call.number, "begins", call))
+            if last is not None:
+                marks.append((last, 1, call.number, "returned", call))
+        for _, _, _, what, call in sorted(marks, key=lambda mark: mark[:3]):
+            if what == "returned" and self._is_optional(call):
+                continue
+            yield what, call
+
+    def _is_optional(self, call: Call) -> bool:
+        """May the call have had no effect (yet)?  It never returned; or what it does happens some time after its line."""
+        return call.exit is None or call.kind is Kind.EXIT
+
+    # ---- one return ---------------------------------------------------------------------------------------------
+
+    def _returned(self, belief: list[Configuration], call: Call) -> list[Configuration]:
+        found = self._distinct(self._taken(belief, call))
+        layer = belief
+        for _ in range(MOST_INSERTIONS):
+            if found:
+                break
+            layer = self._distinct(self._inserted(layer, call))
+            if not layer:
+                break
+            found = self._distinct(self._taken(layer, call))
+            self.result.inserted += bool(found)
+        self.pending.pop(call.number, None)
+        return found
+
+    def _taken(self, belief: Iterable[Configuration], call: Call) -> Iterator[Configuration]:
+        """All configurations in which the call has taken effect and returns.
+
+        While explanations are looked for quickly, as few other calls as possible take effect before it.
+        """
+        seen: set[object] = set()
+        todo = deque((self._commit(each), 0) for each in belief)
+        fewest: int | None = None
+        while todo:
+            each, others = todo.popleft()
+            if fewest is not None and others > fewest:
+                return
+            if todo or seen:
+                key = each.key
+                if key in seen:
+                    continue
+                seen.add(key)
+                if len(seen) > MOST_CONFIGURATIONS:
+                    raise Overwhelmed("the overlapping calls have too many orders")
+            if call.number in each.done:
+                fewest = others if self.quick else None
+                yield Configuration(each.store, each.done - {call.number})
+                continue
+            for store in self.stepper.after(each.store, call):
+                fewest = others if self.quick else None
+                yield Configuration(store, each.done)
+            for other in self.pending.values():
+                if other is not call and other.number not in each.done:
+                    for store in self.stepper.after(each.store, other):
+                        todo.append((self._commit(Configuration(store, each.done | {other.number})), others + 1))
+
+    def _commit(self, each: Configuration) -> Configuration:
+        """Pending calls that can return as recorded without changing anything, and in no other way, take effect at once."""
+        if len(self.pending) < 2:
+            return each
+        done = set(each.done)
+        for call in self.pending.values():
+            if call.number not in done:
+                after = self.stepper.after(each.store, call)
+                if after and all(store is each.store for store in after):
+                    done.add(call.number)
+        return Configuration(each.store, frozenset(done))
+
+    def _inserted(self, belief: Iterable[Configuration], before: Call) -> Iterator[Configuration]:
+        """Configurations one unrecorded or unreturned call later."""
+        for each in belief:
+            for call in self.optional.values():
+                if call.number not in each.done:
+                    for store in self.stepper.after(each.store, call):
+                        yield Configuration(store, each.done | {call.number})
+            line = before.exit.line if before.exit is not None else before.enter.line
+            for store in self.stepper.hidden(each.store, line):
+                yield Configuration(store, each.done)
+
+    def _distinct(self, configurations: Iterable[Configuration]) -> list[Configuration]:
+        found = list(configurations) if len(self.pending) < 2 else None
+        if found is not None and len(found) < 2:
+            return found
+        kept: dict[object, Configuration] = {}
+        for each in found if found is not None else configurations:
+            kept.setdefault(each.key, each)
+            if len(kept) > MOST_CONFIGURATIONS:
+                raise Overwhelmed("too many states agree with what was seen")
+        return list(kept.values())
+
+    # ---- explaining ---------------------------------------------------------------------------------------------
+
+    def _refusal(self, belief: list[Configuration], call: Call) -> Refusal:
+        allowed = [self.stepper.possible(each.store, call) for each in belief[:64]]
+        possible = set().union(*allowed) if allowed else set()
+        certain = set.intersection(*allowed) if allowed else set()
+        states = len({frozenset(each.store.items()) for each in belief})
+        return Refusal(call, states, tuple(sorted(certain)), tuple(sorted(possible)))

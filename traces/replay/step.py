@@ -1,0 +1,427 @@
+"""One recorded call in one state: which states can it have led to, given what it returned?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Any, NamedTuple
+
+from luocheck.model.abi import Handle, Ioctl, errno_matches
+from luocheck.model.errnos import GENERIC, errno_name
+from luocheck.model.ir.system import OK, Event, Local
+from luocheck.model.ir.vocabulary import BoolT, ElemT, EnumT, Sort
+from luocheck.model.semantics.run import Outcome
+from luocheck.model.semantics.store import live_index, references
+from luocheck.traces.call import Call, Kind, OpenFile, Recording
+from luocheck.traces.replay.handles import CallBytes, Handles, local_named, text_of
+from luocheck.traces.replay.machine import ReplayMachine
+from luocheck.traces.replay.world import BOUND, DENIED, EXCLUDED, KNOWN, OLD, Undecided, WorldStore
+
+_NOT_THE_FILE = (-GENERIC["EBADF"], -GENERIC["ENOTTY"])
+
+MOST_HIDDEN = 20_000
+"""Most combinations of arguments of an unrecorded call that are looked at in one state."""
+
+
+class Attempt(NamedTuple):
+    """A call with an element for each argument, in a state that has them all.  anonymous: elements that only this call speaks of."""
+
+    store: WorldStore
+    event: Event
+    arguments: tuple[Any, ...]
+    anonymous: tuple[tuple[Sort, int], ...]
+
+
+class Stepper:
+    """Executes the calls of one recording.  `overwhelmed` is set when something was too much to be looked at completely."""
+
+    def __init__(self, machine: ReplayMachine, handles: Handles, recording: Recording) -> None:
+        self.machine = machine
+        self.handles = handles
+        self.system = machine.system
+        self.abi = machine.system.abi
+        self.recording = recording
+        self.overwhelmed = False
+        self.hidden_events = tuple(self._hidden_events())
+        self.exit_event = self.abi.process.exit if self.abi.process is not None else None
+        self.last_line: dict[int, int] = {}  # of each process (its element)
+        for call in recording.calls:
+            process = handles.process(call.process)
+            if process is not None and call.kind is not Kind.EXIT:
+                self.last_line[process] = max(self.last_line.get(process, 0), call.enter.line, call.exit.line if call.exit is not None else 0)
+
+    # ---- calls --------------------------------------------------------------------------------------------------
+
+    def after(self, store: WorldStore, call: Call) -> list[WorldStore]:
+        """The states that a call can have led to.  A state that it left as it was is given itself."""
+        match call.kind:
+            case Kind.FORK:
+                return [self._forked(store, call)]
+            case Kind.RELEASE:
+                return self._released(store, call)
+            case Kind.CLOSE | Kind.EXIT if Kind.RELEASE in self.recording.observes:
+                return [store]  # whatever that releases is on record itself
+            case Kind.IOCTL if call.event is None:
+                return [store] if _refused_as_allowed(call) else []
+        if call.event is None:
+            return [store]
+        if call.kind is Kind.IOCTL and call.result in _NOT_THE_FILE and not self.possible(store, call):
+            return [store]  # the descriptor that it was made on was closed, or stands for another kind of file now
+        found: list[WorldStore] = []
+        for attempt in self.attempts(store, call):
+            for outcome in self._outcomes(attempt, call):
+                if self._agrees(outcome, call):
+                    after = self._settle(store, attempt, outcome, call)
+                    if after is not None:
+                        found.append(after)
+            if found and self.machine.world.fresh_only:
+                break
+        return found
+
+    def possible(self, store: WorldStore, call: Call) -> set[str]:
+        """What the call could have returned: `OK`, errnos, with the label of the line where it has one."""
+        if call.event is None:
+            return set(call.refused)
+        found: set[str] = set()
+        for attempt in self.attempts(store, call, every=True):
+            for outcome in self._outcomes(attempt, call):
+                found.add(outcome.errno + (f" at {outcome.label}" if outcome.label else ""))
+        return found
+
+    def _outcomes(self, attempt: Attempt, call: Call) -> list[Outcome]:
+        ioctl = self.handles.ioctl(call)
+        given = CallBytes(self.abi, ioctl, call.given) if ioctl is not None else None
+        return self.machine.ends(attempt.event, attempt.arguments, attempt.store, given)
+
+    # ---- arguments ----------------------------------------------------------------------------------------------
+
+    def attempts(self, store: WorldStore, call: Call, *, every: bool = False) -> Iterator[Attempt]:
+        """All ways to understand the arguments of a call.
+
+        An argument that the recording does not show is any element that was met, or a new one.  While explanations are looked for
+        quickly (`World.fresh_only`), a successful call is taken to be about new ones.
+        """
+        assert call.event is not None
+        event = self.system.event(call.event)
+        ioctl = self.handles.ioctl(call)
+        partial: list[tuple[WorldStore, list[Any], list[tuple[Sort, int]]]] = [(store, [], [])]
+        subject_taken = False
+        for parameter in event.parameters:
+            options = []
+            is_subject = not subject_taken and parameter.slot != event.caller and self._is_subject(parameter, call, ioctl)
+            subject_taken = subject_taken or is_subject
+            for state, values, anonymous in partial:
+                for after, value, is_new in self._values(state, call, event, ioctl, parameter, is_subject, every):
+                    named = (
+                        [*anonymous, (parameter.type.sort, value)] if is_new and isinstance(parameter.type, ElemT) else anonymous
+                    )
+                    options.append((after, [*values, value], named))
+            partial = options
+        for state, values, anonymous in partial:
+            for flags in product(*(self._predicate(event, index, call, ioctl) for index in range(len(event.predicates)))):
+                yield Attempt(state, event, (*values, *flags), tuple(anonymous))
+
+    def _is_subject(self, parameter: Local, call: Call, ioctl: Ioctl | None) -> bool:
+        """Is this parameter the open file that the call is made on?"""
+        if not isinstance(parameter.type, ElemT):
+            return False
+        if ioctl is not None:
+            return ioctl.target == parameter.type.sort.name
+        return call.kind is Kind.CLOSE
+
+    def _values(
+        self, store: WorldStore, call: Call, event: Event, ioctl: Ioctl | None, parameter: Local, is_subject: bool, every: bool
+    ) -> Iterator[tuple[WorldStore, Any, bool]]:
+        """(state, value, is it new and nameless?) for one parameter."""
+        type_ = parameter.type
+        if parameter.slot == event.caller:
+            yield store, self.handles.process(call.process), False
+            return
+        member = (
+            next((m for m in ioctl.fields if m.role == "in" and m.parameter == parameter.name), None) if ioctl is not None else None
+        )
+        value = call.given.get(member.name) if member is not None else None
+        if isinstance(type_, EnumT | BoolT):
+            numbers = type_.enum.numbers if isinstance(type_, EnumT) else (0, 1)
+            for position, number in enumerate(numbers):
+                if value is None or value == number:
+                    yield store, position if isinstance(type_, EnumT) else bool(position), False
+            return
+        assert isinstance(type_, ElemT)
+        sort = type_.sort
+        if is_subject:
+            yield from self._open_file(store, sort, call.on)
+        elif member is not None and self.handles.is_descriptor(sort):
+            if member.name in call.closed:
+                yield self._new(store, sort)
+            else:
+                yield from self._target(store, sort, call.files.get(member.name), call, every)
+        elif value is not None:
+            yield store, self.handles.element(sort, value), False
+        else:
+            yield from self._unknown(store, sort, call, every)
+
+    def _new(self, store: WorldStore, sort: Sort) -> tuple[WorldStore, int, bool]:
+        copy = store.copy()
+        return copy, copy.fresh(sort), True
+
+    def _unknown(self, store: WorldStore, sort: Sort, call: Call, every: bool) -> Iterator[tuple[WorldStore, int, bool]]:
+        succeeded = call.result is not None and call.result >= 0
+        if not sort.pool:
+            yield self._new(store, sort)
+        if every or not (self.machine.world.fresh_only and succeeded) or sort.pool:
+            for x in store.elements(sort):
+                yield store, x, False
+
+    def _open_file(self, store: WorldStore, sort: Sort, file: OpenFile | None) -> Iterator[tuple[WorldStore, int, bool]]:
+        """The element that the open file of the call stands for; when that is not known yet, all that it can stand for."""
+        if file is not None:
+            bound = store.get((BOUND, file.number, sort.index))
+            if bound is not None:
+                if not sort.pool or (live_index(self.system, sort), bound) in store:
+                    yield store, bound, False
+                return
+        taken = {value for cell, value in store.items() if cell[0] == BOUND and cell[2] == sort.index}
+        known = sorted(store.elements(sort), key=lambda x: x in taken)  # likely ones first
+        candidates: list[tuple[WorldStore, int]] = [(store, x) for x in known]
+        if store.may_hide(sort):
+            copy = store.copy()
+            candidates.append((copy, copy.materialise(sort)))
+        for state, x in candidates:
+            for named in self._labelled(state, sort, x, file):
+                if file is not None:
+                    named = named.copy()
+                    named[BOUND, file.number, sort.index] = x
+                yield named, x, False
+
+    def _labelled(self, store: WorldStore, sort: Sort, x: int, file: OpenFile | None) -> list[WorldStore]:
+        """The states in which an element bears the label of an open file; one where it is not decided is decided so."""
+        label = self.handles.label_sort(sort.name) if file is not None and file.label is not None else None
+        if label is None or file is None or file.label is None:
+            return [store]
+        descriptor = next(d for d in self.abi.descriptors if d.target == sort.name)
+        field = self.system.field(descriptor.label_field or "", sort.name)
+        wanted = self.handles.elements.get((label.index, text_of(file.label)))
+        try:
+            return [store] if store.equals((field.index, x), None, wanted) else []
+        except Undecided:
+            copy = store.copy()
+            copy.decide((field.index, x), wanted)
+            return [copy]
+
+    def _target(
+        self, store: WorldStore, sort: Sort, file: OpenFile | None, call: Call, every: bool
+    ) -> Iterator[tuple[WorldStore, int, bool]]:
+        """The element behind a descriptor number in the struct."""
+        if file is None:
+            yield from self._unknown(store, sort, call, every)
+            return
+        bound = store.get((BOUND, file.number, sort.index))
+        if bound is not None:
+            yield store, bound, False
+            return
+        for state, x, _ in self._unknown(store, sort, call, every):
+            copy = state.copy() if state is store else state
+            copy[BOUND, file.number, sort.index] = x
+            yield copy, x, False
+
+    def _predicate(self, event: Event, index: int, call: Call, ioctl: Ioctl | None) -> tuple[bool, ...]:
+        """The values that a hidden argument (`bad_name(n)`) can have."""
+        predicate = event.predicates[index]
+        handle = self.abi.predicate(predicate.name)
+        member = next((m for m in ioctl.fields if m.parameter == predicate.parameter.name), None) if ioctl is not None else None
+        if member is None:
+            return (False,)
+        if "closed" in handle.bad_causes:
+            if member.name in call.closed:
+                return (True,)
+            return (False,) if member.name in call.files else (False, True)
+        value = call.given.get(member.name)
+        return (False, True) if not isinstance(value, bytes) else (_is_bad(handle, value),)
+
+    # ---- results ------------------------------------------------------------------------------------------------
+
+    def _agrees(self, outcome: Outcome, call: Call) -> bool:
+        if call.result is None:
+            return True
+        if call.result >= 0:
+            return outcome.errno == OK
+        return outcome.errno != OK and errno_matches(self.abi, outcome.errno, errno_name(-call.result))
+
+    def _settle(self, before: WorldStore, attempt: Attempt, outcome: Outcome, call: Call) -> WorldStore | None:
+        """The state after a call, with what its result says; None when the result says something else."""
+        store = outcome.store
+        assert isinstance(store, WorldStore)
+        store = store.copy()
+        store.forget_answers()
+        if outcome.errno == OK and not self._take_results(store, attempt.event, outcome, call):
+            return None
+        for sort, x in reversed(attempt.anonymous):
+            if not self._is_named(store, sort, x):
+                self._forget(store, sort, x)
+        return before if store == before else store
+
+    def _take_results(self, store: WorldStore, event: Event, outcome: Outcome, call: Call) -> bool:
+        """Compares what the call gave with what was recorded, and binds descriptors.  False when they differ."""
+        ioctl = self.handles.ioctl(call)
+        for member in ioctl.fields if ioctl is not None else ():
+            if member.role != "out" or member.parameter is None:
+                continue
+            local = local_named(event, member.parameter)
+            assert local is not None
+            value = outcome.env[local.slot]
+            if isinstance(local.type, ElemT):
+                if self.handles.is_descriptor(local.type.sort):
+                    file = call.files.get(member.name)
+                    if file is not None:
+                        store[BOUND, file.number, local.type.sort.index] = value
+                    continue
+                recorded = call.got.get(member.name)
+                if recorded is not None and self.handles.element(local.type.sort, recorded) != value:
+                    return False
+            else:
+                recorded = call.got.get(member.name)
+                shown = local.type.enum.numbers[value] if isinstance(local.type, EnumT) else int(value)
+                if recorded is not None and recorded != shown:
+                    return False
+        return True
+
+    def _is_named(self, store: WorldStore, sort: Sort, x: int) -> bool:
+        """Does anything in the state refer to an element?"""
+        single, many = references(self.system, sort)
+        for cell, value in store.items():
+            if (cell[0] in single and value == x) or (cell[0] in many and x in value):
+                return True
+            if cell[0] == BOUND and cell[2] == sort.index and value == x:
+                return True
+            if (cell[0] == DENIED and any(x in key[1:] for key, _ in value)) or (cell[0] == EXCLUDED and x in value):
+                return True
+        return False
+
+    def _forget(self, store: WorldStore, sort: Sort, x: int) -> None:
+        """An element that only a finished call spoke of is as good as one that was never met."""
+        owned = {f.index for f in self.system.fields if sort in f.owners}
+        for cell in [
+            c for c in store if (c[0] in owned and x in c[1:]) or (c[0] < BOUND and len(c) > 2 and c[1] in owned and c[2] == x)
+        ]:
+            del store[cell]
+        store.pop((OLD, sort.index, x), None)
+        if store.get((KNOWN, sort.index)) == x + 1:
+            if x:
+                store[KNOWN, sort.index] = x
+            else:
+                del store[KNOWN, sort.index]
+
+    # ---- calls that are not the spec's own ----------------------------------------------------------------------
+
+    def _forked(self, store: WorldStore, call: Call) -> WorldStore:
+        """A process got its parent's descriptors."""
+        parent = self.handles.process(call.parent) if call.parent is not None else None
+        child = self.handles.process(call.process)
+        for name in self.abi.process.passing if self.abi.process is not None else ():
+            event = self.system.event(name)
+            others = [p for p in event.parameters if not self._is_caller_sort(p)]
+            domains = [store.elements(p.type.sort) for p in others if isinstance(p.type, ElemT)]
+            for elements in product(*domains):
+                given = iter(elements)
+                agents = iter((parent, child))
+                arguments = tuple(next(agents) if self._is_caller_sort(p) else next(given) for p in event.parameters)
+                for outcome in self.machine.ends(event, arguments, store, None):
+                    if outcome.errno == OK and isinstance(outcome.store, WorldStore):
+                        store = outcome.store
+                        break
+        return store
+
+    def _is_caller_sort(self, parameter: Local) -> bool:
+        return isinstance(parameter.type, ElemT) and parameter.type.sort.caller
+
+    def _released(self, store: WorldStore, call: Call) -> list[WorldStore]:
+        """The last reference to an open file is gone: every process that still has a descriptor for it gives it up, the last one releases it."""
+        descriptor = next((d for d in self.abi.descriptors if d.release is not None and d.release == call.event), None)
+        if descriptor is None or descriptor.release is None:
+            return [store]
+        event = self.system.event(descriptor.release)
+        sort = next((s for s in self.system.sorts if s.name == descriptor.target), None)
+        if sort is None:
+            return self._give_up(store, event, ())
+        found = []
+        for state, x, _ in self._open_file(store, sort, call.on):
+            found += self._give_up(state, event, (x,))
+        return found
+
+    def _give_up(self, store: WorldStore, event: Event, subject: tuple[int, ...]) -> list[WorldStore]:
+        states = [store]
+        caller = self.system.caller
+        assert caller is not None
+        for agent in store.elements(caller):
+            following: list[WorldStore] = []
+            for state in states:
+                ends = self._ends(event, (agent, *subject), state)
+                following += ends or [state]
+            states = following
+        return [state for state in states if state is not store]
+
+    def _ends(self, event: Event, arguments: tuple[Any, ...], store: WorldStore) -> list[WorldStore]:
+        """The states after an unrecorded call."""
+        found = []
+        for outcome in self.machine.ends(event, (*arguments, *[False] * len(event.predicates)), store, None):
+            if isinstance(outcome.store, WorldStore) and outcome.store is not store:
+                settled = outcome.store.copy()
+                settled.forget_answers()
+                if settled != store:
+                    found.append(settled)
+        return found
+
+    # ---- what this recorder cannot show -------------------------------------------------------------------------
+
+    def _hidden_events(self) -> Iterator[Event]:
+        """Events that may have happened at any time without being recorded.
+
+        A recorder that shows no ioctl on a kind of open file at all was perhaps not set up to show them.
+        """
+        seen = self.recording.observes
+        targets = {ioctl.target for call in self.recording.calls if (ioctl := self.handles.ioctl(call)) is not None}
+        shown = {each.event for each in self.abi.ioctls if each.target in targets} | {each.event for each in self.abi.syscalls}
+        for descriptor in self.abi.descriptors:
+            if descriptor.open is not None and Kind.OPEN in seen:
+                shown.add(descriptor.open)
+            if descriptor.release is not None and (Kind.CLOSE in seen or Kind.RELEASE in seen):
+                shown.add(descriptor.release)
+        if self.abi.process is not None and self.abi.process.exit is not None and Kind.EXIT in seen:
+            shown.add(self.abi.process.exit)
+        for event in self.system.events:
+            if event.name not in shown:
+                yield event
+
+    def hidden(self, store: WorldStore, line: int) -> Iterator[WorldStore]:
+        """The states after one unrecorded call that can have happened before a line.  Who is seen later has not exited."""
+        for event in self.hidden_events:
+            domains: list[Any] = []
+            total = 1
+            for parameter in event.parameters:
+                match parameter.type:
+                    case ElemT(sort):
+                        domains.append(store.elements(sort))
+                    case EnumT(enum):
+                        domains.append(range(len(enum.members)))
+                    case _:
+                        domains.append((False, True))
+                total *= len(domains[-1])
+            if total > MOST_HIDDEN:
+                self.overwhelmed = True
+                continue
+            for arguments in product(*domains):
+                if event.name == self.exit_event and any(self.last_line.get(agent, 0) >= line for agent in arguments):
+                    continue
+                yield from self._ends(event, arguments, store)
+
+
+def _refused_as_allowed(call: Call) -> bool:
+    """Did a call whose number the abi does not know return one of the errnos that the abi says?"""
+    return call.result is None or (call.result < 0 and (not call.refused or errno_name(-call.result) in call.refused))
+
+
+def _is_bad(handle: Handle, value: bytes) -> bool:
+    if "empty" in handle.bad_causes and not text_of(value):
+        return True
+    return "unterminated" in handle.bad_causes and handle.length is not None and b"\0" not in value and len(value) >= handle.length

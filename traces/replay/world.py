@@ -1,0 +1,366 @@
+"""A state of which not everything is known yet.
+
+Replay begins in a state that nobody recorded, with descriptors, tokens and names that stand for elements which no scope has counted.  So
+the state is decided lazily: a cell whose value nothing has shown yet is *undecided*, and an expression that needs it raises `Undecided`
+with the ways in which the state can become definite there.  The machine forks over them and executes the statement again.  (Lazy
+initialisation as in Khurshid, Pasareanu, Visser, "Generalized symbolic execution", TACAS 2003.)
+
+What is undecided: fields declared `= any`; and what an earlier kernel handed over, when the recording may begin after a live update.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from luocheck.model import graphs
+from luocheck.model.instances import Cell, Instance, default_of
+from luocheck.model.ir.system import Scope, System
+from luocheck.model.ir.vocabulary import BoolT, CountT, ElemT, EnumT, Field, Lifetime, Owner, SeqT, SetT, Sort, Value
+from luocheck.model.semantics.expressions import Code
+from luocheck.model.semantics.store import Store, live_index
+
+# First components of the cells that say what is known.  Cells of fields and locks are never negative.
+KNOWN = -1  # (KNOWN, sort): how many elements of the sort have been met
+OLD = -2  # (OLD, sort, x): x was there before the recording began; the value says which of its fields are undecided
+UNSEEN = -3  # (UNSEEN, sort): elements that nothing has shown yet may be alive
+FACTS = -4  # (FACTS, sort): what a `forall` has written to all of them, by field
+DENIED = -5  # (DENIED, *place): conditions that nothing unseen there meets
+BOUND = -6  # (BOUND, open file, sort): the element that an open file stands for
+EXCLUDED = -7  # (EXCLUDED, *cell): values that an undecided cell does not have
+ABSENT = -8  # (ABSENT, *cell, x): x is not among the undecided members of a set or sequence
+EDGE = -9  # (EDGE, graph, closure, a, b): does a need b?
+PENDING = -10  # (PENDING,): demands that the next statement waits for
+
+MANY = 1 << 40
+"""Size of every sort: there is no scope."""
+
+
+class Beginning(Enum):
+    """What the recording begins with."""
+
+    COLD = "a kernel that was not live-updated"
+    WARM = "a kernel that came up by live update"
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """A condition that a way of deciding needs: code, the locals to ask it with, and the value it must have."""
+
+    code: Code
+    env: tuple[Any, ...]
+    wanted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way in which the state can become definite: a change of the store, which may return what must then be true."""
+
+    change: Callable[[WorldStore], Demand | None]
+
+
+Refusal = tuple[Demand, int]
+"""A condition and the slot of the element that it is asked of."""
+
+
+class Undecided(Exception):
+    """An expression needs to know something that nothing has shown yet."""
+
+    def __init__(self, ways: Iterable[Way], cell: Cell | None = None) -> None:
+        super().__init__("undecided")
+        self.ways = tuple(ways)
+        self.cell = cell
+
+
+class OpenTuple(tuple[int, ...]):
+    """A sequence with members that nothing has shown yet."""
+
+    __slots__ = ()
+
+
+class OpenSet(frozenset[int]):
+    """A set with members that nothing has shown yet."""
+
+    __slots__ = ()
+
+
+MISSING = object()
+
+
+def sort_place(sort: Sort) -> Cell:
+    """The place of everything unseen of a sort."""
+    return (UNSEEN, sort.index)
+
+
+@dataclass(eq=False)
+class World:
+    """What all states of one replay share.
+
+    known: how many elements of each sort the recording itself names.  fresh_only: an unknown element is taken to be one that was not met
+    yet, where both are possible.  That finds most explanations quickly; only without it a refusal means something.
+    """
+
+    system: System
+    beginning: Beginning
+    known: tuple[int, ...]
+    names: tuple[tuple[str, ...], ...]
+    fresh_only: bool
+    instance: Instance = field(init=False)
+
+    def __post_init__(self) -> None:
+        system = self.system
+        sizes = tuple(MANY for _ in system.sorts)
+        scope = Scope("replay", tuple((sort.name, MANY) for sort in system.sorts), frozenset(), system.span)
+        edges: tuple[graphs.Edges, ...] = tuple(frozenset() for _ in system.graphs)
+        defaults = tuple(default_of(f, sizes) for f in system.fields)
+        self.instance = Instance(
+            system, scope, None, sizes, edges, {}, self.names, defaults, edges, tuple(() for _ in system.graphs)
+        )
+        warm = self.beginning is Beginning.WARM
+        self.drawn = frozenset(f.index for f in system.fields if f.drawn)
+        self.undecided_globals = frozenset(
+            f.index for f in system.fields if not f.owners and warm and f.lifetime is Lifetime.PRESERVED
+        )
+        self.sort_owners = tuple(
+            tuple((place, o.index) for place, o in enumerate(f.owners, 1) if isinstance(o, Sort)) for f in system.fields
+        )
+        self.preserved = frozenset(f.index for f in system.fields if f.lifetime is Lifetime.PRESERVED)
+        self.maybe_lazy = self.drawn | self.undecided_globals | (self.preserved if warm else frozenset())
+        if warm:  # what a `forall` wrote to all elements can be undecided for one that is met later
+            self.maybe_lazy |= frozenset(f.index for f in system.fields if f.owners and not f.is_ghost)
+        self.ghosts = frozenset(f.index for f in system.fields if f.is_ghost)
+        self.pools = frozenset(sort.index for sort in system.sorts if sort.pool)
+        self.kept_sorts = frozenset(
+            o.index for f in system.fields if f.lifetime is Lifetime.PRESERVED for o in f.owners if isinstance(o, Sort)
+        )
+
+    def start(self) -> WorldStore:
+        """The state before `boot`."""
+        store = WorldStore(self.instance)
+        store.world = self
+        for index, count in enumerate(self.known):
+            if count:
+                store[KNOWN, index] = count
+        if self.beginning is Beginning.WARM:
+            for index in self.kept_sorts:
+                store[UNSEEN, index] = True
+                if index not in self.pools:
+                    for x in range(self.known[index]):
+                        store[OLD, index, x] = "preserved"
+        return store
+
+
+class WorldStore(Store):
+    """The cells of a state as far as they are decided."""
+
+    __slots__ = ("world",)
+
+    world: World
+
+    def copy(self) -> WorldStore:
+        other = WorldStore(self.instance, self)
+        other.world = self.world
+        return other
+
+    # ---- cells --------------------------------------------------------------------------------------------------
+
+    def value(self, cell: Cell, default: Value) -> Any:
+        """What a cell holds.  Raises Undecided when nothing has shown it yet."""
+        value = self.get(cell, MISSING)
+        if value is not MISSING:
+            return value
+        if self.is_lazy(cell):
+            raise Undecided(self.ways(cell), cell)
+        return default
+
+    def is_lazy(self, cell: Cell) -> bool:
+        """Is a cell undecided while the store does not have it?"""
+        index = cell[0]
+        world = self.world
+        if index not in world.maybe_lazy:
+            return False
+        if index in world.drawn or index in world.undecided_globals:
+            return True
+        if world.beginning is Beginning.COLD or index in world.ghosts:
+            return False
+        for place, sort in world.sort_owners[index]:
+            old = self.get((OLD, sort, cell[place]))
+            if old == "all" or (old == "preserved" and index in world.preserved):
+                return True
+        return False
+
+    def write(self, cell: Cell, value: Value, default: Value) -> None:
+        if value != default or isinstance(value, OpenTuple | OpenSet) or self.is_lazy(cell):
+            self[cell] = value
+        else:
+            self.pop(cell, None)
+
+    def ways(self, cell: Cell) -> list[Way]:
+        """All values that an undecided cell can have."""
+        type_ = self.instance.system.fields[cell[0]].type
+        excluded = self.get((EXCLUDED, *cell), frozenset())
+        values: list[Any]
+        match type_:
+            case BoolT():
+                values = [False, True]
+            case EnumT(enum):
+                values = list(range(len(enum.members)))
+            case CountT(limit):
+                values = list(range(limit + 1))
+            case SeqT():
+                return [Way(lambda s: s.decide(cell, OpenTuple()))]
+            case SetT():
+                return [Way(lambda s: s.decide(cell, OpenSet()))]
+            case ElemT(sort, optional):
+                known = [] if self.world.fresh_only else list(self.elements(sort))
+                found = [self._decided(cell, x) for x in known if x not in excluded]
+                found.append(Way(lambda s: s.decide(cell, s.materialise(sort))))
+                if optional and None not in excluded:
+                    found.append(self._decided(cell, None))
+                return found
+            case _:
+                return []
+        return [self._decided(cell, value) for value in values if value not in excluded]
+
+    def _decided(self, cell: Cell, value: Any) -> Way:
+        return Way(lambda s: s.decide(cell, value))
+
+    def decide(self, cell: Cell, value: Any) -> None:
+        self[cell] = value
+        self.pop((EXCLUDED, *cell), None)
+
+    def equals(self, cell: Cell, default: Value, wanted: Any) -> bool:
+        """Does a cell hold this value?  An undecided one is split in two: it does, or it is known not to."""
+        value = self.get(cell, MISSING)
+        if value is not MISSING:
+            return bool(value == wanted)
+        if not self.is_lazy(cell):
+            return bool(default == wanted)
+        excluded = self.get((EXCLUDED, *cell), frozenset())
+        if wanted in excluded:
+            return False
+        if isinstance(wanted, OpenTuple | OpenSet):
+            raise Undecided(self.ways(cell), cell)
+
+        def exclude(s: WorldStore) -> None:
+            s[EXCLUDED, *cell] = excluded | {wanted}
+
+        raise Undecided([Way(lambda s: s.decide(cell, wanted)), Way(exclude)], cell)
+
+    # ---- elements -----------------------------------------------------------------------------------------------
+
+    def elements(self, owner: Owner) -> Any:
+        """The elements that have been met; of a pool, the live ones."""
+        if not isinstance(owner, Sort):
+            return range(len(owner.members))
+        count = self.get((KNOWN, owner.index), 0)
+        if owner.pool:
+            alive = live_index(self.instance.system, owner)
+            return [x for x in range(count) if (alive, x) in self]
+        return range(count)
+
+    def fresh(self, sort: Sort) -> int:
+        """An element that was not met yet, in its initial state (of a pool: dead)."""
+        x: int = self.get((KNOWN, sort.index), 0)
+        self[KNOWN, sort.index] = x + 1
+        if not sort.pool and (UNSEEN, sort.index) in self:
+            self._make_old(sort, x)
+        return x
+
+    def materialise(self, sort: Sort) -> int:
+        """An element that was there before the recording began and now is met."""
+        x = self.fresh(sort)
+        if sort.pool:
+            self[live_index(self.instance.system, sort), x] = True
+            self._make_old(sort, x)
+        self.hold_to_denials(sort_place(sort), x)
+        return x
+
+    def _make_old(self, sort: Sort, x: int) -> None:
+        facts: dict[int, Any] = dict(self.get((FACTS, sort.index), ()))
+        unsure = any(value is None for value in facts.values())
+        self[OLD, sort.index, x] = "all" if unsure else "preserved"
+        for index, value in facts.items():
+            if value is not None:
+                self[index, x] = value[0]
+
+    def may_hide(self, sort: Sort) -> bool:
+        """May there be live elements of the sort that nothing has shown yet?"""
+        return (UNSEEN, sort.index) in self
+
+    def remember_forall(self, sort: Sort, written: Iterable[tuple[Field, Any]]) -> None:
+        """A `forall` ran over all elements of a sort.  written: field, and (value,) when it is the same for all, None when it is not."""
+        facts = dict(self.get((FACTS, sort.index), ()))
+        for f, value in written:
+            facts[f.index] = value
+        self[FACTS, sort.index] = tuple(sorted(facts.items()))
+
+    def free(self, sort: Sort, x: int) -> None:
+        super().free(sort, x)
+        if self.pop((OLD, sort.index, x), None) is not None:
+            owned = {f.index for f in self.instance.system.fields if sort in f.owners}
+            for cell in [c for c in self if c[0] in (EXCLUDED, ABSENT) and c[1] in owned and c[2] == x]:
+                del self[cell]
+
+    # ---- undecided members --------------------------------------------------------------------------------------
+
+    def has_member(self, cell: Cell, sort: Sort, items: Any, x: Any) -> bool:
+        """Is x a member of the set or sequence in `cell`, whose known members are `items`?"""
+        if x in items:
+            return True
+        if not isinstance(items, OpenTuple | OpenSet) or x is None or (ABSENT, *cell, x) in self:
+            return False
+        if isinstance(items, OpenTuple) and (OLD, sort.index, x) not in self:
+            return False
+
+        def absent(s: WorldStore) -> None:
+            s[ABSENT, *cell, x] = True
+
+        raise Undecided([Way(lambda s: s.insert(cell, x)), Way(absent)])
+
+    def insert(self, cell: Cell, x: int) -> None:
+        """x turns out to be a member of an open set or sequence."""
+        items = self[cell]
+        self.hold_to_denials(cell, x)
+        self[cell] = OpenTuple((*items, x)) if isinstance(items, OpenTuple) else OpenSet(items | {x})
+
+    # ---- conditions that nothing unseen meets -------------------------------------------------------------------
+
+    def deny(self, place: Cell, key: Any, refusal: Refusal | None) -> None:
+        """Nothing unseen at a place (a sort, or an open set or sequence) meets a condition.
+
+        key names the question.  refusal: how to hold the elements that are met later to it; None when the answer could change, and then
+        it is forgotten when the call ends.
+        """
+        self[DENIED,] = ()
+        self[DENIED, *place] = (*self.get((DENIED, *place), ()), (key, refusal))
+
+    def is_denied(self, place: Cell, key: Any) -> bool:
+        return any(known == key for known, _ in self.get((DENIED, *place), ()))
+
+    def hold_to_denials(self, place: Cell, x: int) -> None:
+        """x was unseen at a place until now, so it must not meet what was denied there."""
+        demands = []
+        for _, refusal in self.get((DENIED, *place), ()):
+            if refusal is not None:
+                demand, slot = refusal
+                env = list(demand.env)
+                env[slot] = x
+                demands.append(Demand(demand.code, tuple(env), not demand.wanted))
+        if demands:
+            self[PENDING,] = (*self.get((PENDING,), ()), *demands)
+
+    def forget_answers(self) -> None:
+        """At the end of a call: answers that may change are forgotten."""
+        if (DENIED,) not in self:
+            return
+        for cell in [c for c in self if c[0] == DENIED and len(c) > 1]:
+            kept = tuple(each for each in self[cell] if each[1] is not None)
+            if kept:
+                self[cell] = kept
+            else:
+                del self[cell]
+        if not any(c[0] == DENIED and len(c) > 1 for c in self):
+            del self[DENIED,]
