@@ -81,13 +81,8 @@ class Judge:
         default = default_scope(self.system)
         if run.topology is None and run.scope == default:
             return self._without_entry(verdict)
-        if run.topology is not None and not self._known_topology(run.topology):
-            return verdict
         elsewhere = next((e for e in entries if self.is_about(e, default, None)), None)
         return self._from_default(verdict, elsewhere, run, default)
-
-    def _known_topology(self, topology: Topology) -> bool:
-        return any(t.name == topology.name for t in self.system.topologies)
 
     def _without_entry(self, verdict: Verdict) -> Verdict:
         kind = self.system.claim(verdict.property).kind

@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     from luocheck.model.diagnostics import SpecError
     from luocheck.model.scenario.scenarios import Scenario
     from luocheck.model.spec import Spec
+    from luocheck.traces.audit import AuditAnswer
+    from luocheck.traces.replay.world import Beginning
 
     __version__: str
 
-__all__ = ["SpecError", "__version__", "check", "load", "replay"]
+__all__ = ["SpecError", "__version__", "audit", "check", "load", "replay"]
 
 
 def load(spec: str) -> Spec:
@@ -77,6 +79,24 @@ def replay(spec: Spec, scenario: Scenario) -> ScenarioRun:
     from luocheck.checker import scenarios
 
     return scenarios.replay(spec, scenario)
+
+
+def audit(
+    spec: Spec,
+    capture: str,
+    *,
+    format: str | None = None,
+    beginning: Beginning | None = None,
+    timeout: float = 120.0,
+) -> AuditAnswer:
+    """Replay a recording (a path, or `-` for standard input) against a spec and tell whether it conforms.
+
+    format: its format when detection should not decide.  beginning: what it begins with, a kernel that was live-updated or one that was
+    not; by default both are tried.  timeout: seconds.  Raises SpecError when the recording cannot be read.
+    """
+    from luocheck.traces import audit as auditing
+
+    return auditing.audit(spec, capture, format=format, beginning=beginning, timeout=timeout)
 
 
 def __getattr__(name: str) -> object:

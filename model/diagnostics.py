@@ -49,9 +49,13 @@ class SpecError(Exception):
 
 @dataclass(slots=True)
 class Diagnostics:
-    """Collects the diagnostics of one run; the same code at the same place is kept once."""
+    """Collects the diagnostics of one run; the same code at the same place is kept once.
+
+    unsure: names that stand in declarations with a syntax error.  That nothing declares them may follow from that error, so it is not shown.
+    """
 
     items: list[Diagnostic] = field(default_factory=list)
+    unsure: set[str] = field(default_factory=set)
     _seen: set[tuple[str, Span]] = field(default_factory=set)
 
     def add(self, diagnostic: Diagnostic) -> None:
@@ -80,12 +84,22 @@ class Diagnostics:
 
     @property
     def warnings(self) -> list[Diagnostic]:
-        return [each for each in self.items if each.severity is Severity.WARNING]
+        """In the order of the text."""
+        return sorted((each for each in self.items if each.severity is Severity.WARNING), key=_order)
 
     def raise_errors(self) -> None:
-        """Raise SpecError with everything collected when at least one of it is an error."""
+        """Raise SpecError with everything collected when at least one of it is an error, except what only follows from other errors."""
         if self.errors:
-            raise SpecError(sorted(self.items, key=_order))
+            raise SpecError(sorted((each for each in self.items if not self._follows(each)), key=_order))
+
+    def _follows(self, diagnostic: Diagnostic) -> bool:
+        if diagnostic.code == "LUO304":  # what uses it may have an error
+            return True
+        return diagnostic.code in _ABOUT_NAMES and diagnostic.span.text in self.unsure
+
+
+_ABOUT_NAMES = frozenset({"LUO200", "LUO207", "LUO208", "LUO217", "LUO230", "LUO400", "LUO600"})
+"""Codes of errors that a missing declaration can cause."""
 
 
 def fail(code: str, message: str, span: Span, *, label: str = "", help: str = "") -> NoReturn:

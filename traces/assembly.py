@@ -53,6 +53,7 @@ class Assembler:
         self.begun: dict[Operation, Entry | None] = {}
         self.draft_of: dict[Operation, Draft] = {}
         self.closing: dict[Operation, Node] = {}
+        self.closes: dict[Node, list[Draft]] = {}
         self.received: dict[int, int] = {}  # process -> line at which it last may have been handed descriptors
         self.elsewhere: Counter[str] = Counter()
         self.elsewhere_line: dict[str, int] = {}
@@ -70,9 +71,8 @@ class Assembler:
                     self._amended(operation)
                 case Released():
                     self._released(step)
-                case Record(event=Gap(start=start)) as record:
-                    if not start or self.drafts:
-                        self._gap(record)
+                case Record(event=Gap()):
+                    self.descriptors.forget()
                 case Record(event=Forked(child=child)) as record:
                     self._forked(record, child)
                 case Record(event=Executed()) as record if record.thread is not None:
@@ -108,6 +108,7 @@ class Assembler:
         if last:
             draft = self._draft(Kind.CLOSE, operation, process)
             draft.node, draft.fd, draft.maybe = node, number, maybe
+            self.closes.setdefault(node, []).append(draft)
             self.draft_of[operation] = draft
 
     def _finished(self, operation: Operation) -> None:
@@ -160,6 +161,7 @@ class Assembler:
         if operation.syscall in ("dup2", "dup3"):
             draft.enter, draft.exact = operation.enter, True
         self.drafts.append(draft)
+        self.closes.setdefault(old.node, []).append(draft)
 
     def _duplicate(self, process: int, old: int, new: int, operation: Operation) -> None:
         entry = self.descriptors.look(process, old)
@@ -304,8 +306,8 @@ class Assembler:
 
     def _not_last_after_all(self, process: int, node: Node) -> None:
         """The process still has this open file under a number nobody saw it get: a close before was not of its last descriptor."""
-        for draft in self.drafts:
-            if draft.kind is Kind.CLOSE and draft.node is node and draft.process == process and not draft.dropped:
+        for draft in self.closes.get(node, ()):
+            if draft.process == process and not draft.dropped:
                 draft.dropped = draft.enter.line > self.received.get(process, 0)
 
     def _meaning(self, draft: Draft, operation: Operation, process: int, target: str | None) -> None:
@@ -415,9 +417,6 @@ class Assembler:
             self.descriptors.release(node)
         elif given.target is not None:
             draft.event = getattr(descriptor_for(self.abi, given.target), "release", None)
-
-    def _gap(self, record: Record) -> None:
-        self.descriptors.forget()
 
     def _forked(self, record: Record, child: int) -> None:
         if record.thread is None or child not in self.processes.copies:

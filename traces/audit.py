@@ -99,6 +99,10 @@ def audit(
     return _Audit(spec, recordings, beginning, started + timeout, interrupted).answer(started)
 
 
+_Tried = tuple[Recording, Beginning, bool, Explained, bool]
+"""A reading that failed: recording, beginning, quick?, how far it came, whether something was too much to look at."""
+
+
 @dataclass(slots=True)
 class _Audit:
     spec: Spec
@@ -106,7 +110,7 @@ class _Audit:
     beginning: Beginning | None
     deadline: float
     interrupted: Tick
-    tried: list[tuple[Recording, Beginning, bool, Explained, bool]] = field(default_factory=list)
+    tried: list[_Tried] = field(default_factory=list)
 
     def answer(self, started: float) -> AuditAnswer:
         first = self.recordings[0]
@@ -115,9 +119,9 @@ class _Audit:
         if not any(recording.calls for recording in self.recordings):
             return self._inconclusive("no call that the spec knows is in this recording", started)
         for recording, beginning, quick in self._readings():
-            if time.monotonic() > self.deadline or self.interrupted() is not None:
-                return self._inconclusive(self.interrupted() or "the time for this recording is up", started)
             explained, overwhelmed = self._replay(recording, beginning, quick)
+            if self.interrupted() is not None:
+                return self._inconclusive(self.interrupted() or "", started)
             if explained.refusal is None and explained.gave_up is None:
                 return self._explained(recording, beginning, explained, started)
             self.tried.append((recording, beginning, quick, explained, overwhelmed))
@@ -138,8 +142,12 @@ class _Audit:
         world = World(system, beginning, tuple(handles.counts), handles.names(), quick)
         machine = ReplayMachine(world)
         stepper = Stepper(machine, handles, whole)
-        explained = Search(stepper, whole, self.deadline, quick).run(machine.beginnings())
+        explained = Search(stepper, whole, self._stop, quick).run(machine.beginnings())
         return explained, stepper.overwhelmed
+
+    def _stop(self) -> str | None:
+        reason = self.interrupted()
+        return reason if reason is not None or time.monotonic() < self.deadline else "the time for this recording is up"
 
     # ---- answers ------------------------------------------------------------------------------------------------
 
@@ -168,6 +176,8 @@ class _Audit:
 
     def _explained(self, recording: Recording, beginning: Beginning, explained: Explained, started: float) -> AuditAnswer:
         reason = _what_is_missing(recording)
+        if not reason and explained.calls == 0:
+            reason = "no call in this recording is known to have returned"
         return replace(
             self._base(recording, started),
             verdict=Conformance.INCONCLUSIVE if reason else Conformance.CONFORMS,
@@ -181,10 +191,11 @@ class _Audit:
     def _unexplained(self, started: float) -> AuditAnswer:
         """Every reading failed.  The one that came farthest is told; it is a violation when each complete search was refuted."""
         complete = [each for each in self.tried if not each[2]]
-        for recording, _, _, explained, overwhelmed in complete:
-            if explained.gave_up is not None or overwhelmed:
-                reason = explained.gave_up or "more unrecorded calls are possible than can be followed"
-                return replace(self._base(recording, started), explained=explained.calls, reason=reason)
+        refuted = [each for each in complete if each[3].gave_up is None and not each[4]]
+        if len(refuted) < len(complete):
+            recording, _, _, explained, _ = complete[0]
+            reason = _undecided([each for each in complete if each not in refuted], refuted)
+            return replace(self._base(recording, started), explained=explained.calls, reason=reason)
         recording, beginning, _, explained, _ = max(complete, key=lambda each: each[3].calls)
         assert explained.refusal is not None
         return replace(
@@ -195,6 +206,20 @@ class _Audit:
             beginning=beginning,
             findings=(_finding(recording, explained),),
         )
+
+
+def _undecided(open_: list[_Tried], refuted: list[_Tried]) -> str:
+    """Why a recording that was not explained is not called a violation, and what was found of it all the same."""
+    reasons = sorted({each[3].gave_up or "more unrecorded calls are possible than can be followed" for each in open_})
+    text = f"no explanation was found, but the search was not complete ({'; '.join(reasons)})"
+    for beginning in Beginning:
+        farthest = [each[3] for each in refuted if each[1] is beginning]
+        if farthest and not any(each[1] is beginning for each in open_):
+            refusal = max(farthest, key=lambda each: each.calls).refusal
+            assert refusal is not None
+            line = refusal.call.exit.line if refusal.call.exit is not None else refusal.call.enter.line
+            text += f"; if it begins with {beginning.value}, line {line} is not allowed (--begins {beginning.name.lower()})"
+    return text
 
 
 def _before_losses(recording: Recording) -> Recording:

@@ -69,14 +69,14 @@ class Descriptors:
     def __init__(self, complete: bool) -> None:
         self.complete = complete
         self.tables: dict[int, Table] = {}
-        self.alive: list[Node] = []
+        self.alive: dict[Node, None] = {}
 
     def table(self, process: int) -> Table:
         return self.tables.setdefault(process, Table())
 
     def new(self, given: Given) -> Node:
         node = Node(given.target, given.label, given.pointer)
-        self.alive.append(node)
+        self.alive[node] = None
         return node
 
     def look(self, process: int, number: int) -> Entry | None:
@@ -156,8 +156,7 @@ class Descriptors:
     def release(self, node: Node) -> None:
         node.released = True
         node.pointer = None
-        if node in self.alive:
-            self.alive.remove(node)
+        self.alive.pop(node, None)
         for table in self.tables.values():
             if node in table.loose:
                 table.loose.remove(node)

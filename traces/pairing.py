@@ -34,7 +34,6 @@ class Operation:
     level: str
     arguments: tuple[int, ...] = ()
     path: bytes | None = None
-    cloexec: bool = False
     sources: set[str] = field(default_factory=set)
     exits: set[str] = field(default_factory=set)
     hits: list[tuple[Part, Hit]] = field(default_factory=list)
@@ -174,7 +173,6 @@ class Pairing:
             return
         assert record.thread is not None
         operation = Operation(event.syscall, record.thread, record.process, moment, True, "syscall", event.arguments, event.path)
-        operation.cloexec = event.cloexec
         operation.sources.add(event.source)
         if hit is not None:
             operation.hits.append(hit)

@@ -26,7 +26,6 @@ class Enter:
     arguments: tuple[int, ...]
     source: str
     path: bytes | None = None
-    cloexec: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from luocheck.cli.interrupts import Interrupts
 from luocheck.cli.options import SPEC_HELP, Subparsers, add_output, complain, load_with_warnings
 from luocheck.cli.status import ERROR, FINE, UNDECIDED, UNEXPECTED, worst
+from luocheck.demo import NAME, demo_capture
 from luocheck.model.diagnostics import SpecError
 from luocheck.report import audit as report
 from luocheck.report import document
@@ -19,6 +21,7 @@ _STATUS = {Conformance.CONFORMS: FINE, Conformance.VIOLATED: UNEXPECTED, Conform
 
 _EXAMPLES = """\
 examples:
+  luocheck audit linux_7_3 demo                   the recording that comes with luocheck
   luocheck audit linux_7_3 trace.txt              an ftrace text, as `cat trace` gives it
   luocheck audit linux_7_3 node*/trace.txt --json   ... of several machines, as one document
   cat trace.txt | luocheck audit linux_7_3 -
@@ -31,7 +34,12 @@ exit status: 0 conforms, 1 violated, 2 a file cannot be read, 3 inconclusive
 def add(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser("audit", help="replay recordings of real systems against a spec", epilog=_EXAMPLES)
     parser.add_argument("spec", metavar="SPEC", help=SPEC_HELP)
-    parser.add_argument("captures", metavar="CAPTURE", nargs="+", help="a recording, compressed or not; `-` is standard input")
+    parser.add_argument(
+        "captures",
+        metavar="CAPTURE",
+        nargs="+",
+        help="a recording, compressed or not; `-` is standard input, `demo` the one that comes with luocheck",
+    )
     parser.add_argument("--format", choices=sorted(READERS), help="format of the recordings (default: by what is in them)")
     parser.add_argument(
         "--begins",
@@ -54,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
             try:
                 answer = audit(
                     spec,
-                    capture,
+                    str(demo_capture()) if capture == NAME and not Path(NAME).exists() else capture,
                     format=args.format,
                     beginning=beginning,
                     timeout=args.timeout,

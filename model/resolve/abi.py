@@ -97,7 +97,9 @@ class _AbiResolver:
             for cause in item.bad.causes:
                 if cause.text not in known:
                     self.error(
-                        f"`{cause}` is no way in which this handle can be bad", cause.span, " or ".join(f"`{k}`" for k in known)
+                        f"`{cause}` is no way in which this handle can be bad",
+                        cause.span,
+                        "it can be " + " or ".join(f"`{k}`" for k in known),
                     )
         self.handles.append(
             Handle(

@@ -6,6 +6,7 @@ from luocheck.model.diagnostics import Diagnostics
 from luocheck.model.ir import expressions as e
 from luocheck.model.ir import statements as st
 from luocheck.model.ir.system import Event, Property, Scope
+from luocheck.model.ir.vocabulary import Sort
 from luocheck.model.source import Span
 from luocheck.model.syntax import nodes as n
 
@@ -170,22 +171,33 @@ def _both(left: bool | None, right: bool | None) -> bool | None:
 
 
 def lint_old(events: tuple[Event, ...], scopes: tuple[Scope, ...], claims: tuple[Property, ...], diagnostics: Diagnostics) -> None:
-    """`old(x.f)` of an element that a quantifier binds, in a call that a scope cuts: the state keeps the whole field for each caller."""
-    cut = {name for scope in scopes for name in scope.stepwise}
-    conditions = [s.condition for ev in events if ev.name in cut for s in st.statements(ev.body) if isinstance(s, st.Assert)]
-    for claim in claims:
-        about = claim.pattern is not None and any(
-            ev.name in cut and claim.pattern.event in (None, ev.name) and claim.pattern.kind in (None, ev.kind) for ev in events
-        )
-        if about and claim.condition is not None:
-            conditions.append(claim.condition)
-    for condition in conditions:
-        bound = {part.slot for part in e.walk(condition) if isinstance(part, e.Quantifier)}
-        for part in e.walk(condition):
-            if isinstance(part, e.Old) and any(isinstance(inner, e.Var) and inner.slot in bound for inner in e.walk(part.operand)):
-                diagnostics.warning(
-                    "LUO303",
-                    "this `old` keeps a whole field for each caller of a call that is cut into steps",
-                    part.span,
-                    help="remember what the claim needs in a ghost, or cut the call in a small scope only",
-                )
+    """`old(x.f)` of an element that a quantifier binds, in a call that a scope cuts: the state keeps the whole field for each caller.
+
+    With one element there is nothing to complain about, and the callers themselves are few.
+    """
+    for event in events:
+        cutting = [scope for scope in scopes if event.name in scope.stepwise]
+        conditions = [s.condition for s in st.statements(event.body) if isinstance(s, st.Assert)]
+        for claim in claims:
+            pattern = claim.pattern
+            about = pattern is not None and pattern.event in (None, event.name) and pattern.kind in (None, event.kind)
+            if about and claim.condition is not None:
+                conditions.append(claim.condition)
+        many = {name for scope in cutting for name, size in scope.sizes if size > 1}
+        for condition in conditions if cutting else ():
+            bound = {
+                part.slot
+                for part in e.walk(condition)
+                if isinstance(part, e.Quantifier)
+                and isinstance(part.domain, Sort)
+                and part.domain.name in many
+                and not part.domain.caller
+            }
+            for part in e.walk(condition):
+                if isinstance(part, e.Old) and any(isinstance(i, e.Var) and i.slot in bound for i in e.walk(part.operand)):
+                    diagnostics.warning(
+                        "LUO303",
+                        f"this `old` keeps a whole field for each caller inside of {event.name}",
+                        part.span,
+                        help="remember what the claim needs in a ghost, or cut the call in a smaller scope",
+                    )

@@ -219,7 +219,7 @@ def resolve_topology(
                     edges.append(edge)
     if graphs:
         symbols.used.add(graphs[0].name)
-        if graphs[0].acyclic and _has_cycle(len(names), edges):
+        if graphs[0].acyclic and _has_cycle(len(names), [edge for edge in edges if edge[0] != edge[1]]):
             symbols.diagnostics.error("LUO220", f"these edges form a circle, and `{graphs[0].name}` is acyclic", span)
     if len(symbols.diagnostics.errors) > errors:
         return None
@@ -260,7 +260,7 @@ def _topology_sort(
         if len(fields) != 1:
             symbols.diagnostics.error(
                 "LUO220",
-                f"`{item.kind}` is neither a sort nor a value of one fixed field",
+                f"`{item.kind}` is no sort, and no value of a `fixed` field of a sort",
                 item.kind.span,
                 help=did_you_mean(item.kind.text, [*symbols.sorts, *symbols.members]),
             )
@@ -384,8 +384,9 @@ def _expectation(
     verdict = _VERDICTS[type(item.verdict)]
     wants_goal = verdict in (Expected.REACHABLE, Expected.UNREACHABLE)
     if wants_goal != (known.kind is Kind.REACHABLE):
+        a = "an" if known.kind.value[0] in "aeiou" else "a"
         right = "`is reachable` or `is not reachable`" if known.kind is Kind.REACHABLE else "`holds`, `fails` or `vacuous`"
-        symbols.diagnostics.error("LUO600", f"`{name}` is a {known.kind.value} claim; expect {right} of it", item.span)
+        symbols.diagnostics.error("LUO600", f"`{name}` is {a} {known.kind.value} claim; expect {right} of it", item.span)
         return None
     if item.event is not None and not inherited:
         check_event(symbols, item.event)

@@ -51,7 +51,7 @@ and expectations may still be names.  Labels are not bound by this: a label is w
 
 FAULTS = ("copy_in", "copy_out", "nomem", "no_fd", "callback", "device", "signal")
 MAX_COUNT = 65_535
-MAX_COPIES = 20_000
+MAX_COPIES = 10_000
 """Most procs, walks and defines that are written out in all bodies and claims together (the shipped specs have some hundreds)."""
 
 
@@ -338,7 +338,7 @@ def _field(
         symbols.diagnostics.error("LUO225", f"a field of type {type_} cannot be drawn", span)
         drawn = False
     initial: Value | SortEdge
-    if init is None or drawn:
+    if init is None or isinstance(init, n.AnyValue):
         initial = zero(type_)
         if init is None and isinstance(type_, ElemT) and not type_.optional:
             symbols.diagnostics.error(
@@ -396,7 +396,8 @@ def _constant(symbols: Symbols, init: n.Expr, type_: Type) -> Value | SortEdge:
                 if not sort.ordered:
                     symbols.diagnostics.error("LUO203", f"`{sort.name}` has no {edge} element: it is not ordered", init.span)
                 return SortEdge(sort, edge == "last")
-    symbols.diagnostics.error("LUO225", f"this is no constant of type {type_}", init.span)
+    help = "one of " + ", ".join(type_.enum.members) if isinstance(type_, EnumT) else ""
+    symbols.diagnostics.error("LUO225", f"this is no constant of type {type_}", init.span, help=help)
     return zero(type_)
 
 

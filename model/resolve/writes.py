@@ -136,7 +136,8 @@ def new(context: Context, bare: n.New, at: At) -> st.Stmt:
 def free(context: Context, bare: n.Free, target: n.Expr, at: At) -> st.Stmt:
     found = context.resolver.expr(target, None)
     if not isinstance(found.type, ElemT) or not found.type.sort.pool:
-        context.error("LUO215", f"only an element of a pool can be freed, and this is {article(found.type)}", target.span)
+        help = f"declare `sort {found.type.sort.name} pool;`" if isinstance(found.type, ElemT) else ""
+        context.error("LUO215", f"only an element of a pool can be freed, and this is {article(found.type)}", target.span, help)
         raise Bad
     if context.place.in_forall and not (isinstance(found, e.Var) and found.slot in context.place.in_forall):
         context.error("LUO206", "a forall may free only its own element", target.span)

@@ -232,20 +232,19 @@ class Beliefs:
 
     def accepted(self, call: Call, attempt: Attempt) -> Iterator[Believed]:
         """The states that agree with what the scenario says about a call."""
-        blocks = isinstance(call.result, Blocks)
-        if blocks and attempt.inside and not attempt.endings:
-            made = Made(call.event, attempt.arguments, True, None)
-            yield Believed(attempt.state.store, attempt.state.binding, attempt.state, made)
-        for ending in attempt.endings:
-            outcome = ending.outcome
-            if blocks and outcome.kind == "blocks":
-                made = Made(call.event, attempt.arguments, False, None)
+        if isinstance(call.result, Blocks):
+            waits = any(self.waits(call.event, attempt.arguments, ending.outcome) for ending in attempt.endings)
+            if waits or (attempt.inside and not attempt.endings):
+                made = Made(call.event, attempt.arguments, attempt.inside, None)
                 yield Believed(attempt.state.store, attempt.state.binding, attempt.state, made)
-            elif self.waits(call.event, attempt.arguments, outcome) if blocks else self._says(call, outcome):
-                binding = self._given(call, ending.before, outcome)
+            return
+        for ending in attempt.endings:
+            if self._says(call, ending.outcome):
+                binding = self._given(call, ending.before, ending.outcome)
                 if binding is not None:
-                    made = Made(call.event, attempt.arguments, ending.resumed, outcome)
-                    yield Believed(outcome.store, binding, ending.before, made, ended=not outcome.goes_on)
+                    made = Made(call.event, attempt.arguments, ending.resumed, ending.outcome)
+                    ended = not ending.outcome.goes_on
+                    yield Believed(ending.outcome.store, binding, ending.before, made, ended=ended)
 
     def _says(self, call: Call, outcome: Outcome) -> bool:
         match call.result:

@@ -68,7 +68,7 @@ class Returns:
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """The call cannot return yet."""
+    """The call cannot return yet.  It leaves the state as it is: to hold a call at the place where it waits, say `reaches`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,11 +137,11 @@ class Program:
 
         def fail(run: Run) -> Any:
             value: str | None = fixed if code is None else code(run.store, run.env)
+            run.lines += (line,)
             if value is None:
                 value = machine.caught(run)
                 run.note("fail", text, value, span)
                 return machine.unwind(run, value)
-            run.lines += (line,)
             run.note("fail", text, value, span)
             return machine.fail(run, value, label)
 

@@ -54,7 +54,7 @@ def report(error: UnexpectedInput, source: Source, start: int, end: int, diagnos
         return
     assert token.start_pos is not None and token.end_pos is not None
     span = Span(source, token.start_pos, token.end_pos)
-    if token == "=" and {"__ANON_3", "CMP"} | accepts and _accepts_word(accepts, "=="):
+    if token == "=" and _accepts_word(accepts, "=="):
         diagnostics.error(
             "LUO103", "`=` assigns; compare with `==`", span, label="here", help="write `==`, or `in { A, B }` for one of several"
         )
@@ -147,15 +147,51 @@ def _plain_words(accepts: set[str]) -> list[str]:
     return sorted(t.pattern.value for t in lark().terminals if t.name in accepts and t.pattern.type == "str")
 
 
+_KINDS = {
+    "a statement": {"fail", "require", "run", "choose", "let", "append", "if", "guard", "stop", "skip"},
+    "an expression": {"not", "all", "some", "old", "none", "true", "(", "{"},
+    "an operator": {"==", "!=", "<", "<=", "+", "-"},
+}
+"""What the words of a kind stand for: where all of them could stand, the kind is named instead of the words."""
+_BELONGING = {
+    "a statement": {
+        "panic",
+        "cut",
+        "await",
+        "find",
+        "add",
+        "remove",
+        "new",
+        "free",
+        "forall",
+        "assert",
+        "lock",
+        "unlock",
+        "release",
+        "keep",
+    }
+    | {"reboot", "step", "arguments"},
+    "an expression": {"no", "number", "unchanged", "false"},
+    "an operator": {">=", ">", "in", "and", "or", "=>", ".", "not"},
+}
+
+
 def _expected_words(accepts: set[str]) -> str:
     named = {"NAME": "a name", "NUMBER": "a number", "STRING": "a string", "$END": "the end of the file"}
-    words = [named[a] for a in sorted(accepts & named.keys())]
-    words += [f"`{word}`" for word in _plain_words(accepts)]
-    if not words:
+    plain = set(_plain_words(accepts))
+    kinds: list[str] = []
+    for kind, words in _KINDS.items():
+        if words <= plain:
+            kinds.append(kind)
+            plain -= words | _BELONGING[kind]
+    if kinds:
+        named = {"STRING": "a string"}
+    shown = kinds + [named[a] for a in sorted(accepts & named.keys())] + [f"`{word}`" for word in sorted(plain)]
+    if not shown:
         return "something else"
-    if len(words) > 8:
-        return ", ".join(words[:7]) + " or another keyword"
-    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " or " + words[-1]
+    if len(shown) > 8:
+        return ", ".join(shown[:7]) + " or another word"
+    return shown[0] if len(shown) == 1 else ", ".join(shown[:-1]) + " or " + shown[-1]
 
 
 def _shorten(text: str) -> str:

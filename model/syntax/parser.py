@@ -19,10 +19,10 @@ from luocheck.model.diagnostics import Diagnostics
 from luocheck.model.source import Source, Span
 from luocheck.model.syntax import nodes
 from luocheck.model.syntax.errors import LEXEME, report, word_end
-from luocheck.model.syntax.grammar import lark
+from luocheck.model.syntax.grammar import keywords, lark
 from luocheck.model.syntax.nodes import BY_RULE, Decl, Expr, Header, Name, Node, Number, SpecText, Text
 
-MAX_TEXT = 4_000_000
+MAX_TEXT = 1_000_000
 """Characters of the longest text that is read (the shipped specs have about 30,000)."""
 MAX_NESTING = 100
 """Deepest nesting of parentheses and braces."""
@@ -192,6 +192,7 @@ def _trees(source: Source, pieces: Iterable[tuple[int, int]], diagnostics: Diagn
                 yield from _trees(source, parts, diagnostics)
             else:
                 report(error, source, start, end, diagnostics)
+                diagnostics.unsure |= {m.group() for m in _lexemes(source, start, end) if m.group().isidentifier()} - keywords()
             continue
         if isinstance(tree, Header | Decl):
             yield tree

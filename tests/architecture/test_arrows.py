@@ -85,7 +85,9 @@ def _only_rooms(tree: ast.AST, line: int) -> bool:
 
 def _prints(tree: ast.AST) -> Iterator[int]:
     for node in ast.walk(tree):
-        if (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("print", "input")) or (isinstance(node, ast.Attribute) and ast.unparse(node) in ("sys.stdout", "sys.stderr")):
+        if (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("print", "input")) or (
+            isinstance(node, ast.Attribute) and ast.unparse(node) in ("sys.stdout", "sys.stderr")
+        ):
             yield node.lineno
 
 

@@ -155,6 +155,14 @@ def test_what_a_smaller_scope_shows_does_not_count() -> None:
     assert judged(unreached, "p") == (Result.UNREACHED, "is reachable", None)
 
 
+def test_a_scope_that_cuts_fewer_calls_is_not_at_least_as_large() -> None:
+    cut_first = SPEC.replace("scope small { Agent = 1, File = 1 }", "scope small { Agent = 1, File = 1; stepwise PUT }")
+    text = cut_first + "invariant q: (number of f: File | f.up) < 1; expect { q holds; }"
+    for scope, counted in (("same", None), ("race", False)):
+        answer = luocheck.check(load_source(Source("t.luo", text)), scope=scope)
+        assert judged(answer, "q") == (Result.FAILS, "holds", counted)
+
+
 def test_expected_failure_that_another_scope_does_not_show() -> None:
     answer = check("invariant p: (number of f: File | f.up) != 1; expect { p fails; }", scope="empty")
     assert judged(answer, "p") == (Result.HOLDS, "fails", None)
@@ -199,6 +207,9 @@ def test_longer_than_the_bound_at_a_limit_is_open() -> None:
 def test_interrupted_is_undecided_whatever_was_found() -> None:
     answer = check("invariant p: false;", limits=Limits(interrupted=lambda: "interrupted"))
     assert answer.interrupted and answer.exit_status == 3 and answer.stopped == "interrupted"
+    asked = iter([None, *["interrupted"] * 1000])
+    answer = check("invariant p: false;", limits=Limits(interrupted=lambda: next(asked)))
+    assert answer.problems and answer.interrupted and answer.exit_status == 3
 
 
 def test_early_stop_keeps_witnesses_minimal_over_all_instances() -> None:

@@ -97,7 +97,9 @@ class Language:
         last = calls[-1]
         found = [(text_, step) for text_, step, _ in _steps(machine, instance, store) if text_.startswith(last + " ")]
         return [
-            "; ".join([text_.removeprefix(last + " ").removeprefix("= "), *(f"{c.place}: {c.before} -> {c.after}" for c in step.changes)])
+            "; ".join(
+                [text_.removeprefix(last + " ").removeprefix("= "), *(f"{c.place}: {c.before} -> {c.after}" for c in step.changes)]
+            )
             for text_, step in found
         ]
 

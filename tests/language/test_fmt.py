@@ -88,7 +88,7 @@ GOLDEN = {
     ),
     "comment_at_a_dropped_comma": ("spec x;\nenum E {\n A, B, // why\n}", "spec x;\nenum E {\n    A,\n    B  // why\n}\n"),
     "long_and": (
-        "spec x;\ninvariant I \"doc\": "
+        'spec x;\ninvariant I "doc": '
         + " and ".join(f"condition_number_{i}" for i in range(6))
         + " => all s: S | s.first_field == s.second_field;",
         'spec x;\ninvariant I "doc":\n    condition_number_0\n    and condition_number_1\n    and condition_number_2\n'
@@ -202,7 +202,7 @@ def tokens(draw: some.DrawFn, origin: str, budget: int) -> Iterator[str]:
             yield from tokens(draw, symbol.name, sizes()[symbol.name] + spare)
 
 
-SPACE = (" ", " ", " ", " ", "\n", "\n\n\n", "\t", " // c\n", "\n// own line\n", " /// doc ; { } \"\n\n", "\r\n")
+SPACE = (" ", " ", " ", " ", "\n", "\n\n\n", "\t", " // c\n", "\n// own line\n", ' /// doc ; { } "\n\n', "\r\n")
 
 
 @some.composite
@@ -215,7 +215,9 @@ def spec_texts(draw: some.DrawFn) -> str:
 
 
 def joined(all_tokens: Sequence[str], spaces: Sequence[str]) -> str:
-    return "".join(token if token.endswith("+") and len(token) > 1 else token + space for token, space in zip(all_tokens, spaces, strict=True))
+    return "".join(
+        token if token.endswith("+") and len(token) > 1 else token + space for token, space in zip(all_tokens, spaces, strict=True)
+    )
 
 
 @settings(max_examples=100, deadline=None)

@@ -29,7 +29,9 @@ def moved(instance, system, permutation):
         sort = getattr(f.type, "sort", None)
         if sort is not None and sort.name in permutation:
             rename = permutation[sort.name]
-            value = frozenset(rename[x] for x in value) if isinstance(value, frozenset) else None if value is None else rename[value]
+            value = (
+                frozenset(rename[x] for x in value) if isinstance(value, frozenset) else None if value is None else rename[value]
+            )
         cells[(index, *names)] = value
     graph = system.graphs[0].sort.name if system.graphs else None
     edges = frozenset((permutation[graph][a], permutation[graph][b]) for a, b in instance.edges[0]) if graph else frozenset()
@@ -150,7 +152,12 @@ def test_too_many_graphs_are_an_error():
 
 @pytest.mark.parametrize(
     ("scope", "code"),
-    [("scope x { F = 1 }", "LUO219"), ("scope x { F = 1, H = 33 }", "LUO219"), ("scope x { F = 1, H = 1, F = 2 }", "LUO219"), ("scope x { F = 1, H = 1, G = 1 }", "LUO200")],
+    [
+        ("scope x { F = 1 }", "LUO219"),
+        ("scope x { F = 1, H = 33 }", "LUO219"),
+        ("scope x { F = 1, H = 1, F = 2 }", "LUO219"),
+        ("scope x { F = 1, H = 1, G = 1 }", "LUO200"),
+    ],
 )
 def test_mistaken_scopes(scope, code):
     with pytest.raises(SpecError) as error:

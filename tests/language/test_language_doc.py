@@ -23,7 +23,7 @@ from luocheck.model.spec import load_source
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "language.md"
 FENCE = re.compile(r"^```luo[^\n]*\n(.*?)^```[ ]*$", re.DOTALL | re.MULTILINE)
-DIRECTIVE = re.compile(r"<!-- luo:(.*?)-->\s*$", re.DOTALL)
+DIRECTIVE = re.compile(r"<!-- luo:([^>]*)-->\s*$")
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def blocks_of(document):
     found = []
     for match in FENCE.finditer(document):
         line = document.count("\n", 0, match.start()) + 1
-        directive = DIRECTIVE.search(document, 0, match.start())
+        directive = DIRECTIVE.search(document[: match.start()].rsplit("\n\n", 1)[-1])
         if directive is None:
             raise ValueError(f"the block at line {line} has no directive")
         items = tuple(item.strip() for item in directive.group(1).split(";") if item.strip())
@@ -90,13 +90,18 @@ class Runner:
             next(t for t in system.topologies if t.name == topology) if topology is not None else None,
         )
         verdicts = {v.property: v for v in found.verdicts}
-        numbers = {"states": found.states, "transitions": found.transitions, "instances": found.instances, "cut": sum(found.cuts.values())}
+        numbers = {
+            "states": found.states,
+            "transitions": found.transitions,
+            "instances": found.instances,
+            "cut": sum(found.cuts.values()),
+        }
         for item in block.items:
             match item.split():
                 case [("prelude" | "base" | "in" | "file" | "scope" | "topology" | "lint"), _]:
                     pass
                 case [("states" | "transitions" | "instances" | "cut") as what, number]:
-                    assert numbers[what] == int(number), item
+                    assert numbers[what] == int(number), (item, numbers)
                 case [claim, ("holds" | "vacuous" | "unreached" | "unknown") as result]:
                     assert verdicts[claim].result.value == result, (item, verdicts[claim].text)
                 case [claim, ("fails" | "reached") as result, "in", number]:

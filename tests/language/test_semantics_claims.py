@@ -3,13 +3,16 @@
 import pytest
 
 U = "sort U symmetric; scope s { U = 1 }\n"
-PHASES = U + """
+PHASES = (
+    U
+    + """
 enum P { NORMAL, PREPARED, FROZEN }
 volatile var phase: P = NORMAL;  volatile var dirty: bool = false;  volatile var other: bool = false;  ghost var seen: bool = false;
 ioctl PREPARE() { fail EINVAL when phase != NORMAL; dirty = true; seen = true; late: fail EIO sometimes; phase = PREPARED; }
 ioctl FREEZE()  { fail EINVAL when phase != PREPARED; phase = FROZEN; }
 syscall CANCEL()  { fail ENOENT when phase != PREPARED; phase = NORMAL; dirty = false; }
 """
+)
 
 
 def test_the_state_space_of_the_example(language):
@@ -84,7 +87,10 @@ def test_after_any_event_and_any_ioctl(language):
 
 
 def test_old_is_the_value_before_the_call(language):
-    text = PHASES + "after FREEZE returns OK check was: old(phase) == PREPARED and phase == FROZEN; after CANCEL returns OK check drop: old(dirty) and not dirty;"
+    text = (
+        PHASES
+        + "after FREEZE returns OK check was: old(phase) == PREPARED and phase == FROZEN; after CANCEL returns OK check drop: old(dirty) and not dirty;"
+    )
     found = language.explore(text)
     assert found["was"] == "holds" and found["drop"] == "holds"
 
@@ -104,8 +110,13 @@ def test_after_sees_parameters_and_the_result(language):
 
 
 def test_unchanged_looks_at_no_ghost(language):
-    text = U + "ghost var g: bool = false; volatile var v: bool = false; env E() { g = true; fail EIO; } env F() { v = true; fail EIO; }"
-    text += "after E returns EIO check e_: unchanged; after F returns EIO check f_: unchanged; after F check but: unchanged except v;"
+    text = (
+        U
+        + "ghost var g: bool = false; volatile var v: bool = false; env E() { g = true; fail EIO; } env F() { v = true; fail EIO; }"
+    )
+    text += (
+        "after E returns EIO check e_: unchanged; after F returns EIO check f_: unchanged; after F check but: unchanged except v;"
+    )
     found = language.explore(text)
     assert [found[c] for c in ("e_", "f_", "but")] == ["holds", "fails", "holds"]
 
@@ -126,7 +137,9 @@ def test_new_and_free_are_changes(language):
     assert found["m"] == "fails" and found["f"] == "fails"
 
 
-@pytest.mark.parametrize("claim", ["invariant i: old(dirty);", "reachable i: unchanged;", "recoverable i: old(dirty) can reach dirty;"])
+@pytest.mark.parametrize(
+    "claim", ["invariant i: old(dirty);", "reachable i: unchanged;", "recoverable i: old(dirty) can reach dirty;"]
+)
 def test_old_needs_a_call(language, claim):
     assert language.codes(PHASES + claim) == ["LUO209"]
     assert language.codes(PHASES + "env E() { if old(dirty) { dirty = false; } }") == ["LUO209"]
@@ -136,7 +149,10 @@ def test_old_needs_a_call(language, claim):
 
 
 def test_assert_in_a_body(language):
-    text = PHASES + 'env E() { assert clean "P-X": not dirty; assert was: old(dirty) == dirty; dirty = false; assert done: not dirty and old(dirty) => seen; }'
+    text = (
+        PHASES
+        + 'env E() { assert clean "P-X": not dirty; assert was: old(dirty) == dirty; dirty = false; assert done: not dirty and old(dirty) => seen; }'
+    )
     found = language.explore(text)
     assert found.calls("clean") == ["PREPARE() = OK", "E() = OK"] or found.calls("clean") == ["PREPARE() = EIO at late", "E() = OK"]
     assert found.verdict("clean").witness.faults == 0
@@ -183,7 +199,10 @@ def test_never(language):
 
 
 def test_never_of_a_call_that_is_never_made_is_vacuous(language):
-    assert language.explore(PHASES + "env DEAD() { require phase == FROZEN and not dirty; } never DEAD returns OK;")["DEAD_never_OK"] == "vacuous"
+    assert (
+        language.explore(PHASES + "env DEAD() { require phase == FROZEN and not dirty; } never DEAD returns OK;")["DEAD_never_OK"]
+        == "vacuous"
+    )
 
 
 # ---- recoverable ------------------------------------------------------------------------------------------------
@@ -202,13 +221,19 @@ def test_recoverable(language):
 
 
 def test_recoverable_needs_only_the_named_calls(language):
-    text = PHASES + "recoverable r: phase == NORMAL can reach phase == FROZEN using PREPARE; recoverable t: phase == NORMAL can reach phase == FROZEN using PREPARE, FREEZE;"
+    text = (
+        PHASES
+        + "recoverable r: phase == NORMAL can reach phase == FROZEN using PREPARE; recoverable t: phase == NORMAL can reach phase == FROZEN using PREPARE, FREEZE;"
+    )
     found = language.explore(text)
     assert found["r"] == "fails" and found["t"] == "holds"
 
 
 def test_recoverable_with_and_without_faults(language):
-    text = U + "volatile var broken: bool = true; env RETRY() { if sometimes { broken = false; } } recoverable good: broken can reach not broken using RETRY;"
+    text = (
+        U
+        + "volatile var broken: bool = true; env RETRY() { if sometimes { broken = false; } } recoverable good: broken can reach not broken using RETRY;"
+    )
     assert language.explore(text)["good"] == "fails"
     assert language.explore(text.replace("using RETRY;", "using RETRY with faults;"))["good"] == "holds"
 
@@ -250,12 +275,15 @@ def test_expectations_are_read(language):
     from luocheck.model.source import Source
     from luocheck.model.spec import load_source
 
-    text = PHASES + """
+    text = (
+        PHASES
+        + """
         invariant i: not dirty;  reachable r: dirty;  topology t { }  after CANCEL returns error check v: unchanged;
         expect {
             i fails in scope s within 3 by PREPARE at late;   r is reachable in topology t;   v holds;   count_range holds;
             states 3..1e2;   states 5 in scope s;   coverage all;
         }"""
+    )
     system = load_source(Source("t.luo", "spec t;" + text)).system
     assert [(e.property, e.verdict.value, e.scope, e.topology, e.within, e.event, e.label) for e in system.expectations] == [
         ("i", "fails", "s", None, 3, "PREPARE", "late"),

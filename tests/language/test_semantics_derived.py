@@ -58,7 +58,9 @@ def test_everything_is_inherited(derived):
 
 
 def test_additions(derived):
-    spec = derived("ioctl KEXEC() { reboot; } invariant more: settled; per U { volatile x: bool = false; } extend enum P { FROZEN }")
+    spec = derived(
+        "ioctl KEXEC() { reboot; } invariant more: settled; per U { volatile x: bool = false; } extend enum P { FROZEN }"
+    )
     assert [e.name for e in spec.system.events] == ["PREPARE", "CANCEL", "KEXEC"]
     assert explored(spec)["more"] == "fails"
     assert [m for e in spec.system.enums for m in e.members] == ["NORMAL", "PREPARED", "FROZEN"]
@@ -70,7 +72,9 @@ def test_a_second_declaration_is_no_override(derived):
 
 
 def test_override_takes_the_whole_place(derived):
-    spec = derived("override ioctl CANCEL() { fail EPERM; } override define settled = phase == PREPARED; override invariant sane: settled;")
+    spec = derived(
+        "override ioctl CANCEL() { fail EPERM; } override define settled = phase == PREPARED; override invariant sane: settled;"
+    )
     assert explored(spec)["size"] == (2, 4) and explored(spec)["sane"] == "fails"
 
 
@@ -96,7 +100,7 @@ def test_remove_an_event_takes_its_abi_entry_with_it(derived):
 
 
 def test_remove_something_that_is_still_used(derived):
-    assert "LUO200" in derived("remove define settled;") or "LUO223" in derived("remove define settled;")
+    assert set(derived("remove define settled;")) == {"LUO223"}
 
 
 def test_remove_a_claim_takes_its_expectation_with_it(derived):
@@ -158,7 +162,9 @@ def test_insert_before_and_after(derived):
 
 
 def test_a_label_deep_inside_and_in_a_rollback(derived):
-    spec = derived("patch ioctl PREPARE { replace inner { fail EPERM; } } patch walk each { drop one; replace undo { late = true; } }")
+    spec = derived(
+        "patch ioctl PREPARE { replace inner { fail EPERM; } } patch walk each { drop one; replace undo { late = true; } }"
+    )
     assert not isinstance(spec, list)
 
 
@@ -173,7 +179,7 @@ def test_an_unknown_label(derived):
 
 
 def test_types_are_checked_in_the_flat_text(derived):
-    assert derived("remove proc verify;") == ["LUO200"]  # PREPARE runs it
+    assert derived("remove proc verify;") == ["LUO223"]  # PREPARE runs it
     assert derived("patch proc verify { replace busy { nowhere = true; } }") == ["LUO200"]
 
 

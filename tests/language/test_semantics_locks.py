@@ -44,7 +44,10 @@ def test_a_call_that_takes_its_own_lock_again_does_not_return(language):
 
 
 def test_keep_holds_a_lock_for_ever_on_purpose(language):
-    text = ONE + "rwlock l; ioctl GO(a: A) { lock l; keep l; } ioctl USE(a: A) { guard l shared; } never stuck waits_for_ever; reachable all_: idle;"
+    text = (
+        ONE
+        + "rwlock l; ioctl GO(a: A) { lock l; keep l; } ioctl USE(a: A) { guard l shared; } never stuck waits_for_ever; reachable all_: idle;"
+    )
     found = language.explore(text)
     assert found["held_at_return"] == "holds"
     assert language.ways(text, "GO(a0) = OK", "USE(a0)") == ["blocks"]
@@ -53,7 +56,10 @@ def test_keep_holds_a_lock_for_ever_on_purpose(language):
 
 
 def test_a_lock_that_a_reboot_frees_is_not_stuck(language):
-    text = ONE + "rwlock l; ioctl GO(a: A) { lock l; keep l; } ioctl USE(a: A) { guard l shared; } env KEXEC() { reboot; } never stuck waits_for_ever;"
+    text = (
+        ONE
+        + "rwlock l; ioctl GO(a: A) { lock l; keep l; } ioctl USE(a: A) { guard l shared; } env KEXEC() { reboot; } never stuck waits_for_ever;"
+    )
     assert language.explore(text)["waits_for_ever"] == "holds"
 
 
@@ -76,7 +82,10 @@ def test_a_lock_per_element(language):
 
 
 def test_await_waits_for_a_condition(language):
-    text = ONE + "volatile var ready: bool = false; env READY() { ready = true; } ioctl WAIT(a: A) { await ready; ready = false; } never stuck no_wait_forever;"
+    text = (
+        ONE
+        + "volatile var ready: bool = false; env READY() { ready = true; } ioctl WAIT(a: A) { await ready; ready = false; } never stuck no_wait_forever;"
+    )
     assert language.ways(text, "WAIT(a0)") == ["blocks"]
     assert language.ways(text, "READY() = OK", "WAIT(a0)") == ["OK; ready: true -> false"]
     found = language.explore(text)
@@ -134,7 +143,10 @@ def test_an_update_that_is_read_before_and_written_after_a_step_gets_lost(langua
 
 
 def test_an_invariant_is_asked_at_every_preemption_point(language):
-    text = TWO + "volatile var x: bool = false; ioctl E(a: A) { x = true; step; x = false; } invariant always: not x; invariant between: idle => not x;"
+    text = (
+        TWO
+        + "volatile var x: bool = false; ioctl E(a: A) { x = true; step; x = false; } invariant always: not x; invariant between: idle => not x;"
+    )
     text = text.replace("A = 2", "A = 1")
     found = language.explore(text)
     assert found["always"] == "fails" and found["between"] == "holds"
@@ -159,7 +171,10 @@ def test_a_guard_is_held_over_a_step(language):
 
 
 def test_two_locks_in_two_orders_deadlock(language):
-    text = BOTH + "mutex m; mutex k; ioctl E(a: A) { guard m; step; guard k; } ioctl F(a: A) { guard k; step; guard m; } never stuck no_deadlock;"
+    text = (
+        BOTH
+        + "mutex m; mutex k; ioctl E(a: A) { guard m; step; guard k; } ioctl F(a: A) { guard k; step; guard m; } never stuck no_deadlock;"
+    )
     found = language.explore(text)
     assert found["lock_order"] == "fails"
     assert found["no_deadlock"] == "fails"
@@ -168,18 +183,27 @@ def test_two_locks_in_two_orders_deadlock(language):
 
 
 def test_two_locks_in_one_order_do_not(language):
-    text = BOTH + "mutex m; mutex k; ioctl E(a: A) { guard m; step; guard k; } ioctl F(a: A) { guard m; step; guard k; } never stuck no_deadlock;"
+    text = (
+        BOTH
+        + "mutex m; mutex k; ioctl E(a: A) { guard m; step; guard k; } ioctl F(a: A) { guard m; step; guard k; } never stuck no_deadlock;"
+    )
     found = language.explore(text)
     assert found["lock_order"] == "holds" and found["no_deadlock"] == "holds"
 
 
 def test_a_circle_of_shared_locks_only_is_fine(language):
-    text = BOTH + "rwlock m; rwlock k; ioctl E(a: A) { guard m shared; guard k shared; } ioctl F(a: A) { guard k shared; guard m shared; }"
+    text = (
+        BOTH
+        + "rwlock m; rwlock k; ioctl E(a: A) { guard m shared; guard k shared; } ioctl F(a: A) { guard k shared; guard m shared; }"
+    )
     assert language.explore(text)["lock_order"] == "holds"
 
 
 def test_a_cut_call_that_waits_lets_others_run(language):
-    text = TWO + "volatile var ready: bool = false; ioctl E(a: A) { await ready; } ioctl F(a: A) { ready = true; } never stuck no_wait_forever;"
+    text = (
+        TWO
+        + "volatile var ready: bool = false; ioctl E(a: A) { await ready; } ioctl F(a: A) { ready = true; } never stuck no_wait_forever;"
+    )
     found = language.explore(text)
     assert found["no_wait_forever"] == "fails"  # both wait and nobody is left to call F
     assert found.calls("no_wait_forever") == ["E(a0) reaches E.1", "E(a1) reaches E.1"]
@@ -188,7 +212,10 @@ def test_a_cut_call_that_waits_lets_others_run(language):
 
 
 def test_a_waiting_cut_call_can_be_interrupted(language):
-    text = TWO.replace("A = 2", "A = 1") + "volatile var ready: bool = false; ioctl E(a: A) { await ready or EINTR; } ioctl F(a: A) { ready = true; } never stuck s_;"
+    text = (
+        TWO.replace("A = 2", "A = 1")
+        + "volatile var ready: bool = false; ioctl E(a: A) { await ready or EINTR; } ioctl F(a: A) { ready = true; } never stuck s_;"
+    )
     found = language.explore(text)
     assert found["s_"] == "holds"
 
@@ -237,7 +264,12 @@ def test_a_reader_that_lost_its_lock_uses_a_freed_element(language):
         proc look() gives s: S { guard list; choose s: S; release list; step; }
         ioctl USE(a: A) { run look() gives s; s.used = true; }"""
     found = language.explore(text)
-    assert found.calls("use_after_free") == ["MAKE() = OK gives s0", "USE(a0) reaches look.2", "DROP(a1, s0) = OK", "USE(a0) = use_after_free"]
+    assert found.calls("use_after_free") == [
+        "MAKE() = OK gives s0",
+        "USE(a0) reaches look.2",
+        "DROP(a1, s0) = OK",
+        "USE(a0) = use_after_free",
+    ]
     mended = text.replace("release list; ", "")
     assert language.explore(mended)["use_after_free"] == "holds"  # DROP waits for the guard
     late = mended.replace("run look() gives s;", "run look() gives s; step;")
@@ -261,4 +293,11 @@ def test_an_old_that_keeps_a_whole_field_for_each_caller_is_a_lint(language):
     assert language.warnings(text % ("; stepwise E", "", whole)) == ["LUO303"]
     assert language.warnings(text % ("; stepwise E", inside, "")) == ["LUO303"]
     assert language.warnings(text % ("; stepwise E", "", "after E check set_: old(f.b) => f.b;")) == []
+    assert language.warnings((text % ("; stepwise E", "", whole)).replace("F = 2", "F = 1")) == []
     assert language.warnings((text % ("", "", whole)).replace("step;", "")) == []
+
+
+def test_a_call_that_reboots_holds_no_lock_afterwards(language):
+    text = ONE + "mutex m; ioctl E(a: A) { lock m; reboot; guard m; } ioctl G(a: A) { guard m; reboot; }"
+    found = language.explore(text)
+    assert found["held_at_return"] == "holds" and found.size == (1, 2)

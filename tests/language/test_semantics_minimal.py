@@ -41,9 +41,7 @@ def test_faults_are_counted_over_the_whole_run(language):
 
 
 def test_of_as_many_calls_and_faults_the_one_with_fewer_elements(language):
-    text = F + (
-        "env SET(f: F) { f.one = true; } env JOIN(f: F, g: F) { if f.one { bad = true; } }" + GOOD
-    )
+    text = F + ("env SET(f: F) { f.one = true; } env JOIN(f: F, g: F) { if f.one { bad = true; } }" + GOOD)
     found = language.explore(text)
     assert key(found) == (2, 0, 1, 0)
     assert found.calls("good") == ["SET(f0) = OK", "JOIN(f0, f0) = OK"]
@@ -53,7 +51,8 @@ def test_of_as_many_calls_and_faults_the_one_with_fewer_elements(language):
 
 def test_fewer_faults_beat_fewer_elements(language):
     text = F + (
-        "env SET(f: F, g: F) { if f == g and sometimes { f.one = true; } if f != g { f.one = true; } } env JOIN(f: F) { if f.one { bad = true; } }" + GOOD
+        "env SET(f: F, g: F) { if f == g and sometimes { f.one = true; } if f != g { f.one = true; } } env JOIN(f: F) { if f.one { bad = true; } }"
+        + GOOD
     )
     assert key(language.explore(text)) == (2, 0, 2, 0)
 
@@ -68,14 +67,20 @@ def test_of_equal_runs_the_one_with_fewer_edges(language):
 
 
 def test_fewer_calls_beat_fewer_edges(language):
-    text = "graph needs on F acyclic;" + F + (
-        "env SET(f: F) { f.one = true; } env E(f: F, g: F) { if needs(f, g) or (f.one and g.one) { bad = true; } }" + GOOD
+    text = (
+        "graph needs on F acyclic;"
+        + F
+        + ("env SET(f: F) { f.one = true; } env E(f: F, g: F) { if needs(f, g) or (f.one and g.one) { bad = true; } }" + GOOD)
     )
     assert key(language.explore(text)) == (1, 0, 2, 1)  # with an edge one call; without edges two, of one element
 
 
 def test_without_a_graph_edges_are_not_claimed(language):
-    assert language.explore(F + "env E(f: F) { bad = true; }" + GOOD).verdict("good").witness.minimal == ("calls", "faults", "elements")
+    assert language.explore(F + "env E(f: F) { bad = true; }" + GOOD).verdict("good").witness.minimal == (
+        "calls",
+        "faults",
+        "elements",
+    )
 
 
 def test_reachable_and_recoverable_are_minimal_too(language):
@@ -102,7 +107,10 @@ def test_the_choices_of_the_start_are_part_of_the_witness(language):
 
 
 def test_an_exploration_that_was_stopped_claims_nothing_minimal_and_nothing_held():
-    text = F + "env SET(f: F) { f.one = true; } env UNSET(f: F) { f.one = false; } invariant fine: true; reachable one_: some f: F | f.one;"
+    text = (
+        F
+        + "env SET(f: F) { f.one = true; } env UNSET(f: F) { f.one = false; } invariant fine: true; reachable one_: some f: F | f.one;"
+    )
     system = load_source(Source("t.luo", "spec t;\n" + text)).system
     found = explore(system, system.scopes[0], limits=Limits(max_states=2))
     verdicts = {v.property: v for v in found.verdicts}
@@ -117,3 +125,24 @@ def test_a_limit_of_time():
     started = time.monotonic()
     found = explore(system, system.scopes[0], limits=Limits(timeout=0.5))
     assert found.stopped is not None and time.monotonic() - started < 5
+
+
+def test_the_first_run_that_was_found_does_not_win(language):
+    text = (
+        F
+        + "volatile var other: bool = false; env PAIR(f: F, g: F) { if f != g { bad = true; other = true; } } env ONE(f: F) { bad = true; }"
+        + GOOD
+    )
+    found = language.explore(text)
+    assert found.calls("good") == ["ONE(f0) = OK"] and key(found) == (1, 0, 1, 0)
+
+
+def test_the_way_that_is_told_is_one_that_breaks_the_claim(language):
+    """The call can end in several ways with one outcome; only one of them is wrong."""
+    text = (
+        "sort T ordered; scope s { T = 3 } per T { volatile mark: bool = false; }"
+        "env E() { choose t: T; assert not_second: t == T.first or t == T.last; t.mark = true; } after E check not_last: not T.last.mark;"
+    )
+    found = language.explore(text)
+    assert [c.place for c in found.verdict("not_last").witness.steps[-1].changes] == ["t2.mark"]
+    assert [c.place for c in found.verdict("not_second").witness.steps[-1].changes] == ["t1.mark"]

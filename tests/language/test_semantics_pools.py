@@ -30,12 +30,16 @@ def test_none_left_cuts_the_path(language):
 def test_free_resets_all_fields(language):
     ways = language.ways(POOL, "MAKE() = OK gives e0", "MARK(e0) = OK", "FREE(e0)")
     assert ways == ["OK; e0.mark: true -> false; e0 alive: yes -> no"]
-    assert language.ways(POOL, "MAKE() = OK gives e0", "MARK(e0) = OK", "FREE(e0) = OK", "MAKE()") == ["OK gives e0; e0 alive: no -> yes"]
+    assert language.ways(POOL, "MAKE() = OK gives e0", "MARK(e0) = OK", "FREE(e0) = OK", "MAKE()") == [
+        "OK gives e0; e0 alive: no -> yes"
+    ]
 
 
 def test_only_live_elements_can_be_named_and_counted(language):
     assert language.ways(POOL, "MARK(e0)") == []
-    text = POOL + "ghost var live: count(2) = 0; on MAKE { live = number of x: E | true; } on FREE { live = number of x: E | true; }"
+    text = (
+        POOL + "ghost var live: count(2) = 0; on MAKE { live = number of x: E | true; } on FREE { live = number of x: E | true; }"
+    )
     text += "invariant counted: live == (number of e: E | true); invariant quiet: (no e: E | true) => live == 0;"
     found = language.explore(text)
     assert found["counted"] == "holds" and found["quiet"] == "holds"
@@ -78,7 +82,9 @@ def test_a_stale_pointer_never_becomes_valid_again(language):
 
 def test_quarantine_can_exhaust_the_scope(language):
     text = "sort E pool; sort U symmetric; scope s { E = 1, U = 1 } volatile var head: E? = none;"
-    text += "env MAKE() gives e: E { require head == none; new e; head = e; } env FREE(e: E) { free e; } env FORGET() { head = none; }"
+    text += (
+        "env MAKE() gives e: E { require head == none; new e; head = e; } env FREE(e: E) { free e; } env FORGET() { head = none; }"
+    )
     found = language.explore(text)
     # none; alive and named; dead and named; alive and not named
     assert found.size == (4, 7)  # 2, 2, 1, 2
@@ -139,4 +145,6 @@ def test_free_takes_the_fields_of_pairs_with_it(language):
         "sort E pool; sort U symmetric; scope s { E = 1, U = 2 } per E, U { volatile f: bool = false; }"
         "env MAKE() gives e: E { new e; } env SET(e: E, u: U) { f(e, u) = true; } env FREE(e: E) { free e; }"
     )
-    assert language.ways(text, "MAKE() = OK gives e0", "SET(e0, u1) = OK", "FREE(e0)") == ["OK; f(e0, u1): true -> false; e0 alive: yes -> no"]
+    assert language.ways(text, "MAKE() = OK gives e0", "SET(e0, u1) = OK", "FREE(e0)") == [
+        "OK; f(e0, u1): true -> false; e0 alive: yes -> no"
+    ]

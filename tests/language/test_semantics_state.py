@@ -3,12 +3,15 @@
 import pytest
 
 U = "sort U symmetric; scope s { U = 1 }\n"
-LIVES = U + """
+LIVES = (
+    U
+    + """
 volatile var v: bool = false;  preserved var p: bool = false;  ghost var g: bool = false;
 per U { volatile v_: bool = false; preserved p_: bool = false; }
 env SET(x: U) { v = true; p = true; g = true; x.v_ = true; x.p_ = true; }
 env KEXEC() { reboot; }
 """
+)
 
 
 # ---- lifetimes --------------------------------------------------------------------------------------------------
@@ -68,7 +71,9 @@ def test_a_volatile_any_is_drawn_at_the_start_and_again_by_every_reboot(language
 
 
 def test_any_of_an_element_and_of_a_set(language):
-    text = "sort F symmetric; sort H symmetric; scope s { F = 1, H = 2 } per F { volatile h: H? = any; volatile uses: set H = any; }"
+    text = (
+        "sort F symmetric; sort H symmetric; scope s { F = 1, H = 2 } per F { volatile h: H? = any; volatile uses: set H = any; }"
+    )
     assert len(language.starts(text)) == 3 * 4
 
 
@@ -108,7 +113,10 @@ def test_a_boot_that_panics_is_no_initial_state(language):
 
 
 def test_a_reboot_whose_boot_panics_returns_panic(language):
-    text = U + "preserved var bad: bool = false; boot { panic when bad; } env SPOIL() { bad = true; } env KEXEC() { reboot; } never KEXEC returns PANIC;"
+    text = (
+        U
+        + "preserved var bad: bool = false; boot { panic when bad; } env SPOIL() { bad = true; } env KEXEC() { reboot; } never KEXEC returns PANIC;"
+    )
     found = language.explore(text)
     assert found.calls("KEXEC_never_PANIC") == ["SPOIL() = OK", "KEXEC() = PANIC"]
 
@@ -138,7 +146,10 @@ def test_fields_of_pairs(language):
 
 
 def test_fields_of_the_members_of_an_enum(language):
-    text = U + "enum K { DISK, NET } per K { volatile used: bool = false; } env USE(k: K) { k.used = true; } env DISK_IN_USE() { require DISK.used; }"
+    text = (
+        U
+        + "enum K { DISK, NET } per K { volatile used: bool = false; } env USE(k: K) { k.used = true; } env DISK_IN_USE() { require DISK.used; }"
+    )
     assert language.ways(text, "USE(NET)") == ["OK; NET.used: false -> true"]
     assert language.explore(text).size == (4, 4 * 2 + 2)
 
@@ -275,7 +286,9 @@ def test_two_writers_of_one_place_are_an_error_when_they_disagree(language):
     assert [d.code for d in error.value.diagnostics] == ["LUO608"]
 
 
-@pytest.mark.parametrize("body", ["append f to q;", "run p(f);", "fail EIO;", "new e: E;", "step;", "let x = f;", "assert a: true;", "reboot;"])
+@pytest.mark.parametrize(
+    "body", ["append f to q;", "run p(f);", "fail EIO;", "new e: E;", "step;", "let x = f;", "assert a: true;", "reboot;"]
+)
 def test_what_a_forall_cannot_do(language, body):
     text = "sort F symmetric; sort E pool; scope s { F = 2, E = 2 } volatile var q: seq F; proc p(f: F) { skip; }"
     assert language.codes(text + f"env X() {{ forall f: F {{ {body} }} }}") == ["LUO206"]
@@ -311,10 +324,10 @@ def test_a_ghost_is_written_from_outside_in_the_same_transition(language):
 
 def test_it_sees_parameters_and_the_result(language):
     text = (
-        "sort F symmetric; scope s { F = 2 } ghost var asked: F? = none; ghost var given: F? = none;"
-        "env E(f: F) gives g: F { g = f; } on E { asked = f; } on E returns OK { given = g; }"
+        "sort F symmetric; scope s { F = 2 } ghost var asked: F? = none; ghost var handed: F? = none;"
+        "env E(f: F) gives g: F { g = f; } on E { asked = f; } on E returns OK { handed = g; }"
     )
-    assert language.ways(text, "E(f1)") == ["OK gives f1; asked: none -> f1; given: none -> f1"]
+    assert language.ways(text, "E(f1)") == ["OK gives f1; asked: none -> f1; handed: none -> f1"]
 
 
 def test_it_may_assign_ghosts_only(language):
@@ -324,5 +337,8 @@ def test_it_may_assign_ghosts_only(language):
 
 
 def test_at_a_label_only(language):
-    text = U + "ghost var g: bool = false; env E() { one: fail EIO sometimes; two: fail EIO sometimes; } on E returns EIO at two { g = true; }"
+    text = (
+        U
+        + "ghost var g: bool = false; env E() { one: fail EIO sometimes; two: fail EIO sometimes; } on E returns EIO at two { g = true; }"
+    )
     assert sorted(language.ways(text, "E()")) == ["EIO at one", "EIO at two; g: false -> true", "OK"]

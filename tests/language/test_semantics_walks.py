@@ -64,14 +64,19 @@ def test_in_order_reversed(language):
 
 
 def test_along_a_graph_prerequisites_come_first(language):
-    text = CHAIN + "walk w() over f: F along needs { append f to done; } env GO() { run w(); } reachable all_done: last(done) != none;"
+    text = (
+        CHAIN + "walk w() over f: F along needs { append f to done; } env GO() { run w(); } reachable all_done: last(done) != none;"
+    )
     found = language.explore(text, topology="chain")
     change = next(c for c in found.verdict("all_done").witness.steps[-1].changes if c.place == "done")
     assert change.after == "[low, mid, top]"
 
 
 def test_along_a_graph_reversed_dependants_come_first(language):
-    text = CHAIN + "walk w() over f: F along needs reversed { append f to done; } env GO() { run w(); } reachable all_done: last(done) != none;"
+    text = (
+        CHAIN
+        + "walk w() over f: F along needs reversed { append f to done; } env GO() { run w(); } reachable all_done: last(done) != none;"
+    )
     found = language.explore(text, topology="chain")
     change = next(c for c in found.verdict("all_done").witness.steps[-1].changes if c.place == "done")
     assert change.after == "[top, mid, low]"
@@ -160,7 +165,9 @@ def test_what_is_added_during_the_walk_is_not_walked(language):
 
 
 SMALL = "sort F symmetric; scope s { F = 2 } volatile var q: seq F; volatile var done: seq F; env PUT(f: F) { append f to q; }\n"
-ROLL = "walk w() over t: T in order where not t.skip_ { append t to tdone; fail EIO when t.bad; rollback %s { append t to tundone; } }"
+ROLL = (
+    "walk w() over t: T in order where not t.skip_ { append t to tdone; fail EIO when t.bad; rollback %s { append t to tundone; } }"
+)
 
 
 def test_the_failing_element_is_not_among_the_visited_and_its_effects_stay(language):
@@ -260,7 +267,10 @@ def test_a_failing_first_inner_walk_leaves_the_outer_rollback_nothing(language):
 
 @pytest.mark.parametrize("body", ["fail EIO;", "panic sometimes;", "step;", "run p(t);", "choose u: T where u.bad;"])
 def test_a_rollback_must_not_be_able_to_fail(language, body):
-    text = FILES + f"proc p(t: T) {{ fail EIO when t.bad; }} walk w() over t: T in order {{ fail EIO sometimes; rollback visited {{ {body} }} }}"
+    text = (
+        FILES
+        + f"proc p(t: T) {{ fail EIO when t.bad; }} walk w() over t: T in order {{ fail EIO sometimes; rollback visited {{ {body} }} }}"
+    )
     text += "env GO() { run w(); }"
     assert "LUO212" in language.codes(text)
 
@@ -321,7 +331,10 @@ def test_a_walk_may_remove_no_other_element(language):
 
 
 def test_an_element_taken_off_behind_the_walks_back_is_a_stale_iteration(language):
-    text = SMALL + "proc other(g: F) { remove g from q; } walk w() over f in q { choose g: F where g != f; run other(g); } env GO() { run w(); }"
+    text = (
+        SMALL
+        + "proc other(g: F) { remove g from q; } walk w() over f in q { choose g: F where g != f; run other(g); } env GO() { run w(); }"
+    )
     found = language.explore(text)
     assert found["stale_iteration"] == "fails"
     assert found.calls("stale_iteration") == ["PUT(f0) = OK", "PUT(f1) = OK", "GO() = stale_iteration"]

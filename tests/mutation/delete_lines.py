@@ -340,12 +340,17 @@ def examine(spec: str, args: argparse.Namespace, pool: ProcessPoolExecutor, know
             break
         whole = Whole(spec, where, _run(system, where, None))
         explored_there.append(f"{where[1] or where[0]} ({sum(seen.levels[-1] for seen in whole.seen):,} states)")
-        outcomes = list(pool.map(try_deletion, [whole] * len(survivors), survivors))
-        survivors = [each.deletion for each in outcomes if each.difference is None]
-        if args.verbose:
-            for each in outcomes:
+        alive: list[Deletion] = []
+        for each in pool.map(try_deletion, [whole] * len(survivors), survivors):
+            if each.difference is None:
+                alive.append(each.deletion)
+            if args.verbose:
                 what, result = each.deletion, each.difference or "nothing"
-                print(f"    {where[1] or where[0]}: {what.line} in {what.place}: {what.text}  -> {result} ({each.seconds:.1f} s)")
+                print(
+                    f"    {where[1] or where[0]}: {what.line} in {what.place}: {what.text}  -> {result} ({each.seconds:.1f} s)",
+                    flush=True,
+                )
+        survivors = alive
     noticed = len(chosen) - len(survivors)
     share = noticed / len(chosen) if chosen else 1.0
     name = Path(spec).stem
@@ -360,9 +365,9 @@ def examine(spec: str, args: argparse.Namespace, pool: ProcessPoolExecutor, know
         print(f"    line {deletion.line} in {deletion.place}: {deletion.text}")
         print(f"        {reason or 'NOT EXPLAINED'}")
     if args.every == 1 and args.scope is None:
-        alive = {(each.place, each.text) for each in survivors}
+        found = {(each.place, each.text) for each in survivors}
         for entry in known:
-            if entry.spec == name and (entry.place, entry.text) not in alive:
+            if entry.spec == name and (entry.place, entry.text) not in found:
                 good = False
                 print(f"    STALE explanation: in {entry.place}: {entry.text}")
     return good

@@ -50,6 +50,17 @@ def test_what_the_start_was_given_is_declared() -> None:
     assert "    let file2: File;\n" in text and "    given file2.here;\n" in text
 
 
+def test_elements_that_only_the_start_names_are_declared() -> None:
+    text = text_of("boots", "no_vm_here")
+    assert text.splitlines()[1:] == [
+        "    let file2: File;",
+        "    given file2.kind == VM;",
+        "    given file2.here;",
+        "    violates no_vm_here;",
+        "}",
+    ]
+
+
 def test_a_topology_names_its_elements() -> None:
     text = text_of("boots", "saved_is_here", topology=1)
     assert "    topology pair;\n" in text and "SAVE(agent0, low)" in text

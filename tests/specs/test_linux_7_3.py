@@ -151,11 +151,8 @@ def raises(line: st.Stmt) -> bool:
 
 def test_locks_are_taken_in_one_order() -> None:
     assert verdict("small", "lock_order").result is Result.HOLDS
-    swapped = TEXT.replace(
-        "proc remove_session(s: Session) {\n    guard list;",
-        "proc remove_session(s: Session) {\n    guard list;\n    guard serialize shared;",
-    )
-    found = run_of(changed_text(swapped), "share", ("lock_order",))
+    swapped = changed("guard list;", "guard list;\n    guard serialize shared;", "proc remove_session")
+    found = run_of(swapped, "share", ("lock_order",))
     assert found.verdicts[0].result is Result.FAILS
 
 

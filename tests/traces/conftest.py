@@ -1,8 +1,7 @@
-"""Recordings of a real kernel lie in `captures`, each folder with its provenance."""
+"""Fixtures for decoding.  Recordings of a real kernel lie in `captures`, each folder with its provenance."""
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,8 +11,6 @@ from luocheck.model.abi import Abi
 from luocheck.model.spec import load
 from luocheck.traces.call import Recording
 from luocheck.traces.decode import decode
-
-CAPTURES = Path(__file__).parent / "captures"
 
 Decode = Callable[..., Recording]
 
@@ -33,9 +30,3 @@ def decoded(abi: Abi, tmp_path: Path) -> Decode:
         return decode(str(path), abi, **options)  # type: ignore[arg-type]
 
     return decode_text
-
-
-@pytest.fixture
-def capture_text() -> Callable[[str], bytes]:
-    """The text of one of the captures."""
-    return lambda name: gzip.decompress((CAPTURES / f"{name}.txt.gz").read_bytes())

@@ -55,7 +55,9 @@ def detect(head: bytes) -> Detected:
     if not events:
         if tracer is not None:
             return Detected("ftrace", f"the header of a trace (`{_shown(tracer)}`) without an event")
-        return Detected(None, "there is nothing in it")
+        if not head.strip():
+            return Detected("ftrace", "an empty file, as a recorder that recorded nothing leaves it")
+        return Detected(None, "no line of it is an event")
     counts = {name: sum(parse(line) is not None for line in events) for name, parse in LAYOUTS.items()}
     best = max(counts, key=lambda name: counts[name])
     hidden = _hidden(events, tracer is not None, head)

@@ -39,7 +39,7 @@ _TASK_EXIT = re.compile(
 )
 _TASK_FORK = re.compile(rb"comm=.* child_pid=(?:0x[0-9a-f]+ \()?(\d{1,10})\)?", re.DOTALL)
 _OPENERS = frozenset({b"open", b"openat", b"openat2", b"creat"})
-_PATH = re.compile(rb"filename: (?:0x)?[0-9a-f]{1,20} \"(.*)\"(?:, (?:flags|how|mode): ([^\"]*))?$", re.DOTALL)
+_PATH = re.compile(rb"filename: (?:0x)?[0-9a-f]{1,20} \"(.*)\"(?:, (?:flags|how|mode): [^\"]*)?$", re.DOTALL)
 
 
 def integer(text: bytes) -> int:
@@ -133,8 +133,7 @@ def _syscall(message: bytes) -> Event | None:
     match = _ENTER.fullmatch(message)
     if match is not None and b" -> " not in message[: match.start(2)]:
         name, arguments = match.groups()
-        path, flags = _path(name, arguments)
-        return Enter(name.decode(), _arguments(arguments), "syscalls", path, b"O_CLOEXEC" in flags)
+        return Enter(name.decode(), _arguments(arguments), "syscalls", _path(name, arguments))
     return None
 
 
@@ -154,12 +153,11 @@ def _arguments(text: bytes) -> tuple[int, ...]:
     return tuple(out)
 
 
-def _path(name: bytes, arguments: bytes) -> tuple[bytes | None, bytes]:
-    if name not in _OPENERS:
-        return None, b""
-    begin = arguments.find(b"filename: ")
+def _path(name: bytes, arguments: bytes) -> bytes | None:
+    """The path of a call that opens one, where the kernel shows it."""
+    begin = arguments.find(b"filename: ") if name in _OPENERS else -1
     match = _PATH.match(arguments, begin) if begin >= 0 else None
-    return (None, b"") if match is None else (match.group(1), match.group(2) or b"")
+    return None if match is None else match.group(1)
 
 
 def _place(text: bytes) -> str | None:

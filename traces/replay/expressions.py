@@ -142,7 +142,7 @@ class LazyCompiler(Compiler):
             if isinstance(s.value(place, default), OpenTuple | OpenSet):
 
                 def meet(store: Any) -> int:
-                    x = store.materialise(member)
+                    x: int = store.materialise(member)
                     store.insert(place, x)
                     return x
 

@@ -9,9 +9,8 @@ What the recorder could not show, and calls that never returned, take effect as 
 
 from __future__ import annotations
 
-import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -61,11 +60,11 @@ class Explained:
 
 @dataclass(slots=True)
 class Search:
-    """Replays one recording.  deadline: when to give up, on the monotonic clock.  quick: see `_taken`."""
+    """Replays one recording.  stop is asked now and then for a reason to give up.  quick: see `_taken`."""
 
     stepper: Stepper
     recording: Recording
-    deadline: float
+    stop: Callable[[], str | None]
     quick: bool
     pending: dict[int, Call] = field(default_factory=dict)
     optional: dict[int, Call] = field(default_factory=dict)
@@ -75,8 +74,7 @@ class Search:
         belief = self._distinct(Configuration(store, frozenset()) for store in beginnings)
         try:
             for moment, call in self._moments():
-                if time.monotonic() > self.deadline:
-                    raise Overwhelmed("the time for one recording is up")
+                self._poll()
                 if moment == "begins":
                     target = self.optional if self._is_optional(call) else self.pending
                     target[call.number] = call
@@ -92,6 +90,11 @@ class Search:
             self.result.gave_up = str(reason)
         self.result.states = len({frozenset(each.store.items()) for each in belief}) if len(belief) > 1 else len(belief)
         return self.result
+
+    def _poll(self) -> None:
+        reason = self.stop()
+        if reason is not None:
+            raise Overwhelmed(reason)
 
     # ---- the order of what was recorded -------------------------------------------------------------------------
 
@@ -114,7 +117,7 @@ class Search:
 
     def _is_optional(self, call: Call) -> bool:
         """May the call have had no effect (yet)?  It never returned; or what it does happens some time after its line."""
-        return call.exit is None or call.kind is Kind.EXIT
+        return call.exit is None or call.kind is Kind.EXIT or (call.kind is Kind.CLOSE and call.event is None)
 
     # ---- one return ---------------------------------------------------------------------------------------------
 
@@ -141,6 +144,7 @@ class Search:
         todo = deque((self._commit(each), 0) for each in belief)
         fewest: int | None = None
         while todo:
+            self._poll()
             each, others = todo.popleft()
             if fewest is not None and others > fewest:
                 return
@@ -178,6 +182,7 @@ class Search:
     def _inserted(self, belief: Iterable[Configuration], before: Call) -> Iterator[Configuration]:
         """Configurations one unrecorded or unreturned call later."""
         for each in belief:
+            self._poll()
             for call in self.optional.values():
                 if call.number not in each.done:
                     for store in self.stepper.after(each.store, call):

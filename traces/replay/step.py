@@ -48,7 +48,9 @@ class Stepper:
         for call in recording.calls:
             process = handles.process(call.process)
             if process is not None and call.kind is not Kind.EXIT:
-                self.last_line[process] = max(self.last_line.get(process, 0), call.enter.line, call.exit.line if call.exit is not None else 0)
+                self.last_line[process] = max(
+                    self.last_line.get(process, 0), call.enter.line, call.exit.line if call.exit is not None else 0
+                )
 
     # ---- calls --------------------------------------------------------------------------------------------------
 
@@ -64,10 +66,14 @@ class Stepper:
             case Kind.IOCTL if call.event is None:
                 return [store] if _refused_as_allowed(call) else []
         if call.event is None:
-            return [store]
+            return self._closed_something(store, call) if call.kind is Kind.CLOSE else [store]
         if call.kind is Kind.IOCTL and call.result in _NOT_THE_FILE and not self.possible(store, call):
             return [store]  # the descriptor that it was made on was closed, or stands for another kind of file now
         found: list[WorldStore] = []
+        if call.on is not None and call.on.target is None and call.result is not None and call.result < 0:
+            found.append(store)  # perhaps it was made on something else, which may answer as it likes
+            if self.machine.world.fresh_only:
+                return found
         for attempt in self.attempts(store, call):
             for outcome in self._outcomes(attempt, call):
                 if self._agrees(outcome, call):
@@ -242,8 +248,8 @@ class Stepper:
     # ---- results ------------------------------------------------------------------------------------------------
 
     def _agrees(self, outcome: Outcome, call: Call) -> bool:
-        if call.result is None:
-            return True
+        if call.result is None or (call.inner and call.result >= 0 and not self.machine.world.fresh_only):
+            return True  # an inner function that succeeded says only that the call came so far
         if call.result >= 0:
             return outcome.errno == OK
         return outcome.errno != OK and errno_matches(self.abi, outcome.errno, errno_name(-call.result))
@@ -331,6 +337,19 @@ class Stepper:
                         store = outcome.store
                         break
         return store
+
+    def _closed_something(self, store: WorldStore, call: Call) -> list[WorldStore]:
+        """A process closed a descriptor that was never shown to be anything: it can have been that of any object with no shown descriptor."""
+        found = []
+        for descriptor in self.abi.descriptors:
+            sort = next((s for s in self.system.sorts if s.name == descriptor.target), None)
+            if descriptor.release is None or sort is None:
+                continue
+            taken = {value for cell, value in store.items() if cell[0] == BOUND and cell[2] == sort.index}
+            for x in store.elements(sort):
+                if x not in taken:
+                    found += self._ends(self.system.event(descriptor.release), (self.handles.process(call.process), x), store)
+        return found
 
     def _is_caller_sort(self, parameter: Local) -> bool:
         return isinstance(parameter.type, ElemT) and parameter.type.sort.caller
