@@ -30,7 +30,8 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """Something that happened inside of a call: an element visited by a walk, undone by its rollback, an errno raised, a kexec."""
+    """Something that happened inside of a call: an element visited by a walk, undone by its rollback, an errno raised, a
+    kexec, a false part of an assertion."""
 
     what: str
     text: str
@@ -75,6 +76,12 @@ class Clause:
     value: str
     bindings: tuple[tuple[str, str], ...]
     span: Span = field(repr=False, compare=False)
+
+    @property
+    def sentence(self) -> str:
+        """`f.saved is false for f = file0`."""
+        bound = ", ".join(f"{name} = {value}" for name, value in self.bindings)
+        return f"{self.text} is {self.value}{' for ' + bound if bound else ''}"
 
 
 @dataclass(frozen=True, slots=True)

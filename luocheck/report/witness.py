@@ -102,6 +102,8 @@ def _told(group: Sequence[Happening]) -> str:
             return f"{first.text} fails with {details}"
         case "kexec":
             return "kexec"
+        case "broken":
+            return f"assert {first.text}: {'; '.join(h.detail for h in group)}"
     return f"{first.what} {first.text} {details}"
 
 

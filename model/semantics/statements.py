@@ -14,6 +14,7 @@ from luocheck.model.ir import expressions as e
 from luocheck.model.ir import statements as st
 from luocheck.model.ir.system import Event, Kind
 from luocheck.model.ir.vocabulary import CountT, ElemT, Field, Lifetime, SeqT, SetT, Sort
+from luocheck.model.semantics.explain import Explainer
 from luocheck.model.semantics.expressions import Code, Compiler, Oops
 from luocheck.model.semantics.forall import ForallCode
 from luocheck.model.semantics.lifetimes import draws
@@ -436,6 +437,9 @@ class Program:
             run.lines += (line,)
             if not condition(run.store, run.env):
                 run.findings = (*run.findings, (name, span))
+                if run.notes is not None:
+                    for clause in Explainer(run.store, list(run.env)).why(stmt.condition, False):
+                        run.note("broken", name, clause.sentence, clause.span)
 
         return check
 
