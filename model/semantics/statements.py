@@ -108,9 +108,11 @@ class Program:
         found: set[int] = set()
         conditions: list[e.Expr] = [s.condition for s in st.statements(event.body) if isinstance(s, st.Assert)]
         for claim in self.system.properties:
-            if claim.kind is Kind.AFTER and claim.pattern is not None and claim.condition is not None:
-                if claim.pattern.event in (None, event.name) and claim.pattern.kind in (None, event.kind):
-                    conditions.append(claim.condition)
+            pattern = claim.pattern
+            if claim.kind is not Kind.AFTER or pattern is None or claim.condition is None:
+                continue
+            if pattern.event in (None, event.name) and pattern.kind in (None, event.kind):
+                conditions.append(claim.condition)
         for effect in event.effects:
             for stmt in st.statements(effect.body):
                 conditions += st.expressions(stmt)
