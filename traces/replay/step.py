@@ -4,32 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any
 
-from luocheck.model.abi import Handle, Ioctl, errno_matches
+from luocheck.model.abi import errno_matches
 from luocheck.model.errnos import GENERIC, errno_name
 from luocheck.model.ir.system import OK, Event, Local
-from luocheck.model.ir.vocabulary import BoolT, ElemT, EnumT, Sort
+from luocheck.model.ir.vocabulary import ElemT, EnumT, Sort
 from luocheck.model.semantics.run import Outcome
-from luocheck.model.semantics.store import live_index, references
-from luocheck.traces.call import Call, Kind, OpenFile, Recording
-from luocheck.traces.replay.handles import CallBytes, Handles, local_named, text_of
+from luocheck.model.semantics.store import references
+from luocheck.traces.call import Call, Kind, Recording
+from luocheck.traces.replay.arguments import Arguments, Attempt
+from luocheck.traces.replay.handles import CallBytes, Handles, local_named
 from luocheck.traces.replay.machine import ReplayMachine
-from luocheck.traces.replay.world import BOUND, DENIED, EXCLUDED, KNOWN, OLD, Undecided, WorldStore
+from luocheck.traces.replay.world import BOUND, DENIED, EXCLUDED, KNOWN, OLD, WorldStore
 
 _NOT_THE_FILE = (-GENERIC["EBADF"], -GENERIC["ENOTTY"])
 
 MOST_HIDDEN = 20_000
 """Most combinations of arguments of an unrecorded call that are looked at in one state."""
-
-
-class Attempt(NamedTuple):
-    """A call with an element for each argument, in a state that has them all.  anonymous: elements that only this call speaks of."""
-
-    store: WorldStore
-    event: Event
-    arguments: tuple[Any, ...]
-    anonymous: tuple[tuple[Sort, int], ...]
 
 
 class Stepper:
@@ -41,6 +33,7 @@ class Stepper:
         self.system = machine.system
         self.abi = machine.system.abi
         self.recording = recording
+        self.arguments = Arguments(self.system, handles, fresh_only=machine.world.fresh_only)
         self.overwhelmed = False
         self.hidden_events = tuple(self._hidden_events())
         self.exit_event = self.abi.process.exit if self.abi.process is not None else None
@@ -74,7 +67,7 @@ class Stepper:
             found.append(store)  # perhaps it was made on something else, which may answer as it likes
             if self.machine.world.fresh_only:
                 return found
-        for attempt in self.attempts(store, call):
+        for attempt in self.arguments.attempts(store, call):
             for outcome in self._outcomes(attempt, call):
                 if self._agrees(outcome, call):
                     after = self._settle(store, attempt, outcome, call)
@@ -89,7 +82,7 @@ class Stepper:
         if call.event is None:
             return set(call.refused)
         found: set[str] = set()
-        for attempt in self.attempts(store, call, every=True):
+        for attempt in self.arguments.attempts(store, call, every=True):
             for outcome in self._outcomes(attempt, call):
                 found.add(outcome.errno + (f" at {outcome.label}" if outcome.label else ""))
         return found
@@ -98,152 +91,6 @@ class Stepper:
         ioctl = self.handles.ioctl(call)
         given = CallBytes(self.abi, ioctl, call.given) if ioctl is not None else None
         return self.machine.ends(attempt.event, attempt.arguments, attempt.store, given)
-
-    # ---- arguments ----------------------------------------------------------------------------------------------
-
-    def attempts(self, store: WorldStore, call: Call, *, every: bool = False) -> Iterator[Attempt]:
-        """All ways to understand the arguments of a call.
-
-        An argument that the recording does not show is any element that was met, or a new one.  While explanations are looked for
-        quickly (`World.fresh_only`), a successful call is taken to be about new ones.
-        """
-        assert call.event is not None
-        event = self.system.event(call.event)
-        ioctl = self.handles.ioctl(call)
-        partial: list[tuple[WorldStore, list[Any], list[tuple[Sort, int]]]] = [(store, [], [])]
-        subject_taken = False
-        for parameter in event.parameters:
-            options = []
-            is_subject = not subject_taken and parameter.slot != event.caller and self._is_subject(parameter, call, ioctl)
-            subject_taken = subject_taken or is_subject
-            for state, values, anonymous in partial:
-                for after, value, is_new in self._values(state, call, event, ioctl, parameter, is_subject, every):
-                    named = (
-                        [*anonymous, (parameter.type.sort, value)] if is_new and isinstance(parameter.type, ElemT) else anonymous
-                    )
-                    options.append((after, [*values, value], named))
-            partial = options
-        for state, values, anonymous in partial:
-            for flags in product(*(self._predicate(event, index, call, ioctl) for index in range(len(event.predicates)))):
-                yield Attempt(state, event, (*values, *flags), tuple(anonymous))
-
-    def _is_subject(self, parameter: Local, call: Call, ioctl: Ioctl | None) -> bool:
-        """Is this parameter the open file that the call is made on?"""
-        if not isinstance(parameter.type, ElemT):
-            return False
-        if ioctl is not None:
-            return ioctl.target == parameter.type.sort.name
-        return call.kind is Kind.CLOSE
-
-    def _values(
-        self, store: WorldStore, call: Call, event: Event, ioctl: Ioctl | None, parameter: Local, is_subject: bool, every: bool
-    ) -> Iterator[tuple[WorldStore, Any, bool]]:
-        """(state, value, is it new and nameless?) for one parameter."""
-        type_ = parameter.type
-        if parameter.slot == event.caller:
-            yield store, self.handles.process(call.process), False
-            return
-        member = (
-            next((m for m in ioctl.fields if m.role == "in" and m.parameter == parameter.name), None) if ioctl is not None else None
-        )
-        value = call.given.get(member.name) if member is not None else None
-        if isinstance(type_, EnumT | BoolT):
-            numbers = type_.enum.numbers if isinstance(type_, EnumT) else (0, 1)
-            for position, number in enumerate(numbers):
-                if value is None or value == number:
-                    yield store, position if isinstance(type_, EnumT) else bool(position), False
-            return
-        assert isinstance(type_, ElemT)
-        sort = type_.sort
-        if is_subject:
-            yield from self._open_file(store, sort, call.on)
-        elif member is not None and self.handles.is_descriptor(sort):
-            if member.name in call.closed:
-                yield self._new(store, sort)
-            else:
-                yield from self._target(store, sort, call.files.get(member.name), call, every)
-        elif value is not None:
-            yield store, self.handles.element(sort, value), False
-        else:
-            yield from self._unknown(store, sort, call, every)
-
-    def _new(self, store: WorldStore, sort: Sort) -> tuple[WorldStore, int, bool]:
-        copy = store.copy()
-        return copy, copy.fresh(sort), True
-
-    def _unknown(self, store: WorldStore, sort: Sort, call: Call, every: bool) -> Iterator[tuple[WorldStore, int, bool]]:
-        succeeded = call.result is not None and call.result >= 0
-        if not sort.pool:
-            yield self._new(store, sort)
-        if every or not (self.machine.world.fresh_only and succeeded) or sort.pool:
-            for x in store.elements(sort):
-                yield store, x, False
-
-    def _open_file(self, store: WorldStore, sort: Sort, file: OpenFile | None) -> Iterator[tuple[WorldStore, int, bool]]:
-        """The element that the open file of the call stands for; when that is not known yet, all that it can stand for."""
-        if file is not None:
-            bound = store.get((BOUND, file.number, sort.index))
-            if bound is not None:
-                if not sort.pool or (live_index(self.system, sort), bound) in store:
-                    yield store, bound, False
-                return
-        taken = {value for cell, value in store.items() if cell[0] == BOUND and cell[2] == sort.index}
-        known = sorted(store.elements(sort), key=lambda x: x in taken)  # likely ones first
-        candidates: list[tuple[WorldStore, int]] = [(store, x) for x in known]
-        if store.may_hide(sort):
-            copy = store.copy()
-            candidates.append((copy, copy.materialise(sort)))
-        for state, x in candidates:
-            for named in self._labelled(state, sort, x, file):
-                if file is not None:
-                    named = named.copy()
-                    named[BOUND, file.number, sort.index] = x
-                yield named, x, False
-
-    def _labelled(self, store: WorldStore, sort: Sort, x: int, file: OpenFile | None) -> list[WorldStore]:
-        """The states in which an element bears the label of an open file; one where it is not decided is decided so."""
-        label = self.handles.label_sort(sort.name) if file is not None and file.label is not None else None
-        if label is None or file is None or file.label is None:
-            return [store]
-        descriptor = next(d for d in self.abi.descriptors if d.target == sort.name)
-        field = self.system.field(descriptor.label_field or "", sort.name)
-        wanted = self.handles.elements.get((label.index, text_of(file.label)))
-        try:
-            return [store] if store.equals((field.index, x), None, wanted) else []
-        except Undecided:
-            copy = store.copy()
-            copy.decide((field.index, x), wanted)
-            return [copy]
-
-    def _target(
-        self, store: WorldStore, sort: Sort, file: OpenFile | None, call: Call, every: bool
-    ) -> Iterator[tuple[WorldStore, int, bool]]:
-        """The element behind a descriptor number in the struct."""
-        if file is None:
-            yield from self._unknown(store, sort, call, every)
-            return
-        bound = store.get((BOUND, file.number, sort.index))
-        if bound is not None:
-            yield store, bound, False
-            return
-        for state, x, _ in self._unknown(store, sort, call, every):
-            copy = state.copy() if state is store else state
-            copy[BOUND, file.number, sort.index] = x
-            yield copy, x, False
-
-    def _predicate(self, event: Event, index: int, call: Call, ioctl: Ioctl | None) -> tuple[bool, ...]:
-        """The values that a hidden argument (`bad_name(n)`) can have."""
-        predicate = event.predicates[index]
-        handle = self.abi.predicate(predicate.name)
-        member = next((m for m in ioctl.fields if m.parameter == predicate.parameter.name), None) if ioctl is not None else None
-        if member is None:
-            return (False,)
-        if "closed" in handle.bad_causes:
-            if member.name in call.closed:
-                return (True,)
-            return (False,) if member.name in call.files else (False, True)
-        value = call.given.get(member.name)
-        return (False, True) if not isinstance(value, bytes) else (_is_bad(handle, value),)
 
     # ---- results ------------------------------------------------------------------------------------------------
 
@@ -364,7 +211,7 @@ class Stepper:
         if sort is None:
             return self._give_up(store, event, ())
         found = []
-        for state, x, _ in self._open_file(store, sort, call.on):
+        for state, x, _ in self.arguments.open_file(store, sort, call.on):
             found += self._give_up(state, event, (x,))
         return found
 
@@ -438,9 +285,3 @@ class Stepper:
 def _refused_as_allowed(call: Call) -> bool:
     """Did a call whose number the abi does not know return one of the errnos that the abi says?"""
     return call.result is None or (call.result < 0 and (not call.refused or errno_name(-call.result) in call.refused))
-
-
-def _is_bad(handle: Handle, value: bytes) -> bool:
-    if "empty" in handle.bad_causes and not text_of(value):
-        return True
-    return "unterminated" in handle.bad_causes and handle.length is not None and b"\0" not in value and len(value) >= handle.length
