@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from luocheck.cli.interrupts import Interrupts
 from luocheck.cli.options import SPEC_HELP, Subparsers, add_output, complain, load_with_warnings
 from luocheck.cli.status import ERROR, FINE, UNDECIDED, UNEXPECTED, worst
-from luocheck.demo import NAME, demo_capture
+from luocheck.demo import capture_file
 from luocheck.model.diagnostics import SpecError
 from luocheck.report import audit as report
 from luocheck.report import document
@@ -62,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
             try:
                 answer = audit(
                     spec,
-                    str(demo_capture()) if capture == NAME and not Path(NAME).exists() else capture,
+                    capture_file(capture),
                     format=args.format,
                     beginning=beginning,
                     timeout=args.timeout,

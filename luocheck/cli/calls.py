@@ -6,6 +6,7 @@ import argparse
 
 from luocheck.cli.options import SPEC_HELP, Subparsers, add_output, complain, load_with_warnings
 from luocheck.cli.status import ERROR, FINE, UNDECIDED, worst
+from luocheck.demo import capture_file
 from luocheck.model.diagnostics import SpecError
 from luocheck.report import calls as report
 from luocheck.report import document
@@ -26,7 +27,9 @@ exit status: 0 there are calls, 2 a file cannot be read, 3 nothing to decode
 def add(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser("calls", help="list the calls that a recording shows", epilog=_EXAMPLES)
     parser.add_argument("spec", metavar="SPEC", help=SPEC_HELP)
-    parser.add_argument("captures", metavar="CAPTURE", nargs="+", help="a recording; `-` is standard input")
+    parser.add_argument(
+        "captures", metavar="CAPTURE", nargs="+", help="a recording; `-` is standard input, `demo` the one that comes with luocheck"
+    )
     parser.add_argument("--format", choices=sorted(READERS), help="format of the recordings (default: by what is in them)")
     parser.add_argument(
         "--threads",
@@ -45,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     documents: list[document.Document] = []
     for capture in args.captures:
         try:
-            recording = decode(capture, abi, format=args.format, threads_share=args.threads == "shared")
+            recording = decode(capture_file(capture), abi, format=args.format, threads_share=args.threads == "shared")
         except SpecError as error:
             statuses.append(ERROR)
             documents.append(document.errors("calls", error.diagnostics))

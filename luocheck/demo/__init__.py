@@ -12,6 +12,11 @@ NAME = "demo"
 """What stands for it on the command line."""
 
 
+def capture_file(capture: str) -> str:
+    """The file meant by a CAPTURE argument: the packaged recording for `demo`, unless there is a file of that name."""
+    return str(demo_capture()) if capture == NAME and not Path(NAME).exists() else capture
+
+
 def demo_capture() -> Path:
     """The path of the packaged recording."""
     with as_file(files("luocheck.demo") / "errors.trace.txt") as path:

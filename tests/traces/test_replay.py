@@ -61,7 +61,8 @@ class Story:
         payload: bool = True,
         **given: int | bytes,
     ) -> None:
-        files = {"fd": each for each in (opens, file) if each is not None}
+        shown = opens if opens is not None else file
+        files = {"fd": shown} if shown is not None else {}
         known = {"size": SIZES[event], **({"reserved": 0} if event == "FINISH" else {}), **given}
         number = 0 if result == "OK" else -GENERIC[result]
         self.add(
