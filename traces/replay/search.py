@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import NamedTuple
 
 from luocheck.traces.call import Call, Kind, Recording
@@ -169,7 +170,7 @@ class Search:
 
     def _commit(self, each: Configuration) -> Configuration:
         """Pending calls that can return as recorded without changing anything, and in no other way, take effect at once."""
-        if len(self.pending) < 2:
+        if self.quick or len(self.pending) < 2:
             return each
         done = set(each.done)
         for call in self.pending.values():
@@ -191,12 +192,13 @@ class Search:
             for store in self.stepper.hidden(each.store, line):
                 yield Configuration(store, each.done)
 
-    def _distinct(self, configurations: Iterable[Configuration]) -> list[Configuration]:
-        found = list(configurations) if len(self.pending) < 2 else None
-        if found is not None and len(found) < 2:
-            return found
+    def _distinct(self, found: Iterable[Configuration]) -> list[Configuration]:
+        configurations = iter(found)
+        first = list(islice(configurations, 2))
+        if len(first) < 2:
+            return first
         kept: dict[object, Configuration] = {}
-        for each in found if found is not None else configurations:
+        for each in chain(first, configurations):
             kept.setdefault(each.key, each)
             if len(kept) > MOST_CONFIGURATIONS:
                 raise Overwhelmed("too many states agree with what was seen")
