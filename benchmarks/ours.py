@@ -17,14 +17,13 @@ from luocheck.checker.selection import check_engine, scope_named, topology_named
 from luocheck.model.diagnostics import SpecError
 from luocheck.model.spec import load
 
-ENGINES = {"interpreter": "interpreter", "explore": "native"}
-"""Engines by their names on the command line, with their names in `explore(engine=...)`."""
+_KNOWN = inspect.signature(explore).parameters
 
 
 def available() -> tuple[str, ...]:
     """The engines that this version has."""
     found = ["interpreter"]
-    if "engine" in inspect.signature(explore).parameters:
+    if "engine" in _KNOWN:
         try:
             check_engine("explore")
             found.append("explore")
@@ -33,12 +32,17 @@ def available() -> tuple[str, ...]:
     return tuple(found)
 
 
+def threads(engine: str) -> tuple[int, ...]:
+    """Numbers of threads that are worth measuring."""
+    return (1, 2) if engine == "explore" and "threads" in _KNOWN else (1,)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("spec")
     parser.add_argument("--scope")
     parser.add_argument("--topology")
-    parser.add_argument("--engine", choices=list(ENGINES), default="interpreter")
+    parser.add_argument("--engine", choices=available(), default="interpreter")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--claim")
     parser.add_argument("--max-states", type=int)
@@ -49,8 +53,7 @@ def main() -> None:
     scope = scope_named(system, args.scope) if args.scope is not None else system.scopes[0]
     topology = topology_named(system, args.topology) if args.topology is not None else None
     claims = [system.claim(args.claim)] if args.claim is not None else None
-    known = inspect.signature(explore).parameters
-    options: dict[str, object] = {"engine": ENGINES[args.engine], "threads": args.threads}
+    options: dict[str, object] = {"engine": args.engine, "threads": args.threads}
     loaded = time.perf_counter()
     found = explore(
         system,
@@ -61,7 +64,7 @@ def main() -> None:
         symmetry=args.symmetry,
         witnesses=args.claim is not None,
         stop_when_found=args.claim is not None,
-        **{name: value for name, value in options.items() if name in known},  # type: ignore[arg-type]
+        **{name: value for name, value in options.items() if name in _KNOWN},  # type: ignore[arg-type]
     )
     ended = time.perf_counter()
     broken = {v.property: v.witness.calls for v in found.verdicts if v.result.value == "fails" and v.witness is not None}

@@ -147,6 +147,8 @@ class Bench:
             if done.over or done.status != 0:
                 row.trouble = f"build failed: {_last_line(done)}"
                 return
+        if build.inside:
+            row.built = max(row.built - self.empty(row.tool).wall, 0.0)
 
     def _run(self, row: Row, size: Size, bug: int, number: int) -> None:
         self.say(f"{size.name}{f' bug {bug}' if bug else ''}, round {number + 1}: {row.label}")

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.figures import number, ratio, table
-from benchmarks.ours import available
+from benchmarks.ours import available, threads
 from benchmarks.processes import Run, machine, run
 from benchmarks.results_file import write
 from benchmarks.tools import PYTHON, ROOT
@@ -80,7 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _ways() -> Iterator[tuple[str, int]]:
     for engine in available():
-        yield from ((engine, threads) for threads in ((1, 2) if engine == "explore" else (1,)))
+        yield from ((engine, count) for count in threads(engine))
 
 
 def _spec(name: str, scope: str | None, rounds: int, cap: float, folder: Path) -> list[Line]:

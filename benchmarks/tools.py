@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.ours import available
+from benchmarks.ours import available, threads
 from benchmarks.processes import Run
 from benchmarks.sizes import BUGS, SIZES, Size
 
@@ -41,11 +41,15 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """How a tool gets ready for a model, in a folder of its own: commands, and a file that it wants to be there."""
+    """How a tool gets ready for a model, in a folder of its own: commands, and a file that it wants to be there.
+
+    inside: the command does an empty run too, whose time is no build time.
+    """
 
     commands: tuple[Command, ...]
     file: str | None = None
     text: str = ""
+    inside: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,8 +107,8 @@ def _all() -> Iterator[Tool]:
             yield _rumur(cc, 2)
     yield Tool("python", "python", 1, _no_build, _python, _read_c, [PYTHON, PEERS / "pybfs.py", "1", "1", "0"])
     for engine in available():
-        for threads in (1, 2) if engine == "explore" else (1,):
-            yield _ours(engine, threads)
+        for count in threads(engine):
+            yield _ours(engine, count)
 
 
 # ---- hand-written C and plain Python ----------------------------------------------------------------------------
@@ -211,20 +215,24 @@ def _read_rumur(run: Run) -> Found | None:
 # ---- luocheck ---------------------------------------------------------------------------------------------------
 
 
-def _ours(engine: str, threads: int) -> Tool:
+def _ours(engine: str, count: int) -> Tool:
     def command(size: Size, bug: int) -> Command:
         claim = {each.number: each.claim for each in BUGS}.get(bug)
         spec = SPECS / (f"peers_bug{bug}.luo" if bug else "peers.luo")
         out: Command = [*_OURS, spec, "--scope", size.scope, "--topology", size.topology]
-        out += ["--engine", engine, "--threads", str(threads)]
+        out += ["--engine", engine, "--threads", str(count)]
         return [*out, "--claim", claim] if claim is not None else out
 
+    def build(size: Size, bug: int) -> Build:
+        return Build(([*command(size, bug), "--max-states", "1"],), inside=True) if engine == "explore" else Build(())
+
     empty = [*command(SIZES["small"], 0), "--max-states", "1"]
-    return Tool(f"luocheck {engine}", "luocheck", threads, _no_build, command, _read_ours, empty)
+    return Tool(f"luocheck {engine}", "luocheck", count, build, command, _read_ours, empty)
 
 
-# The module is found from whatever folder the run is in.
-_OURS: Command = [PYTHON, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); from benchmarks.ours import main; main()"]
+# The module is found from whatever folder the run is in, and what is compiled stays in that folder.
+_OURS: Command = ["sh", "-c", 'XDG_CACHE_HOME="$PWD/cache" exec "$@"', "sh"]
+_OURS += [PYTHON, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); from benchmarks.ours import main; main()"]
 
 
 def _read_ours(run: Run) -> Found | None:
