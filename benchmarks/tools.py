@@ -231,7 +231,7 @@ def _ours(engine: str, count: int) -> Tool:
 
 
 # The module is found from whatever folder the run is in, and what is compiled stays in that folder.
-_OURS: Command = ["sh", "-c", 'XDG_CACHE_HOME="$PWD/cache" exec "$@"', "sh"]
+_OURS: Command = ["sh", "-c", 'HOME="$PWD" XDG_CACHE_HOME="$PWD/cache" exec "$@"', "sh"]
 _OURS += [PYTHON, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); from benchmarks.ours import main; main()"]
 
 
