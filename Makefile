@@ -27,3 +27,7 @@ test: setup
 
 nightly: setup
 	$(BIN)/python -m pytest -n auto -m 'nightly or not nightly'
+
+# The peers' model side by side with other tools; BENCH="--sizes small --rounds 2" for a quick look.
+bench: setup
+	$(BIN)/python -m benchmarks $(BENCH)

@@ -1,0 +1,162 @@
+"""python3 -m benchmarks.traces: how fast recordings are decoded, and replayed against linux_7_3."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import luocheck
+from benchmarks.captures import CAPTURES, RECORDERS, recording, repeated
+from benchmarks.figures import number, table
+from benchmarks.processes import machine
+from benchmarks.results_file import write
+from luocheck.model.spec import Spec
+from luocheck.traces.audit import Conformance
+from luocheck.traces.decode import decode
+
+SPEC = "linux_7_3"
+
+
+@dataclass(slots=True)
+class Decoded:
+    """A recording decoded: its size, and CPU seconds of each run."""
+
+    name: str
+    copies: int
+    size: int
+    events: int = 0
+    calls: int = 0
+    cpu: list[float] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Replayed:
+    """A recording replayed, decoding included: CPU seconds of each run.  verdict: of the last one."""
+
+    name: str
+    copies: int
+    calls: int = 0
+    states: int = 0
+    verdict: str = ""
+    cpu: list[float] = field(default_factory=list)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measures, prints tables, writes JSON.  1 when a repeated recording shows other calls than the single one does, else 0."""
+    parser = argparse.ArgumentParser(prog="python3 -m benchmarks.traces")
+    parser.add_argument("--events", type=int, default=100_000, help="events of a recording that is decoded (default 100000)")
+    parser.add_argument(
+        "--copies", type=int, default=16, help="most copies of the agent in a recording that is replayed (default 16)"
+    )
+    parser.add_argument("--rounds", type=int, default=5, help="how often everything runs (default 5)")
+    parser.add_argument("--cap", type=float, default=60.0, help="seconds after which a replay is stopped (default 60)")
+    parser.add_argument("--output", type=Path, help="file for the JSON (default: a new one in benchmarks/results)")
+    args = parser.parse_args(arguments)
+    about = machine()
+    spec = luocheck.load(SPEC)
+    with tempfile.TemporaryDirectory(prefix="luocheck-bench-") as folder:
+        decoded, agree = _decode(spec, args.events, args.rounds, Path(folder))
+        print(_decoded_table(decoded), flush=True)
+        replayed = _replay(spec, args.copies, args.rounds, args.cap, Path(folder))
+        print("\n" + _replayed_table(replayed))
+    found: dict[str, object] = {"machine": about, "rounds": args.rounds, "spec": SPEC}
+    found |= {"decoded": [asdict(each) for each in decoded], "replayed": [asdict(each) for each in replayed]}
+    print(f"\nwritten to {write('traces', found, args.output)}")
+    return 0 if agree else 1
+
+
+def _decode(spec: Spec, events: int, rounds: int, folder: Path) -> tuple[list[Decoded], bool]:
+    """Recordings of about so many events by each recorder, in alternation; and whether each copy shows what the single one shows."""
+    out: list[Decoded] = []
+    agree = True
+    for recorder in RECORDERS:
+        lines = recording(recorder)
+        single = decode(str(_written(folder / f"{recorder}-single.txt", lines)), spec.system.abi, threads_share=True)
+        copies = max(math.ceil(events / single.events), 1)
+        path = _written(folder / f"{recorder}.txt", repeated(lines, copies))
+        out.append(Decoded(recorder, copies, path.stat().st_size, single.events * copies, len(single.calls) * copies))
+    for _ in range(rounds):
+        for each in out:
+            before = time.process_time()
+            found = decode(str(folder / f"{each.name}.txt"), spec.system.abi, threads_share=True)
+            each.cpu.append(time.process_time() - before)
+            if (found.events, len(found.calls)) != (each.events, each.calls):
+                agree = False
+                print(f"{each.name}: {found.events} events and {len(found.calls)} calls instead of {each.events} and {each.calls}")
+    return out, agree
+
+
+def _replay(spec: Spec, most: int, rounds: int, cap: float, folder: Path) -> list[Replayed]:
+    """The vendored recordings of single probes as they are, then the concurrent agent repeated; the last until its time is up."""
+    out: list[Replayed] = []
+    jobs: list[tuple[Replayed, Path]] = []
+    for path in sorted(CAPTURES.glob("*/*.one.trace.txt.gz")):
+        jobs.append((Replayed(f"{path.parent.name}/{path.name.split('.')[0]}", 1), path))
+    _alternate(jobs, rounds, lambda job: _audit(spec, *job, cap))
+    out += [each for each, _ in jobs]
+    for recorder in ("one", "sys"):
+        copies = 2
+        while copies <= most:
+            each = Replayed(f"concurrent, {recorder}", copies)
+            path = _written(folder / f"{recorder}-replayed.txt", repeated(recording(recorder), copies))
+            out.append(each)
+            _alternate([(each, path)], rounds, lambda job: _audit(spec, *job, cap))
+            if each.verdict != Conformance.CONFORMS.value:
+                break
+            copies *= 2
+    return out
+
+
+def _alternate(jobs: list[tuple[Replayed, Path]], rounds: int, work: Callable[[tuple[Replayed, Path]], None]) -> None:
+    """Each job once, then each again; slow ones and such as found no explanation in time only once."""
+    for _ in range(rounds):
+        for job in jobs:
+            if not job[0].cpu or job[0].cpu[-1] < 5:
+                work(job)
+
+
+def _audit(spec: Spec, each: Replayed, path: Path, cap: float) -> None:
+    before = time.process_time()
+    answer = luocheck.audit(spec, str(path), timeout=cap)
+    each.cpu.append(time.process_time() - before)
+    each.calls, each.states, each.verdict = answer.calls, answer.states, answer.verdict.value
+
+
+def _written(path: Path, lines: Iterable[str]) -> Path:
+    with path.open("w", encoding="latin-1") as file:
+        file.writelines(line + "\n" for line in lines)
+    return path
+
+
+def _decoded_table(lines: list[Decoded]) -> str:
+    heads = ["decoded", "copies", "MB", "events", "calls", "CPU s", "events/s", "MB/s"]
+    rows = []
+    for line in lines:
+        cpu = statistics.median(line.cpu)
+        size = line.size / 1e6
+        cells = [number(line.copies), number(size, ".1f"), number(line.events), number(line.calls), number(cpu, ".2f")]
+        rows.append([line.name, *cells, number(line.events / cpu), number(size / cpu, ".1f")])
+    return table(heads, rows)
+
+
+def _replayed_table(lines: list[Replayed]) -> str:
+    heads = ["replayed", "copies", "calls", "states", "verdict", "CPU s", "calls/s"]
+    rows = []
+    for line in lines:
+        cpu = statistics.median(line.cpu)
+        rate = number(line.calls / cpu) if line.verdict == Conformance.CONFORMS.value else "-"
+        rows.append(
+            [line.name, number(line.copies), number(line.calls), number(line.states), line.verdict, number(cpu, ".3f"), rate]
+        )
+    return table(heads, rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""The harness at the smallest size: what it measures agrees, and it notices what does not.  No figure is tested here."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))  # benchmarks are no part of the installed package
+
+from benchmarks import __main__ as side_by_side  # noqa: E402
+from benchmarks.captures import RECORDERS, recording, repeated  # noqa: E402
+from benchmarks.processes import run  # noqa: E402
+from benchmarks.side_by_side import Bench  # noqa: E402
+from benchmarks.sizes import BUGS, SIZES  # noqa: E402
+from benchmarks.tools import PYTHON, Tool, missing, tools  # noqa: E402
+from luocheck.model.spec import load  # noqa: E402
+from luocheck.traces.decode import decode  # noqa: E402
+
+TINY = SIZES["tiny"]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path, 1, 100, lambda text: None)
+
+
+def quick() -> list[Tool]:
+    """Tools whose builds take no seconds."""
+    return [tool for tool in tools() if tool.kind in ("c", "python", "luocheck")]
+
+
+def test_everybody_counts_the_same(bench: Bench) -> None:
+    """C takes part where there is a compiler, and else its absence is told."""
+    chosen = quick()
+    assert ("c" in {tool.kind for tool in chosen}) != ("hand-written C" in missing())
+    assert {"python", "luocheck"} <= {tool.kind for tool in chosen}
+    for row in bench.full(TINY, chosen):
+        assert row.found is not None, row.trouble
+        assert (row.trouble, row.wrong) == (None, None), row.label
+        assert (row.found.states, row.found.transitions, row.found.depth) == (5_013, 12_879, 30), row.label
+
+
+def test_everybody_finds_the_shortest_counterexample(bench: Bench) -> None:
+    for bug in BUGS:
+        for row in bench.hunt(TINY, bug, quick()):
+            assert row.found is not None and row.found.violated
+            assert (row.trouble, row.wrong, row.found.steps) == (None, None, bug.steps), (row.label, bug.number)
+
+
+def test_a_wrong_count_is_noticed(bench: Bench) -> None:
+    python = [tool for tool in quick() if tool.kind == "python"]
+    (row,) = bench.full(replace(TINY, states=5_014), python)
+    assert row.wrong == "5,013 states, 12,879 transitions"
+    (row,) = bench.hunt(TINY, replace(BUGS[0], steps=12), python)
+    assert row.wrong == "13 steps"
+
+
+def test_a_run_that_takes_too_long_is_stopped_and_not_tried_at_a_larger_size(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, 3, 0.05, lambda text: None)
+    interpreter = [tool for tool in quick() if tool.name == "luocheck interpreter"]
+    (row,) = bench.full(TINY, interpreter)
+    assert (row.trouble, row.runs) == ("stopped after 0.05 s", [])
+    (row,) = bench.full(SIZES["small"], interpreter)
+    assert row.trouble == "not run: tiny took more than 0.05 s"
+
+
+def test_memory_is_measured_from_outside(tmp_path: Path) -> None:
+    """What a process takes and gives back before it ends is in the figure."""
+    little = run([PYTHON, "-I", "-S", "-c", "pass"], tmp_path, 60)
+    much = run([PYTHON, "-I", "-S", "-c", "del bytearray(50_000_000)[:1]"], tmp_path, 60)
+    assert 45_000_000 < much.peak - little.peak < 60_000_000
+
+
+def test_the_command_prints_ratios_and_writes_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out.json"
+    options = ["--sizes", "tiny", "--tools", "c,python", "--rounds", "2", "--bugs-at", "tiny", "--output", str(out)]
+    assert side_by_side.main(options) == 0
+    printed = capsys.readouterr().out
+    assert "of SPIN" in printed and "bug 3, tiny: I3 breaks after 11 steps" in printed
+    lines = json.loads(out.read_text())["explored"]["tiny"]
+    assert {line["states"] for line in lines} == {5_013} and {line["runs"] for line in lines} == {2}
+
+
+@pytest.mark.parametrize("recorder", RECORDERS)
+def test_a_repeated_recording_shows_the_same_calls_again(recorder: str, tmp_path: Path) -> None:
+    abi = load("linux_7_3").system.abi
+    lines = recording(recorder)
+    found = []
+    for copies in (1, 3):
+        path = tmp_path / f"{copies}.txt"
+        path.write_text("\n".join(repeated(lines, copies)) + "\n", encoding="latin-1")
+        found.append(decode(str(path), abi, threads_share=True))
+    single, three = found
+    assert len(single.calls) > 30
+    assert three.events == 3 * single.events
+    counts = [Counter((call.kind, call.event, call.result) for call in each.calls) for each in found]
+    assert counts[1] == Counter({what: 3 * count for what, count in counts[0].items()})
