@@ -39,7 +39,9 @@ def topology_of(system: System, name: str | None) -> Topology | None:
     return next(each for each in system.topologies if each.name == name) if name is not None else None
 
 
-def compare(spec: Spec, scope: str, left: Explore, right: Explore, topology: str | None = None, **options: Any) -> Difference | None:
+def compare(
+    spec: Spec, scope: str, left: Explore, right: Explore, topology: str | None = None, **options: Any
+) -> Difference | None:
     """Explores one scope of a spec in two ways; the first difference, or None when they agree in everything.
 
     options go to both: limits, witnesses, stop_when_found.

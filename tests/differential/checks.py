@@ -61,7 +61,9 @@ def check_symmetry(spec: Spec, scope: str, topology: str | None, explore: Explor
     for mine, theirs in zip(found.verdicts, everything.verdicts, strict=True):
         a, b = _measured(mine), _measured(theirs)
         if follows_one_order(spec.system):
-            assert mine.witness is None or (theirs.witness is not None and b[1:] <= a[1:]), f"{mine.property}: {a} with symmetry, {b} without"
+            assert mine.witness is None or (theirs.witness is not None and b[1:] <= a[1:]), (
+                f"{mine.property}: {a} with symmetry, {b} without"
+            )
         else:
             assert a == b, f"{mine.property}: {a} with symmetry, {b} without"
 

@@ -200,9 +200,7 @@ class Expressions:
         """`x != none and x.f`: reading through something that may be none, protected."""
         sort = self.words.pick([*self.words.sorts])
         text = self.read(Type("optional", sort), place, 0)
-        fields = [
-            f for f in self.words.fields if f.owners == (sort,) and f.type == BOOL and self.readable(f, place)
-        ]
+        fields = [f for f in self.words.fields if f.owners == (sort,) and f.type == BOOL and self.readable(f, place)]
         if text is None or not fields:
             return None
         joined = self.words.pick([("!=", "and"), ("==", "or"), ("!=", "=>")])

@@ -98,7 +98,9 @@ class Naive:
         return Result.HOLDS if answer.about or claim.kind is Kind.BUILT_IN else Result.VACUOUS
 
 
-def naive(system: System, scope: Scope, topology: Topology | None = None, *, symmetry: bool = True, most_states: int = 3000) -> Naive:
+def naive(
+    system: System, scope: Scope, topology: Topology | None = None, *, symmetry: bool = True, most_states: int = 3000
+) -> Naive:
     """Explores a scope.  Raises TooLarge."""
     found = Naive(system, most_states, answers={claim.name: Answer() for claim in system.properties})
     for instance in instances(system, scope, topology, symmetry=symmetry):

@@ -160,7 +160,8 @@ class _Maker:
             return
         place = place.binding(*bound)
         step = Body(place, power, in_call=power == FULL, walked=walked)
-        lines = self.statements.block(step, self.rng.randint(1, 3))
+        inner = self.statements.run(step) if words.chance(0.4) else None
+        lines = [*(inner.lines if inner is not None else []), *self.statements.block(step, self.rng.randint(1, 3))]
         labels = list(step.labels)
         if words.chance(0.6 if power > PURE else 0.1):
             if power > PURE and not any("fail" in line for line in lines):
@@ -178,8 +179,8 @@ class _Maker:
         """A head, the names that it binds, and the list that it walks with its current element."""
         words = self.words
         backwards = words.pick(["", "", " reversed"])
-        if words.chance(0.3):
-            sort = words.pick([*words.sorts])
+        if words.chance(0.4):
+            sort = self._sort_of_a_sequence()
             sequence = self.expressions.read(Type("seq", sort), place, 0)
             if sequence is not None and not sequence.startswith("("):
                 name = words.fresh("w")
@@ -193,10 +194,16 @@ class _Maker:
         where = f" where {self.expressions.boolean(place.binding(*bound), 1)}" if words.chance(0.4) else ""
         return f"over {', '.join(binders)}{where}{backwards}", bound, walked
 
+    def _sort_of_a_sequence(self) -> str:
+        options = [f.type.of for f in self.words.fields if f.type.kind == "seq"]
+        return self.words.pick(options or [*self.words.sorts])
+
     def _binder(self, place: Place) -> tuple[str, Local, tuple[str, str] | None]:
         words = self.words
         name, sort = words.fresh("w"), words.pick([*words.sorts])
-        sequence = self.expressions.read(Type("seq", sort), place, 0) if words.chance(0.6) else None
+        if words.chance(0.4):
+            sort = self._sort_of_a_sequence()
+        sequence = self.expressions.read(Type("seq", sort), place, 0) if words.chance(0.7) else None
         if sequence is not None:
             return f"{name} in {sequence}", Local(name, Type("elem", sort)), (sequence, name)
         graph = words.graph

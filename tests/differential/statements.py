@@ -146,7 +146,7 @@ class Statements:
             (0 if deep or not body.power else 1.2, self.sometimes),
             (2 if full else 0, self.lock),
             (0.7 if full else 0, self.await_),
-            (1.6 if full else 0, lambda b: Found(["step;"])),
+            (2.5 if full else 0, lambda b: Found(["step;"])),
             (0.25 if full else 0, lambda b: Found(["arguments;"])),
             (0.5 if full else 0, lambda b: Found(["reboot;"]) if b.fork(self.reboots) else None),
         ]

@@ -177,7 +177,6 @@ def _sorts(words: Vocabulary) -> None:
 def _fields(words: Vocabulary) -> None:
     budget = words.rng.randint(5, 10)
     spent = {False: 0, True: 0}
-    taken = {"Phase", "Mode"}
     for _ in range(14):
         lifetime = words.weighted([(6, "volatile"), (3, "preserved"), (2, "ghost"), (1.2, "fixed")])
         owners = _owners(words, lifetime)
@@ -192,7 +191,6 @@ def _fields(words: Vocabulary) -> None:
             continue
         spent[is_ghost] += bits
         name = words.fresh({0: "g", 1: "f", 2: "pair"}[len(owners)])
-        assert name not in taken
         words.fields.append(FieldWord(name, owners, lifetime, type_, _init(words, lifetime, type_)))
     if not any(f.lifetime in ("volatile", "preserved") for f in words.fields):
         words.fields.append(FieldWord(words.fresh("g"), (), "volatile", BOOL, "false"))
@@ -217,14 +215,15 @@ def _type(words: Vocabulary) -> Type:
         (1, Type("elem", sort)),
         (0.8, ERRNO),
         (1.5, Type("set", sort)),
-        (1.5, Type("seq", sort)),
+        (3, Type("seq", sort)),
     ]
     return words.weighted(options)
 
 
 def _init(words: Vocabulary, lifetime: str, type_: Type) -> str | None:
     """The initial value; `any` where it may stand."""
-    may_draw = lifetime in ("volatile", "fixed") and type_.kind not in ("seq", "errno")
+    of_pool = type_.of in words.sorts and words.sorts[type_.of].pool
+    may_draw = lifetime in ("volatile", "fixed") and type_.kind not in ("seq", "errno") and not of_pool
     if may_draw and words.chance(0.8 if lifetime == "fixed" else 0.12):
         return "any"
     match type_.kind:
