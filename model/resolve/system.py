@@ -122,7 +122,7 @@ class _SystemResolver:
                 self.diagnostics.error(
                     "LUO202", f"`{param.name}` cannot be an errno: a call is given elements, enum values or bools", param.span
                 )
-            elif type_ is not None:
+            if type_ is not None:
                 parameters.append(Local(resolver.bind(param.name, type_), param.name.text, type_))
         result: Local | None = None
         if decl.gives is not None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from differential.agreement import scope_of, topology_of
 from differential.naive import TooLarge, naive
 from differential.specs import RandomSpec
+
 from luocheck.model.diagnostics import SpecError
 from luocheck.model.ir import expressions as e
 from luocheck.model.ir import statements as st

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from differential.meaning import Meaning, subjects
+
 from luocheck.model.answer import Result
 from luocheck.model.instances import Instance, instances
 from luocheck.model.ir import statements as st

@@ -11,12 +11,11 @@ from dataclasses import dataclass, replace
 from math import factorial, prod
 from random import Random
 
-from hypothesis import strategies as some
-
 from differential.claims import Claims, EventWord
 from differential.expressions import PROPERTY, Expressions, Place
 from differential.statements import FAILING, FULL, PURE, Body, Callee, Lines, Statements, indented
 from differential.vocabulary import BOOL, Local, Type, Vocabulary, declarations, repaired, vocabulary
+from hypothesis import strategies as some
 
 MOST_SEEDS = 2**32 - 1
 

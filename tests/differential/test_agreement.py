@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
-
 from differential.agreement import ENGINES, engine
 from differential.checks import (
     check_engines,
@@ -23,6 +22,7 @@ from differential.checks import (
 )
 from differential.derived import derived_text
 from differential.specs import RandomSpec, random_spec
+
 from luocheck.checker.explore.exploration import Exploration
 from luocheck.model.diagnostics import SpecError
 from luocheck.model.spec import Spec

@@ -5,10 +5,9 @@ from __future__ import annotations
 from functools import cache
 from statistics import median
 
-from hypothesis import given, settings
-
 from differential.coverage import EXPRESSIONS, FORMS, KINDS, OUTCOMES, STATEMENTS, Census
 from differential.specs import RandomSpec, random_spec, random_specs
+from hypothesis import given, settings
 
 SPECS = 300
 

@@ -64,3 +64,9 @@ def test_what_names_a_pool_element_is_not_drawn(language: Any) -> None:
 def test_without_an_instance_no_event_fires(language: Any) -> None:
     found = language.explore("sort F; scope none_ { F = 0 } fixed var g: F = any; env E { skip; }")
     assert found.exploration.instances == 0 and found.exploration.events_never_fired == ("E",)
+
+
+def test_a_given_names_the_enum_of_a_shared_member(language: Any) -> None:
+    text = "enum A { X, Y } enum B { X } per A { fixed f: bool = any; } scope s { } invariant none_: not A.X.f;"
+    witness = language.explore(text).verdict("none_").witness
+    assert witness is not None and witness.given == ("A.X.f",)
