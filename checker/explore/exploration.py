@@ -264,11 +264,11 @@ class _Explorer:
         return False
 
     def _coverage(self) -> None:
-        if self.program is None:
-            return
         result = self.result
         fired = self.coverage.events
         result.events_never_fired = tuple(e.name for e in self.system.events if e.name not in fired)
+        if self.program is None:  # there was no instance
+            return
         result.lines_never_fired = tuple(
             line
             for number, line in enumerate(self.program.lines)

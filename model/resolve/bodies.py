@@ -25,6 +25,7 @@ class BodyResolver(Context):
     def __init__(self, symbols: Symbols, claims: Claims, name: str, boot: n.BootDecl | None, slots: Slots | None = None) -> None:
         super().__init__(symbols, claims, name, slots)
         self.boot = boot
+        self.in_call = name != "boot"  # the very first boot belongs to no call, so there is no state before it
 
     # ---- blocks -------------------------------------------------------------------------------------------------
 
@@ -238,7 +239,7 @@ class BodyResolver(Context):
         elif before is None:
             self.symbols.allowed(name)
             self.claims.asserts[name.text] = Property(name.text, kind, doc.text if doc else "", span)
-        self.resolver.old_allowed = True
+        self.resolver.old_allowed = self.in_call
         try:
             found = self.resolver.boolean(condition)
         finally:

@@ -337,13 +337,20 @@ def _field(
     if drawn and isinstance(type_, SeqT | ErrnoT):
         symbols.diagnostics.error("LUO225", f"a field of type {type_} cannot be drawn", span)
         drawn = False
+    if drawn and isinstance(type_, ElemT | SetT) and type_.sort.pool:
+        symbols.diagnostics.error(
+            "LUO225",
+            f"`{name}` cannot be drawn: elements of a pool come and go, and none is alive at the start",
+            span,
+            help=f"begin with `none` (`{type_.sort.name}?`) or `{{ }}`",
+        )
+        drawn = False
     initial: Value | SortEdge
     if init is None or isinstance(init, n.AnyValue):
         initial = zero(type_)
         if init is None and isinstance(type_, ElemT) and not type_.optional:
-            symbols.diagnostics.error(
-                "LUO225", f"`{name}` needs an initial value", name.span, help=f"write `{type_.sort.name}?`, or `= any`"
-            )
+            help = f"write `{type_.sort.name}?`" + ("" if type_.sort.pool else ", or `= any`")
+            symbols.diagnostics.error("LUO225", f"`{name}` needs an initial value", name.span, help=help)
     else:
         initial = _constant(symbols, init, type_)
     made = Field(len(symbols.all_fields), name.text, owners, life, type_, initial, drawn, span)

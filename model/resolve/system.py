@@ -5,7 +5,7 @@ from __future__ import annotations
 from luocheck.model.diagnostics import Diagnostics
 from luocheck.model.ir import statements as st
 from luocheck.model.ir.system import Effect, Event, Local, Predicate, Property, Scope, System, Topology, built_in_properties
-from luocheck.model.ir.vocabulary import ElemT, Type
+from luocheck.model.ir.vocabulary import ElemT, ErrnoT, Type
 from luocheck.model.resolve.abi import resolve_abi
 from luocheck.model.resolve.bodies import BodyResolver
 from luocheck.model.resolve.checks import check_boot, check_requires, check_result, check_rollbacks, lint_old, lint_steps
@@ -118,6 +118,10 @@ class _SystemResolver:
         parameters: list[Local] = []
         for param in decl.params:
             type_ = param_type(self.symbols, param)
+            if isinstance(type_, ErrnoT):
+                self.diagnostics.error(
+                    "LUO202", f"`{param.name}` cannot be an errno: a call is given elements, enum values or bools", param.span
+                )
             if type_ is not None:
                 parameters.append(Local(resolver.bind(param.name, type_), param.name.text, type_))
         result: Local | None = None

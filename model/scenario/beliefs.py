@@ -189,7 +189,10 @@ class Beliefs:
                 return [value] if not isinstance(type_, ElemT) or value in state.store.elements(type_.sort) else []
             case Named(element):
                 x = state.binding[element.index]
-                return [x] if x in state.store.elements(element.sort) else []
+                inside = any(
+                    x in args for _, args in self._in_progress(state.store)
+                )  # a call goes on when what it was given is freed
+                return [x] if inside or x in state.store.elements(element.sort) else []
             case Wildcard() | Bad():
                 match type_:
                     case ElemT(sort):
@@ -200,13 +203,23 @@ class Beliefs:
                         return [False, True]
         raise AssertionError(argument)
 
+    def _in_progress(self, store: Store) -> Iterator[tuple[Event, Arguments]]:
+        """The calls that are inside, with their arguments."""
+        assert self.machine is not None
+        for cell in store:
+            if cell[0] == self.machine.calls:
+                event, arguments, _ = self.machine.event_inside(cell[1], store)
+                yield event, arguments
+
     def _execute(self, event: Event, arguments: Arguments, store: Store) -> tuple[bool, list[Outcome]]:
         """Does a call go on that is in progress, and how can it end?"""
         machine = self.machine
         assert machine is not None
         caller = caller_of(event, arguments)
         if caller is None or (machine.calls, caller) not in store:
-            return False, machine.call(event, arguments, store)
+            elements = [(p.type.sort, x) for p, x in zip(event.parameters, arguments) if isinstance(p.type, ElemT)]
+            alive = all(x in store.elements(sort) for sort, x in elements)
+            return False, machine.call(event, arguments, store) if alive else []
         inside, its_arguments, _ = machine.event_inside(caller, store)
         if inside is not event or its_arguments != arguments:
             return False, []

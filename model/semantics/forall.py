@@ -9,7 +9,7 @@ from luocheck.model.diagnostics import fail
 from luocheck.model.instances import Cell
 from luocheck.model.ir import statements as st
 from luocheck.model.ir.vocabulary import SetT, Sort
-from luocheck.model.semantics.expressions import Env
+from luocheck.model.semantics.expressions import Env, Oops
 from luocheck.model.semantics.run import Run
 from luocheck.model.semantics.store import Store
 
@@ -22,14 +22,24 @@ class Changes:
 
     def __init__(self) -> None:
         self.written: dict[Cell, tuple[Any, st.Stmt]] = {}
-        self.members: list[tuple[Cell, bool, int, bool]] = []  # cell, is it a set?, member, add?
-        self.freed: list[tuple[Sort, int]] = []
+        self.members: dict[tuple[Cell, int], tuple[bool, bool]] = {}  # cell and member: is it a set?, add?
+        self.freed: dict[tuple[Sort, int], None] = {}
 
     def write(self, cell: Cell, value: Any, stmt: st.Stmt) -> None:
         before = self.written.get(cell)
         if before is not None and before[0] != value:
             fail("LUO608", "two elements of this `forall` write different values to one place", stmt.span)
         self.written[cell] = (value, stmt)
+
+    def change(self, cell: Cell, is_set: bool, x: int | None, add: bool, stmt: st.Stmt) -> None:
+        """A member comes or goes.  At once there is no order in which it could do both."""
+        if x is None:
+            if add:
+                raise Oops("null_dereference", stmt.span)
+            return
+        if self.members.get((cell, x), (is_set, add)) != (is_set, add):
+            fail("LUO608", "one `forall` adds and removes the same member at one place", stmt.span)
+        self.members[cell, x] = (is_set, add)
 
 
 Collector = Callable[[Store, Env, Changes], None]
@@ -51,7 +61,7 @@ class ForallCode:
         defaults = store.instance.defaults
         for cell, (value, _) in changes.written.items():
             store.write(cell, value, defaults[cell[0]])
-        for cell, is_set, x, add in changes.members:
+        for (cell, x), (is_set, add) in changes.members.items():
             default = defaults[cell[0]]
             now: Any = store.value(cell, default)
             if is_set:
@@ -95,7 +105,7 @@ class ForallCode:
                 place = program.place(stmt.field, stmt.arguments, stmt.span)
                 item = program.expr(stmt.item)
                 is_set, add = isinstance(stmt.field.type, SetT), isinstance(stmt, st.Insert)
-                return lambda s, env, changes: changes.members.append((place(s, env), is_set, item(s, env), add))
+                return lambda s, env, changes: changes.change(place(s, env), is_set, item(s, env), add, stmt)
             case st.If():
                 condition, then = program.expr(stmt.condition), self._block(stmt.then)
                 orelse = self._block(stmt.orelse) if stmt.orelse is not None else None
@@ -111,5 +121,5 @@ class ForallCode:
                 return self._forall(stmt)
             case st.Free():
                 target, sort = program.expr(stmt.target), stmt.sort
-                return lambda s, env, changes: changes.freed.append((sort, target(s, env)))
+                return lambda s, env, changes: changes.freed.update({(sort, target(s, env)): None})
         return lambda s, env, changes: None

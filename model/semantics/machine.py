@@ -106,10 +106,16 @@ class Machine:
         return env
 
     def enabled(self, event: Event, env: list[Any], store: Store) -> bool:
-        """Can the call be made at all?  Not while its caller is inside another one, nor when a `require` says no."""
+        """Can the call be made at all?  Not while its caller is inside another one, nor when a `require` says no.
+
+        A `require` that does what no code may do says nothing: it is met again, and found, when the body runs.
+        """
         if event.caller is not None and (self.calls, env[event.caller]) in store:
             return False
-        return all(require(store, env) for require in self.requires[event.index])
+        try:
+            return all(require(store, env) for require in self.requires[event.index])
+        except Oops:
+            return True
 
     def call(self, event: Event, arguments: Arguments, store: Store) -> list[Outcome]:
         """All ways in which a call can end, or come to its first stop, when it is made in a state; empty when it cannot be made."""

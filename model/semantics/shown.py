@@ -7,7 +7,7 @@ from typing import Any
 from luocheck.model.answer import Change, Happening, Step
 from luocheck.model.instances import Cell, Instance
 from luocheck.model.ir.system import OK, Event
-from luocheck.model.ir.vocabulary import BoolT, ElemT, EnumT, SeqT, SetT, Sort, Type
+from luocheck.model.ir.vocabulary import BoolT, ElemT, EnumT, Owner, SeqT, SetT, Sort, Type
 from luocheck.model.semantics.run import Outcome
 from luocheck.model.semantics.store import Store, call_index, live_index, lock_index
 
@@ -34,7 +34,7 @@ def place_text(cell: Cell, instance: Instance) -> str:
     index = cell[0]
     if index < len(system.fields):
         field = system.fields[index]
-        owners = [instance.name(o, x) if isinstance(o, Sort) else o.members[x] for o, x in zip(field.owners, cell[1:], strict=True)]
+        owners = [_owner_text(instance, owner, x) for owner, x in zip(field.owners, cell[1:], strict=True)]
         if not owners:
             return field.name
         return f"{owners[0]}.{field.name}" if len(owners) == 1 else f"{field.name}({', '.join(owners)})"
@@ -47,6 +47,15 @@ def place_text(cell: Cell, instance: Instance) -> str:
             return f"lock {lock.name}{owner}"
     assert index == call_index(system) and system.caller is not None
     return f"{instance.name(system.caller, cell[1])} is inside"
+
+
+def _owner_text(instance: Instance, owner: Owner, x: int) -> str:
+    """An element, or a member of an enum, with the enum's name when another enum has such a member too."""
+    if isinstance(owner, Sort):
+        return instance.name(owner, x)
+    member = owner.members[x]
+    shared = any(member in other.members for other in instance.system.enums if other is not owner)
+    return f"{owner.name}.{member}" if shared else member
 
 
 def cell_text(cell: Cell, value: Any, instance: Instance) -> str:

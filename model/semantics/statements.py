@@ -336,7 +336,14 @@ class Program:
 
                 return element
             case SetT():
-                return lambda s, env: frozenset(code(s, env))
+
+                def members(s: Store, env: list[Any]) -> frozenset[int]:
+                    found = frozenset(code(s, env))
+                    if None in found:
+                        raise Oops("null_dereference", span)
+                    return found
+
+                return members
             case SeqT():
                 return lambda s, env: tuple(code(s, env))
         return code
