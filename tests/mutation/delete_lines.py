@@ -4,7 +4,8 @@
 
 A deletion is noticed when the spec no longer loads, or when its exploration differs from that of the whole spec: in the number of states
 or transitions of a level of some instance, in a claim that fails or is reached at another depth, or in a claim that becomes vacuous.  The
-default scope is explored first, then the scopes and topologies that expectations name.  An exploration ends at its first difference.
+default scope is explored first, then the scopes and topologies that expectations name: as deep as these need, when all of them are about
+something that happens within some calls, else completely.  An exploration ends at its first difference.
 
 Deletions that nothing notices are survivors.  Each needs a reason in survivors.toml, and each reason a survivor.  Exit status 0: at least
 95 % of the deletions of each spec were noticed and all survivors are explained; 1: not so; 2: a spec that cannot be loaded.
@@ -140,8 +141,8 @@ class Different(Exception):
     """The exploration differs from that of the whole spec; the message says in what."""
 
 
-def explored(system: System, instance: Instance, machine: Machine, expected: Seen | None) -> Seen:
-    """Explores one instance.  Raises Different as soon as it cannot come out as expected."""
+def explored(system: System, instance: Instance, machine: Machine, expected: Seen | None, deepest: int | None) -> Seen:
+    """Explores one instance, to a depth or completely.  Raises Different as soon as it cannot come out as expected."""
     monitors = Monitors(instance, system.properties)
     coverage = Coverage()
     search = InstanceSearch(instance, machine, monitors, coverage, keep_edges=monitors.needs_edges)
@@ -170,13 +171,17 @@ def explored(system: System, instance: Instance, machine: Machine, expected: See
             difference = compare()
             if difference is not None:
                 raise Different(difference)
-        return False
+        return deepest is not None and depth >= deepest
 
     search.deep_enough = compare_level
     try:
         search.run(Limits(interrupted=compare))
     except Stopped as stop:
         raise Different(stop.reason) from None
+    if deepest is not None:  # what only a finished graph shows is not asked
+        return Seen(
+            (*search.levels, len(search.states)), (*transitions, search.transitions), _depths(search), frozenset(), frozenset()
+        )
     about = set(monitors.seen)
     lines = machine.program.lines
     about |= {line.name for line in (lines[number] for number in coverage.lines) if isinstance(line, st.Assert)}
@@ -191,7 +196,7 @@ def explored(system: System, instance: Instance, machine: Machine, expected: See
     made = Seen(
         (*search.levels, len(search.states)),
         (*transitions, search.transitions),
-        tuple(sorted((name, discovery.depth) for name, discovery in search.discoveries.items())),
+        _depths(search),
         frozenset(traps),
         frozenset(about),
     )
@@ -200,7 +205,13 @@ def explored(system: System, instance: Instance, machine: Machine, expected: See
     return made
 
 
-def explored_all(system: System, scope: Scope, topology: Topology | None, expected: tuple[Seen, ...] | None) -> tuple[Seen, ...]:
+def _depths(search: InstanceSearch) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted((name, discovery.depth) for name, discovery in search.discoveries.items()))
+
+
+def explored_all(
+    system: System, scope: Scope, topology: Topology | None, expected: tuple[Seen, ...] | None, deepest: int | None
+) -> tuple[Seen, ...]:
     """Explores all instances of a scope.  Raises Different as soon as they cannot come out as expected."""
     made: list[Seen] = []
     machine: Machine | None = None
@@ -209,7 +220,7 @@ def explored_all(system: System, scope: Scope, topology: Topology | None, expect
             machine = Machine(instance)
         if expected is not None and index == len(expected):
             raise Different("more instances")
-        made.append(explored(system, instance, machine, expected[index] if expected is not None else None))
+        made.append(explored(system, instance, machine, expected[index] if expected is not None else None, deepest))
     if expected is not None:
         if len(made) != len(expected):
             raise Different("fewer instances")
@@ -234,6 +245,7 @@ class Whole:
 
     spec: str
     where: Where
+    deepest: int | None
     seen: tuple[Seen, ...]
 
 
@@ -283,10 +295,22 @@ def places(system: System, only: str | None) -> list[Where]:
     return list(dict.fromkeys(found))
 
 
-def _run(system: System, where: Where, expected: tuple[Seen, ...] | None) -> tuple[Seen, ...]:
+def depth_needed(system: System, where: Where) -> int | None:
+    """How deep a place is explored: where it is there for claims that fail or are reached within some calls, as `check` does."""
+    scope, topology = where
+    default = system.scopes[0].name
+    if (scope, topology) == (default, None):
+        return None
+    here = [e for e in system.expectations if (e.scope or default, e.topology) == where]
+    counted = [e for e in system.state_expectations if (e.scope or default, e.topology) == where]
+    bounds = [e.within for e in here if e.within is not None]
+    return max(bounds) + 1 if bounds and len(bounds) == len(here) and not counted else None
+
+
+def _run(system: System, where: Where, deepest: int | None, expected: tuple[Seen, ...] | None) -> tuple[Seen, ...]:
     scope = next(s for s in system.scopes if s.name == where[0])
     topology = next((t for t in system.topologies if t.name == where[1]), None)
-    return explored_all(system, scope, topology, expected)
+    return explored_all(system, scope, topology, expected, deepest)
 
 
 def try_deletion(whole: Whole, deletion: Deletion) -> Outcome:
@@ -295,7 +319,7 @@ def try_deletion(whole: Whole, deletion: Deletion) -> Outcome:
     difference: str | None = None
     try:
         system = system_of(without(tree_of(whole.spec), deletion.path), behaviour_only=True)
-        _run(system, whole.where, whole.seen)
+        _run(system, whole.where, whole.deepest, whole.seen)
     except SpecError as error:
         difference = f"an error: {error}".splitlines()[0]
     except Different as different:
@@ -338,7 +362,8 @@ def examine(spec: str, args: argparse.Namespace, pool: ProcessPoolExecutor, know
     for where in places(system, args.scope):
         if not survivors:
             break
-        whole = Whole(spec, where, _run(system, where, None))
+        deepest = depth_needed(system, where)
+        whole = Whole(spec, where, deepest, _run(system, where, deepest, None))
         explored_there.append(f"{where[1] or where[0]} ({sum(seen.levels[-1] for seen in whole.seen):,} states)")
         alive: list[Deletion] = []
         for each in pool.map(try_deletion, [whole] * len(survivors), survivors):
