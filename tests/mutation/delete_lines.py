@@ -179,9 +179,12 @@ def explored(system: System, instance: Instance, machine: Machine, expected: See
     except Stopped as stop:
         raise Different(stop.reason) from None
     if deepest is not None:  # what only a finished graph shows is not asked
-        return Seen(
+        part = Seen(
             (*search.levels, len(search.states)), (*transitions, search.transitions), _depths(search), frozenset(), frozenset()
         )
+        if expected is not None and part != expected:
+            raise Different("what is found to that depth")
+        return part
     about = set(monitors.seen)
     lines = machine.program.lines
     about |= {line.name for line in (lines[number] for number in coverage.lines) if isinstance(line, st.Assert)}
