@@ -31,3 +31,7 @@ nightly: setup
 # The peers' model side by side with other tools; BENCH="--sizes small --rounds 2" for a quick look.
 bench: setup
 	$(BIN)/python -m benchmarks $(BENCH)
+
+# The documents are text; what they show is run.
+docs: setup
+	$(BIN)/python -m pytest tests/cli/test_examples.py tests/cli/test_api_document.py tests/language/test_language_doc.py

@@ -68,12 +68,15 @@ class CheckAnswer:
     """What `check` found.
 
     runs: the default scope (or the one that was asked for) first.  scenarios: the spec's own, replayed; unplayed: why not all
-    of them.  dead: what `--strict` counts as an error: events and `fail` lines that fired in no run.  problems: everything that is not
+    of them.  engine: as asked for; what `auto` chose is not told, because it depends on what was compiled before.
+    engine_missing: why `auto` did without the native engine.  dead: what `--strict` counts as an error: events and `fail` lines
+    that fired in no run.  problems: everything that is not
     as expected, as diagnostics.
     """
 
     spec: Spec = field(repr=False)
     engine: str
+    engine_missing: str | None
     runs: tuple[CheckedRun, ...]
     scenarios: tuple[ScenarioRun, ...]
     unplayed: str | None
@@ -134,7 +137,7 @@ def check(
     explored: list[Exploration] = []
     for each in _plan(spec.system, scope, topology, claims, judge):
         began = time.monotonic()
-        run = _explore(spec.system, each, limits, symmetry, progress)
+        run = _explore(spec.system, each, limits, symmetry, progress, engine)
         explored.append(run)
         runs.append(_judged(run, judge, time.monotonic() - began))
     scenarios: list[ScenarioRun] = []
@@ -149,8 +152,9 @@ def check(
     dead = _dead(explored) if strict else ()
     problems = tuple(_problems(spec, runs, scenarios, dead))
     interrupted = limits.interrupted() is not None
+    missing = next((run.engine_missing for run in explored if run.engine_missing is not None), None)
     return CheckAnswer(
-        spec, "interpreter", tuple(runs), tuple(scenarios), unplayed, dead, problems, interrupted, time.monotonic() - started
+        spec, engine, missing, tuple(runs), tuple(scenarios), unplayed, dead, problems, interrupted, time.monotonic() - started
     )
 
 
@@ -185,7 +189,7 @@ def _plan(system: System, scope: str | None, topology: str | None, claims: tuple
     return tasks
 
 
-def _explore(system: System, task: _Task, limits: Limits, symmetry: bool, progress: Progress | None) -> Exploration:
+def _explore(system: System, task: _Task, limits: Limits, symmetry: bool, progress: Progress | None, engine: str) -> Exploration:
     name = task.topology.name if task.topology is not None else task.scope.name
     tell = (lambda states, depth, waiting: progress(name, states, depth, waiting)) if progress is not None else None
     return explore(
@@ -197,6 +201,7 @@ def _explore(system: System, task: _Task, limits: Limits, symmetry: bool, progre
         symmetry=symmetry,
         stop_when_found=task.may_stop,
         progress=tell,
+        engine=engine,
     )
 
 

@@ -79,7 +79,7 @@ def check_engine(engine: str) -> None:
     """Raises SpecError LUO500 for an engine that this version does not have, LUO603 for one that is not known at all."""
     if engine not in ENGINES:
         _unknown("--engine", engine, 0, "engine", engine, ENGINES)
-    if engine not in ("auto", "interpreter"):
+    if engine == "bmc":
         place = Span(Source("--engine", engine), 0, len(engine))
         fail("LUO500", f"the engine `{engine}` is not available in this version", place, help="use `--engine interpreter`")
 

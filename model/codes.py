@@ -184,7 +184,11 @@ _code(
 )
 
 # ---- LUO5xx: engines ----------------------------------------------------------------------------------------------
-_code("LUO500", "engine not available", "This version decides specs with the reference interpreter only.")
+_code(
+    "LUO500",
+    "engine not available",
+    "The engine that was asked for is not in this version, or cannot be used here: the native one needs a C compiler.",
+)
 
 # ---- LUO6xx: expectations and runs --------------------------------------------------------------------------------
 _code(

@@ -11,6 +11,7 @@ from luocheck.checker.explore.monitors import Monitors
 from luocheck.checker.explore.search import Coverage, Discovery, InstanceSearch, Moment
 from luocheck.checker.explore.ways import Traps, recoverable, stuck
 from luocheck.checker.explore.witnesses import Narrator, Path, best_path, cost
+from luocheck.checker.native.tiers import Search, Tiers
 from luocheck.model.answer import Clause, Result, Verdict, Witness
 from luocheck.model.instances import Instance, instances
 from luocheck.model.ir import statements as st
@@ -34,7 +35,8 @@ class Exploration:
 
     stopped: a limit that ended it, or None.  ended_early: everything that was looked for had been found (`stop_when_found`), so there
     are states that were not visited.  levels: how many states each level has, over all instances.  never_fired: events and `fail`
-    lines that no transition used (only complete explorations say something about the scope).
+    lines that no transition used (only complete explorations say something about the scope).  engine: what searched, interpreter or
+    explore; engine_missing: why there was no native engine where `auto` wanted one.
     """
 
     system: System
@@ -51,6 +53,8 @@ class Exploration:
     events_never_fired: tuple[str, ...] = ()
     lines_never_fired: tuple[st.Stmt, ...] = ()
     cuts: dict[str, int] = field(default_factory=dict)
+    engine: str = "interpreter"
+    engine_missing: str | None = None
 
     @property
     def complete(self) -> bool:
@@ -73,16 +77,19 @@ def explore(
     witnesses: bool = True,
     stop_when_found: bool = False,
     progress: Progress | None = None,
+    engine: str = "auto",
 ) -> Exploration:
     """Explores every instance of a scope and decides the claims (all of the system's when None).
 
     The verdicts stand in the order of the claims.  A limit ends the exploration early: what was found stays, and what was not decided is
     unknown, never `holds`.  With `stop_when_found` the search of an instance goes no deeper than it must once every claim is broken (or
-    reached): witnesses stay minimal over all instances, but the numbers are not those of the scope.  Raises SpecError when the scope
-    cannot be enumerated or a claim reads through none.
+    reached): witnesses stay minimal over all instances, but the numbers are not those of the scope.  `engine`: interpreter, explore (the
+    native one) or auto; the answer is the same.  Raises SpecError when the scope cannot be enumerated, a claim reads through none, or the
+    native engine was asked for and cannot be had.
     """
     explorer = _Explorer(system, scope, topology, tuple(claims if claims is not None else system.properties), symmetry)
     explorer.stop_when_found = stop_when_found
+    explorer.tiers = Tiers(engine, used="explore" if engine == "explore" else "interpreter")
     return explorer.run(limits or Limits(), witnesses, progress)
 
 
@@ -100,6 +107,7 @@ class _Explorer:
         self.claims = claims
         self.symmetry = symmetry
         self.stop_when_found = False
+        self.tiers = Tiers("auto")
         self.by_name = {claim.name: claim for claim in claims}
         self.best: dict[str, Best] = {}
         self.depths: dict[str, int] = {}
@@ -109,6 +117,7 @@ class _Explorer:
         self.coverage = Coverage()
         self.result = Exploration(system, scope, topology)
         self.program: Program | None = None
+        self.telling: Machine | None = None  # executes witnesses again
 
     def run(self, limits: Limits, witnesses: bool, progress: Progress | None) -> Exploration:
         result = self.result
@@ -124,15 +133,16 @@ class _Explorer:
             result.stopped = stop.reason
         result.verdicts = tuple(self._verdict(claim) for claim in self.claims)
         result.cuts = dict(sorted(self.coverage.cuts.items()))
+        result.engine, result.engine_missing = self.tiers.used, self.tiers.missing
         self._coverage()
         return result
 
     def _instance(self, instance: Instance, machine: Machine, limits: Limits, witnesses: bool, progress: Progress | None) -> None:
-        monitors = Monitors(instance, self.claims)
-        search = InstanceSearch(instance, machine, monitors, self.coverage, keep_edges=monitors.needs_edges)
-        search.deep_enough = self._deep_enough
+        wanted = Search(instance, machine, self.claims, limits, self.result.states, progress, self._deep_enough, self.scope.span)
+        search, monitors, stopped = self.tiers.search(wanted, self.coverage)
         try:
-            search.run(limits, self.result.states, progress)
+            if stopped is not None:
+                raise stopped
             self._ways(search, monitors)
         finally:
             self._account(search)
@@ -144,7 +154,9 @@ class _Explorer:
                 if not witnesses:
                     self.depths[name] = min(discovery.depth, self.depths.get(name, discovery.depth))
                     continue
-                narrator = narrator or Narrator(instance)
+                if self.telling is None or self.telling.sizes != instance.sizes:
+                    self.telling = Machine(instance, notes=True)
+                narrator = narrator or Narrator(instance, self.telling)
                 self._offer(search, name, discovery, narrator)
 
     def _deep_enough(self, search: InstanceSearch, depth: int) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,6 +55,18 @@ class Coverage:
     blocked: set[str] = field(default_factory=set)
     cuts: dict[str, int] = field(default_factory=dict)
 
+    def add(self, other: Coverage) -> None:
+        """What fired in another search fired in this one too."""
+        self.events |= other.events
+        self.lines |= other.lines
+        self.blocked |= other.blocked
+        for what, count in other.cuts.items():
+            self.cuts[what] = self.cuts.get(what, 0) + count
+
+
+class OutOfPatience(Exception):
+    """The search is longer than it was meant to be; nothing that it found is to be used."""
+
 
 class InstanceSearch:
     """The search of one instance; `run` does it."""
@@ -79,6 +91,8 @@ class InstanceSearch:
         self.discoveries: dict[str, Discovery] = {}
         self.deep_enough: Callable[[InstanceSearch, int], bool] = lambda search, depth: False  # asked before each level
         self.ended_early = False
+        self.patience = sys.maxsize  # calls that are tried before OutOfPatience
+        self.tried = 0
         system = instance.system
         self.countable = sum(instance.sizes) <= 64
         self.offsets = {sort.index: sum(instance.sizes[: sort.index]) for sort in system.sorts}
@@ -89,14 +103,15 @@ class InstanceSearch:
     # ---- the search ---------------------------------------------------------------------------------------------
 
     def run(self, limits: Limits, found_before: int = 0, progress: Callable[[int, int, int], None] | None = None) -> None:
-        """Explores everything.  Raises Stopped at a limit; what was found until then is kept."""
+        """Explores everything.  Raises Stopped at a limit; what was found until then is kept.  Raises OutOfPatience."""
         most = limits.max_states - found_before if limits.max_states is not None else sys.maxsize
-        first = source = depth = ticks = 0
+        first = source = depth = 0
 
         def pulse() -> None:
-            nonlocal ticks
-            ticks += 1
-            if ticks % 512 == 0 or len(self.states) > most:
+            self.tried += 1
+            if self.tried > self.patience:
+                raise OutOfPatience
+            if self.tried % 512 == 0 or len(self.states) > most:
                 found = found_before + len(self.states)
                 limits.check(found)
                 if progress is not None:
@@ -122,6 +137,20 @@ class InstanceSearch:
 
     def store(self, state: int) -> Store:
         return self.packing.unpack(self.states[state])
+
+    def edges_to(self, goals: Iterable[int]) -> Edges:
+        """At least the edges on shortest runs with the fewest faults to some states, by their sources; `deeper` has them, too."""
+        return self.deeper
+
+    def inside(self, caller: int) -> bytearray:
+        """For each state, whether a caller is inside a call."""
+        cell = (self.machine.calls, caller)
+        return bytearray(cell in self.store(state) for state in range(len(self.states)))
+
+    def backward(self, goals: bytearray, rule: EdgeRule) -> bytearray:
+        """Which states can reach a goal over the edges that a rule allows."""
+        assert self.edges is not None
+        return backward(len(self.states), goals, self.edges, rule)
 
     def depth_of(self, state: int) -> int:
         """Level of a state."""
@@ -311,3 +340,50 @@ class Edges:
 
     def __len__(self) -> int:
         return len(self.sources)
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeRule:
+    """Which edges count for a way out.
+
+    events: calls of these events (by index), and all steps of calls in progress; None: all.  with_faults: also those with faults.
+    others_than: not those that this caller makes (as `caller_of` numbers them; 0: nobody is left out).
+    """
+
+    events: frozenset[int] | None = None
+    with_faults: bool = True
+    others_than: int = 0
+
+    def allows(self, edges: Edges, i: int) -> bool:
+        """Does the rule allow the edge of that number?"""
+        mask = edges.masks[i]
+        return (
+            (self.with_faults or edges.faults[i] == 0)
+            and (self.events is None or edges.events[i] in self.events or bool(mask & RESUMED))
+            and (self.others_than == 0 or mask & ~RESUMED != self.others_than)
+        )
+
+
+def backward(count: int, goals: bytearray, edges: Edges, rule: EdgeRule) -> bytearray:
+    """Which states can reach a goal over the edges that a rule allows."""
+    sources, targets = edges.sources, edges.targets
+    usable = array("q", (i for i in range(len(edges)) if targets[i] >= 0 and targets[i] != sources[i] and rule.allows(edges, i)))
+    starts = array("q", bytes(8 * (count + 1)))  # where the edges into a state begin, once they are sorted by target
+    for i in usable:
+        starts[targets[i] + 1] += 1
+    for state in range(count):
+        starts[state + 1] += starts[state]
+    into = array("q", bytes(8 * len(usable)))
+    free = starts[:]
+    for i in usable:
+        into[free[targets[i]]] = sources[i]
+        free[targets[i]] += 1
+    reached = bytearray(goals)
+    todo = [state for state in range(count) if reached[state]]
+    while todo:
+        state = todo.pop()
+        for source in into[starts[state] : starts[state + 1]]:
+            if not reached[source]:
+                reached[source] = 1
+                todo.append(source)
+    return reached

@@ -71,7 +71,7 @@ _Masks = dict[int, dict[int, tuple[int, int]]]
 
 def _masks(search: InstanceSearch, goals: set[int]) -> tuple[_Masks, bool]:
     """For all states on best runs to the goals, the inclusion-minimal sets of elements that such runs name."""
-    edges = search.deeper
+    edges = search.edges_to(goals)
     into: defaultdict[int, list[int]] = defaultdict(list)
     for i in range(bisect_left(edges.sources, max(goals, default=0))):  # an edge leads from a smaller number to a larger one
         into[edges.targets[i]].append(i)
@@ -116,11 +116,11 @@ def _trace(state: int, mask: int, masks: _Masks) -> tuple[list[int], list[int]]:
 
 
 class Narrator:
-    """Tells a path as a witness: executes it again, with notes."""
+    """Tells a path as a witness: executes it again, with notes.  `machine` takes them, and may be one of another instance of the scope."""
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: Instance, machine: Machine) -> None:
         self.instance = instance
-        self.machine = Machine(instance, notes=True)
+        self.machine = machine
 
     def witness(self, search: InstanceSearch, path: Path, claim: Property, minimal: tuple[str, ...]) -> Witness:
         steps: list[Step] = []

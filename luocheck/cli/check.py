@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from pathlib import Path
 
 from luocheck.cli.interrupts import Interrupts
@@ -79,6 +80,8 @@ def _check(args: argparse.Namespace, name: str, terminal: Terminal, interrupts: 
         )
     finally:
         progress.done()
+    if answer.engine_missing is not None:
+        print(f"luocheck: the interpreter did it all, which is slow: {answer.engine_missing}", file=sys.stderr)
     saved = Saved(name, answer, Path(args.save_scenarios) if args.save_scenarios is not None else None, args.scope)
     made = document.check(answer, saved.path)
     if not args.json:

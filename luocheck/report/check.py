@@ -61,10 +61,10 @@ def _run(page: Page, answer: CheckAnswer, run: CheckedRun) -> None:
         page.wrap(f"  scope {run.scope.name}: ", sizes + cut)
     starts = "" if run.instances == 1 else f"  {run.instances:,} starting points"
     how = "explored completely" if run.complete else (run.stopped or "stopped when all was found")
-    page.wrap(
-        f"  {answer.engine}  ",
-        f"{run.states:,} states  {run.transitions:,} transitions  depth {run.depth}{starts}  {run.seconds:.1f} s  {how}",
-    )
+    label = f"  {'search' if answer.engine == 'auto' else answer.engine}  "
+    numbers = f"{run.states:,} states  {run.transitions:,} transitions  depth {run.depth}{starts}  {run.seconds:.1f} s"
+    page.wrap(label, numbers)
+    page.wrap(" " * len(label), how)
     if run.cuts:
         page.wrap("  cut by the scope  ", ", ".join(f"{count:,} paths by `{what.rstrip(';')}`" for what, count in run.cuts))
     if run.complete:

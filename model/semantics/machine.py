@@ -21,7 +21,6 @@ from luocheck.model.semantics.run import (
     BOOT,
     CALL,
     CATCH,
-    FOREVER,
     NOBODY,
     SEQ,
     UNDO,
@@ -32,7 +31,7 @@ from luocheck.model.semantics.run import (
     Outcome,
     Run,
 )
-from luocheck.model.semantics.statements import Program
+from luocheck.model.semantics.statements import Program, hold_for_ever
 from luocheck.model.semantics.store import Store, call_index
 
 Forks = list[Run | Outcome]
@@ -292,7 +291,7 @@ class Machine:
             run.findings = (*run.findings, ("held_at_return", run.event.span if run.event else self.system.span))
             store = run.own()
             for lock, _ in run.held:
-                store[lock] = ("x", (FOREVER,))
+                hold_for_ever(store, lock, shared=False)
         return self._outcome(run, "returns", errno, label)
 
     def _outcome(self, run: Run, kind: str, errno: str, label: str | None) -> Outcome:
@@ -339,9 +338,8 @@ def _without_guards(frame: Frame) -> Frame:
 
 
 def _add_holder(store: Store, lock: Any, caller: int, shared: bool) -> None:
-    now = store.get(lock)
-    holders = () if now is None else now[1]
-    store[lock] = ("s" if shared else "x", tuple(sorted((*holders, caller))))
+    mode, holders = store.get(lock, ("s" if shared else "x", ()))
+    store[lock] = (mode, tuple(sorted((*holders, caller))))
 
 
 def _drop_holder(store: Store, lock: Any, caller: int, shared: bool) -> None:

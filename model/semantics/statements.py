@@ -519,7 +519,7 @@ class Program:
             for held in run.held:
                 if held[0] == lock:
                     _forget(run, held)
-                    run.own()[lock] = ("s" if held[1] else "x", (FOREVER,))
+                    hold_for_ever(run.own(), lock, shared=held[1])
                     return
             raise Oops("held_at_return", span)
 
@@ -582,6 +582,13 @@ class Program:
         st.Skip: "_skip",
         st.Arguments: "_arguments",
     }
+
+
+def hold_for_ever(store: Store, lock: Any, *, shared: bool) -> None:
+    """A lock is never given back; other calls that hold it shared may go on."""
+    mode, holders = store.get(lock, ("s", ()))
+    others = tuple(holder for holder in holders if holder != FOREVER)
+    store[lock] = (mode if shared else "x", (FOREVER, *others))
 
 
 def _forget(run: Run, held: Any) -> None:

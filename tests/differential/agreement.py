@@ -15,7 +15,7 @@ from luocheck.model.spec import Spec
 Explore = Callable[..., Exploration]
 """Something with the signature of `explore`."""
 
-ENGINES: dict[str, Explore] = {"python": explore}
+ENGINES: dict[str, Explore] = {"interpreter": partial(explore, engine="interpreter"), "explore": partial(explore, engine="explore")}
 """Every engine there is, by name: the one place to add another.  The first is the reference."""
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pytest
+from engine.agreement import QUICK, assert_same
 
 from luocheck.checker.explore.exploration import Exploration, explore
+from luocheck.checker.native import build
 from luocheck.model.answer import Step, Verdict
 from luocheck.model.diagnostics import SpecError
 from luocheck.model.instances import Instance, instances
@@ -48,14 +50,20 @@ class Found:
 
 
 class Language:
-    """What a test does with a text."""
+    """What a test does with a text.  With `both`, every exploration is made by the native engine too, and must come to the same."""
+
+    def __init__(self, *, both: bool = False) -> None:
+        self.both = both
 
     def explore(self, text: str, scope: str | None = None, topology: str | None = None, *, symmetry: bool = True) -> Found:
         """Explores a scope (the first when None) and decides every claim."""
         system = load_text(text).system
         where = next(s for s in system.scopes if scope in (None, s.name))
         shape = next(t for t in system.topologies if t.name == topology) if topology is not None else None
-        return Found(explore(system, where, shape, symmetry=symmetry))
+        found = explore(system, where, shape, symmetry=symmetry, engine="interpreter")
+        if self.both:
+            assert_same(found, explore(system, where, shape, symmetry=symmetry, engine="explore"))
+        return Found(found)
 
     def codes(self, text: str) -> list[str]:
         """The codes of the errors of a text, in the order of the text; empty when it is correct."""
@@ -123,6 +131,8 @@ def _steps(machine: Machine, instance: Instance, store: Store) -> Sequence[tuple
     return found
 
 
-@pytest.fixture(scope="session")
-def language() -> Language:
-    return Language()
+@pytest.fixture(scope="session", params=["interpreter", "both"])
+def language(request: pytest.FixtureRequest) -> Iterator[Language]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build, "FLAGS", QUICK)
+        yield Language(both=request.param == "both")

@@ -301,3 +301,20 @@ def test_a_call_that_reboots_holds_no_lock_afterwards(language):
     text = ONE + "mutex m; ioctl E(a: A) { lock m; reboot; guard m; } ioctl G(a: A) { guard m; reboot; }"
     found = language.explore(text)
     assert found["held_at_return"] == "holds" and found.size == (1, 2)
+
+
+def test_a_lock_kept_shared_leaves_others_their_share(language):
+    text = BOTH + (
+        "rwlock l; ioctl E(a: A) { guard l shared; step; } ioctl F(a: A) { lock l shared; keep l; } ioctl X(a: A) { guard l; }"
+        "reachable one_in: not idle; never stuck waits;"
+    )
+    found = language.explore(text)
+    assert found["one_in"] == "reached"
+    assert found["waits"] == "fails"  # X waits for ever; E, which was inside when F kept the lock, went on
+
+
+def test_a_lock_that_is_not_given_back_leaves_others_their_share(language):
+    text = BOTH + "rwlock l; ioctl E(a: A) { guard l shared; step; } ioctl F(a: A) { lock l shared; } invariant fine: true;"
+    found = language.explore(text)
+    assert found.calls("held_at_return") == ["F(a0) = OK"]
+    assert found["fine"] == "holds"

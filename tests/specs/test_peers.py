@@ -20,7 +20,14 @@ HERE = Path(__file__).parent
 
 
 def explored(
-    spec: str, scope: str, topology: str, *, claim: str | None = None, symmetry: bool = True, most: int | None = None
+    spec: str,
+    scope: str,
+    topology: str,
+    *,
+    claim: str | None = None,
+    symmetry: bool = True,
+    most: int | None = None,
+    engine: str = "auto",
 ) -> Exploration:
     """All claims, or one until it is broken."""
     system = load(str(HERE / f"{spec}.luo")).system
@@ -28,7 +35,9 @@ def explored(
     shape = next(t for t in system.topologies if t.name == topology)
     claims = [system.claim(claim)] if claim is not None else None
     limits = Limits(max_states=most)
-    return explore(system, where, shape, claims=claims, limits=limits, symmetry=symmetry, stop_when_found=claim is not None)
+    return explore(
+        system, where, shape, claims=claims, limits=limits, symmetry=symmetry, stop_when_found=claim is not None, engine=engine
+    )
 
 
 def failing(found: Exploration) -> dict[str, int]:
@@ -75,3 +84,18 @@ def test_seeded_bugs_with_five_files_and_three_agents(spec: str, claim: str, cal
     found = explored(spec, "crowd", "star5", claim=claim, most=150_000)
     assert failing(found) == {claim: calls}
     assert found.stopped is None and found.depth == calls
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(
+    ("scope", "topology", "counts"),
+    [
+        ("five", "star5", (122_631, 369_043, 42)),
+        ("crowd", "star5", (1_302_453, 4_892_290, 43)),
+        ("large", "star6", (10_936_151, 46_898_942, 49)),
+    ],
+)
+def test_the_native_engine_counts_as_the_other_tools_do(scope: str, topology: str, counts: tuple[int, int, int]) -> None:
+    found = explored("peers", scope, topology, engine="explore")
+    assert (found.states, found.transitions, found.depth) == counts
+    assert failing(found) == {}

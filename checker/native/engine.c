@@ -1,0 +1,429 @@
+/* Breadth-first search over packed states.  The generated part gives W (words of a state), struct S and struct G, the sizes below, and
+ * pack, unpack, expand, check_state and event_mask; this file is included between its types and its functions.
+ *
+ * States stand in the order in which they are found, so a level is a range of numbers.  The table is open-addressing; an entry is the
+ * number of a state plus one and some bits of its hash, and every hit is compared with the state itself.
+ */
+
+enum { OUT_RETURNS, OUT_SUSPENDS, OUT_PANIC, OUT_OOPS, OUT_CUT };
+enum { RUNNING, STOPPED_MOST = 1, STOPPED_POLL = 2, NO_MEMORY = 3, NOT_DONE_HERE = 4, SPEC_ERROR = 5 };
+
+#define BIT(x) ((u64)1 << (x))
+#define NUMBER_BITS 40
+#define NUMBER_MASK (BIT(NUMBER_BITS) - 1)
+#define SCRIPT 4096
+#define FINDINGS 64
+#define BATCH 64
+
+struct edges { i64 n, room; i64 *source, *target; int16_t *event, *faults; u64 *mask; };
+struct moment { i64 source; u64 mask; int32_t claim, event, resumed, errno_, kind, label, faults, args[MAX_ARGS]; };
+struct waiting { i64 source; int32_t event, args[MAX_ARGS]; };
+struct answer { i64 target; int32_t kind, errno_; };
+/* One way in which a call ended that is not looked up yet. */
+struct pending { u64 w[W], hash; i64 source, target; u64 call; int32_t faults, run_faults; int16_t event, kind, errno_, who; uint8_t resumed, new_place; };
+
+struct R {
+  /* what Python reads and writes; in the order of `runtime.py` */
+  i64 n, transitions, first, last, depth, most, status;
+  i64 error_code, error_claim, error_span, error_name;
+  u64 *states;
+  uint16_t *faults_of;
+  uint8_t *flags;
+  uint8_t *marks;
+  struct edges all, cone;
+  i64 moments_n;
+  struct moment *moments;
+  i64 cut_n;
+  i64 *cut_states;
+  i64 waiting_n;
+  struct waiting *waits;
+  i64 table_bytes, states_room;
+  int (*poll)(i64 states, i64 left);
+  i64 keep_edges, tracing;
+  uint8_t fired[N_EVENTS + 1], blocked[N_EVENTS + 1], seen[N_CLAIMS + 1];
+  i64 cuts[N_CUTS + 1];
+  u64 covered[N_LINES / 64 + 1];
+  /* its own */
+  i64 found_depth[N_CLAIMS + 1];
+  struct G g;
+  u64 *table;
+  u64 table_mask;
+  i64 moments_room, cut_room, waiting_room, answers_room;
+  i64 source, level_end, here, here_source;
+  int event, resumed, faults, steps, step, nfindings, nanswers, npending, late_error;
+  u64 ticks, call, answers_call;
+  i64 over;
+  u64 lines[N_LINES / 64 + 1];
+  int32_t args[MAX_ARGS];
+  struct answer *answers;
+  int16_t findings[FINDINGS];
+  uint16_t chosen[SCRIPT], choices[SCRIPT];
+  struct timespec polled;
+  struct pending pending[BATCH];
+};
+
+static void pack(const struct S *s, u64 *w);
+static void unpack(const u64 *w, struct S *s);
+static void expand(struct R *r, const struct S *s);
+static void check_state(struct R *r, const struct S *s, i64 state);
+static u64 event_mask(const struct R *r);
+static void settle(struct R *r);
+
+#define LINE(k) (r->lines[(k) >> 6] |= BIT((k) & 63))
+
+static void stop_with(struct R *r, int status) { if (!r->status) r->status = status; }
+
+static void raise_error(struct R *r, int code, int claim, int span, int name) {
+  if (r->status || r->late_error) return;
+  r->error_code = code; r->error_claim = claim; r->error_span = span; r->error_name = name; r->status = SPEC_ERROR;
+}
+
+/* An error in a claim about a call is raised after those of the state that the call led to, and of whatever was found before. */
+static void raise_later(struct R *r, int code, int claim, int span, int name) {
+  if (r->status || r->late_error) return;
+  r->error_code = code; r->error_claim = claim; r->error_span = span; r->error_name = name; r->late_error = 1;
+}
+
+static void *grown(struct R *r, void *old, i64 *room, i64 wanted, size_t size) {
+  if (wanted <= *room) return old;
+  i64 next = *room < 512 ? 1024 : *room + *room / 2;
+  if (next < wanted) next = wanted;
+  void *fresh = realloc(old, (size_t)next * size);
+  if (!fresh) { stop_with(r, NO_MEMORY); return old; }
+  *room = next;
+  return fresh;
+}
+
+/* ---- choices: a run is repeated for every script of choices, in lexicographic order ---- */
+
+static inline int pick(struct R *r, int n) {
+  if (n <= 1) return 0;
+  if (r->step < r->steps) return r->chosen[r->step++];
+  if (r->steps >= SCRIPT || n > 65535) { stop_with(r, NOT_DONE_HERE); return 0; }
+  r->chosen[r->steps] = 0; r->choices[r->steps++] = (uint16_t)n; r->step++;
+  return 0;
+}
+
+static int slow_poll(struct R *r) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  double passed = (double)(now.tv_sec - r->polled.tv_sec) + 1e-9 * (double)(now.tv_nsec - r->polled.tv_nsec);
+  if (passed > 0.05) {
+    r->polled = now;
+    if (r->poll && r->poll(r->n, r->n - r->source)) stop_with(r, STOPPED_POLL);
+  }
+  return r->status != 0;
+}
+
+/* Before a call that can be made; answers whether to stop.  `most` is exact: what may pass it is settled first. */
+static inline int pulse(struct R *r) {
+  if (r->n + r->npending > r->most && !r->tracing) {
+    settle(r);
+    if (r->n > r->most) stop_with(r, STOPPED_MOST);
+  }
+  return r->status || ((++r->ticks & 255) == 0 && slow_poll(r));
+}
+
+static inline void begin_call(struct R *r) { r->steps = 0; r->call++; }
+
+static inline void begin_run(struct R *r) {
+  r->step = 0; r->faults = 0; r->nfindings = 0; r->late_error = 0;
+  for (int i = 0; i <= N_LINES / 64; i++) r->lines[i] = 0;
+}
+
+static inline int another_run(struct R *r) {
+  if (r->status) return 0;
+  while (r->steps > 0) {
+    if (++r->chosen[r->steps - 1] < r->choices[r->steps - 1]) return !((++r->ticks & 511) == 0 && slow_poll(r));
+    r->steps--;
+  }
+  return 0;
+}
+
+static void finding(struct R *r, int claim) {
+  if (r->nfindings >= FINDINGS) { stop_with(r, NOT_DONE_HERE); return; }
+  r->findings[r->nfindings++] = (int16_t)claim;
+}
+
+/* ---- the table ---- */
+
+static inline u64 hash_of(const u64 *w) {
+  u64 h = w[0] * 0x9e3779b97f4a7c15ull;
+  for (int i = 1; i < W; i++) { h ^= h >> 29; h = (h ^ w[i]) * 0xbf58476d1ce4e5b9ull; }
+  h ^= h >> 32; h *= 0xd6e8feb86659fd93ull; h ^= h >> 32;
+  return h;
+}
+
+static inline int same(const u64 *a, const u64 *b) {
+  for (int i = 0; i < W; i++) if (a[i] != b[i]) return 0;
+  return 1;
+}
+
+static int bigger_table(struct R *r, u64 size) {
+  u64 *fresh = calloc(size, sizeof(u64));
+  if (!fresh) { stop_with(r, NO_MEMORY); return 0; }
+  free(r->table);
+  r->table = fresh; r->table_mask = size - 1; r->table_bytes = (i64)(size * sizeof(u64));
+  for (i64 i = 0; i < r->n; i++) {
+    u64 h = hash_of(r->states + i * W), at = h & r->table_mask;
+    while (fresh[at]) at = (at + 1) & r->table_mask;
+    fresh[at] = (u64)(i + 1) | (h >> NUMBER_BITS << NUMBER_BITS);
+  }
+  return 1;
+}
+
+static inline i64 look_up(const struct R *r, const u64 *w, u64 h, u64 *place) {
+  u64 at = h & r->table_mask, tag = h >> NUMBER_BITS, entry;
+  while ((entry = r->table[at]) != 0) {
+    if (entry >> NUMBER_BITS == tag) {
+      i64 state = (i64)(entry & NUMBER_MASK) - 1;
+      if (same(r->states + state * W, w)) return state;
+    }
+    at = (at + 1) & r->table_mask;
+  }
+  *place = at;
+  return -1;
+}
+
+static i64 found(struct R *r, const u64 *w, u64 h, int faults) {
+  u64 at = 0;
+  i64 state = look_up(r, w, h, &at);
+  if (state >= 0) return state;
+  if (r->n + 1 > r->states_room) {
+    i64 room = r->states_room, same_room = room, flag_room = room;
+    r->states = grown(r, r->states, &room, r->n + 1, W * sizeof(u64));
+    r->faults_of = grown(r, r->faults_of, &same_room, r->n + 1, sizeof(uint16_t));
+    if (N_FLAGS) r->flags = grown(r, r->flags, &flag_room, r->n + 1, N_FLAGS ? N_FLAGS : 1);
+    if (r->status) return -1;
+    r->states_room = room;
+  }
+  if ((u64)(r->n + 1) * 4 > (r->table_mask + 1) * 3) {
+    if (!bigger_table(r, (r->table_mask + 1) * 2)) return -1;
+    look_up(r, w, h, &at);
+  }
+  state = r->n++;
+  for (int i = 0; i < W; i++) r->states[state * W + i] = w[i];
+  r->faults_of[state] = (uint16_t)faults;
+  r->table[at] = (u64)(state + 1) | (h >> NUMBER_BITS << NUMBER_BITS);
+#if ASKS_STATES
+  struct S s;
+  unpack(w, &s);
+  check_state(r, &s, state);
+#endif
+  return state;
+}
+
+/* ---- what is remembered ---- */
+
+static void add_edge(struct R *r, struct edges *to, i64 source, i64 target, int event, int faults, u64 mask) {
+  if (to->n == to->room) {
+    i64 a = to->room, b = a, c = a, d = a, e = a;
+    to->source = grown(r, to->source, &a, to->n + 1, sizeof(i64));
+    to->target = grown(r, to->target, &b, to->n + 1, sizeof(i64));
+    to->event = grown(r, to->event, &c, to->n + 1, sizeof(int16_t));
+    to->faults = grown(r, to->faults, &d, to->n + 1, sizeof(int16_t));
+    to->mask = grown(r, to->mask, &e, to->n + 1, sizeof(u64));
+    if (r->status) return;
+    to->room = a;
+  }
+  to->source[to->n] = source; to->target[to->n] = target;
+  to->event[to->n] = (int16_t)event; to->faults[to->n] = (int16_t)faults; to->mask[to->n++] = mask;
+}
+
+static void discover(struct R *r, int claim, i64 depth, i64 source, int event, int err, int kind, int label, u64 mask) {
+  i64 *known = &r->found_depth[claim];
+  if (*known >= 0 && depth > *known) return;
+  *known = depth;
+  r->moments = grown(r, r->moments, &r->moments_room, r->moments_n + 1, sizeof(struct moment));
+  if (r->status) return;
+  struct moment *m = &r->moments[r->moments_n++];
+  memset(m, 0, sizeof *m);
+  m->source = source; m->mask = mask; m->claim = claim; m->event = event; m->errno_ = err; m->kind = kind; m->label = label;
+  if (event >= 0) { m->resumed = r->resumed; m->faults = r->faults; memcpy(m->args, r->args, sizeof m->args); }
+}
+
+static inline int new_answer(struct R *r, i64 target, int kind, int err) {
+  for (int i = 0; i < r->nanswers; i++)
+    if (r->answers[i].target == target && r->answers[i].kind == kind && r->answers[i].errno_ == err) return 0;
+  r->answers = grown(r, r->answers, &r->answers_room, r->nanswers + 1, sizeof(struct answer));
+  if (r->status) return 0;
+  struct answer *a = &r->answers[r->nanswers++];
+  a->target = target; a->kind = kind; a->errno_ = err;
+  return 1;
+}
+
+static void blocks(struct R *r) {
+  r->blocked[r->event] = 1;
+  if (!r->keep_edges || r->tracing) return;
+  r->waits = grown(r, r->waits, &r->waiting_room, r->waiting_n + 1, sizeof(struct waiting));
+  if (r->status) return;
+  struct waiting *w = &r->waits[r->waiting_n++];
+  w->source = r->source; w->event = r->event; memcpy(w->args, r->args, sizeof w->args);
+}
+
+static int trace(struct R *r, const struct S *s, int kind, u64 result, int touched) {
+  u64 w[W], at;
+  if (!touched || (kind != OUT_RETURNS && kind != OUT_SUSPENDS)) return 0;
+  pack(s, w);
+  i64 target = look_up(r, w, hash_of(w), &at);
+  if (target < r->level_end || !r->marks[target]) return 0;
+  if (r->faults_of[r->source] + r->faults == r->faults_of[target]) add_edge(r, &r->cone, r->source, target, r->event, r->faults, event_mask(r) | result);
+  return 0;
+}
+
+/* Looks up what waits, in its order.  All places are fetched before the first is needed: they are spread over much memory. */
+static void settle(struct R *r) {
+  int count = r->npending;
+  r->npending = 0;
+  for (int i = 0; i < count; i++) {
+    struct pending *p = &r->pending[i];
+    if (!p->new_place) continue;
+    u64 entry = r->table[p->hash & r->table_mask];
+    if (entry) __builtin_prefetch(r->states + (i64)((entry & NUMBER_MASK) - 1) * W);
+  }
+  for (int i = 0; i < count && !r->status; i++) {
+    struct pending *p = &r->pending[i];
+    i64 target = p->target;
+    if (p->new_place) {
+      target = found(r, p->w, p->hash, p->faults);
+      if (r->status) return;
+      if (target >= r->level_end && p->faults < r->faults_of[target]) r->faults_of[target] = (uint16_t)p->faults;
+    }
+    if (r->keep_edges && target >= 0)
+      add_edge(r, &r->all, p->source, target, p->event, p->run_faults, (u64)(p->who + 1) | (p->resumed ? 1u << 16 : 0));
+    if (p->call != r->answers_call) { r->answers_call = p->call; r->nanswers = 0; }
+    if (p->source != r->here_source) { r->transitions += r->here; r->here = 0; r->here_source = p->source; }
+    r->here += new_answer(r, target, p->kind, p->errno_);
+  }
+}
+
+/* One way in which a call, or a step of it, ended.  The claims that it breaks are among the findings. */
+static void commit(struct R *r, const struct S *s, int kind, int err, int label, u64 result, int touched, int who) {
+  if (r->status) return;
+  if (r->tracing) { trace(r, s, kind, result, touched); return; }
+  struct pending *p = &r->pending[r->npending];
+  int goes_on = kind == OUT_RETURNS || kind == OUT_SUSPENDS;
+  p->new_place = 0; p->target = -1;
+  if (goes_on) {
+    p->target = r->source;
+    if (touched) {
+      pack(s, p->w);
+      if (kind == OUT_SUSPENDS && r->resumed && same(p->w, r->states + r->source * W)) return;
+      p->hash = hash_of(p->w); p->new_place = 1;
+      __builtin_prefetch(&r->table[p->hash & r->table_mask]);
+    }
+  }
+  r->fired[r->event] = 1;
+#if N_LINES
+  for (int i = 0; i <= N_LINES / 64; i++) r->covered[i] |= r->lines[i];
+#endif
+  if (kind == OUT_CUT) {
+    r->cuts[label]++;
+    if (!r->cut_n || r->cut_states[r->cut_n - 1] != r->source) {
+      r->cut_states = grown(r, r->cut_states, &r->cut_room, r->cut_n + 1, sizeof(i64));
+      if (!r->status) r->cut_states[r->cut_n++] = r->source;
+    }
+    return;
+  }
+  p->faults = r->faults_of[r->source] + r->faults;
+  if (p->faults > 65535) { stop_with(r, NOT_DONE_HERE); return; }
+  p->source = r->source; p->call = r->call; p->run_faults = r->faults; p->event = (int16_t)r->event; p->kind = (int16_t)kind;
+  p->errno_ = (int16_t)err; p->who = (int16_t)who; p->resumed = (uint8_t)r->resumed;
+  if (++r->npending == BATCH) settle(r);
+  if (!r->nfindings && !r->late_error) return;
+  settle(r);
+  for (int i = 0; i < r->nfindings && !r->status; i++)
+    discover(r, r->findings[i], r->depth + 1, r->source, r->event, err, kind, label, event_mask(r) | result);
+  if (r->late_error) stop_with(r, SPEC_ERROR);
+}
+
+/* ---- what Python calls ---- */
+
+struct R *luo_new(void) {
+  struct R *r = calloc(1, sizeof *r);
+  if (!r) return 0;
+  for (int i = 0; i <= N_CLAIMS; i++) r->found_depth[i] = -1;
+  clock_gettime(CLOCK_MONOTONIC, &r->polled);
+  if (!bigger_table(r, 1024)) { free(r); return 0; }
+  return r;
+}
+
+static void free_edges(struct edges *e) { free(e->source); free(e->target); free(e->event); free(e->faults); free(e->mask); }
+
+void luo_free(struct R *r) {
+  free(r->table); free(r->states); free(r->faults_of); free(r->flags); free(r->marks); free(r->moments); free(r->cut_states);
+  free(r->waits); free(r->answers); free_edges(&r->all); free_edges(&r->cone); free(r);
+}
+
+void luo_start(struct R *r, const u64 *w) {
+  r->depth = -1;
+  r->level_end = 0;
+  found(r, w, hash_of(w), 0);
+  r->depth = 0;
+}
+
+/* Expands the states first..last-1, which are one level.  The transitions of a state that was not finished do not count. */
+void luo_level(struct R *r) {
+  struct S s;
+  r->level_end = r->last; r->here = 0; r->here_source = -1; r->npending = 0;
+  for (r->source = r->first; r->source < r->last && !r->status; r->source++) {
+    unpack(r->states + r->source * W, &s);
+    expand(r, &s);
+    if (r->status) break;
+  }
+  if (r->status != SPEC_ERROR && r->status != NO_MEMORY && r->npending) {
+    int status = (int)r->status;
+    r->status = 0;
+    settle(r);
+    stop_with(r, status);
+  }
+  if (!r->status || r->here_source != r->source) r->transitions += r->here;
+}
+
+int luo_mark(struct R *r, const i64 *states, i64 count) {
+  if (!r->marks && !(r->marks = calloc((size_t)r->n + 1, 1))) return 0;
+  for (i64 i = 0; i < count; i++) r->marks[states[i]] = 1;
+  return 1;
+}
+
+/* Collects the edges of the level that lead to marked states with the fewest faults, and marks where they come from. */
+void luo_trace(struct R *r) {
+  struct S s;
+  r->tracing = 1;
+  r->level_end = r->last;
+  for (r->source = r->first; r->source < r->last && !r->status; r->source++) {
+    i64 before = r->cone.n;
+    unpack(r->states + r->source * W, &s);
+    expand(r, &s);
+    if (r->cone.n > before) r->marks[r->source] = 1;
+  }
+  r->tracing = 0;
+}
+
+static int usable(const struct edges *e, i64 i, const uint8_t *events, int with_faults, u64 others_than) {
+  if (e->target[i] < 0 || e->target[i] == e->source[i]) return 0;
+  if (!with_faults && e->faults[i]) return 0;
+  if (!events[e->event[i]] && !(e->mask[i] >> 16 & 1)) return 0;
+  return !others_than || (e->mask[i] & ~BIT(16)) != others_than;
+}
+
+/* Which states can reach a goal (one byte for each state, changed in place) over the edges that a rule allows; see EdgeRule. */
+int luo_backward(const struct R *r, const uint8_t *events, int with_faults, i64 others_than, uint8_t *goals) {
+  const struct edges *e = &r->all;
+  i64 *starts = calloc((size_t)r->n + 2, sizeof(i64)), *todo = malloc(((size_t)r->n + 1) * sizeof(i64)), *into = 0, top = 0;
+  if (!starts || !todo) { free(starts); free(todo); return 0; }
+  for (i64 i = 0; i < e->n; i++) if (usable(e, i, events, with_faults, (u64)others_than)) starts[e->target[i] + 2]++;
+  for (i64 s = 0; s <= r->n; s++) starts[s + 1] += starts[s];
+  into = malloc(((size_t)starts[r->n + 1] + 1) * sizeof(i64));
+  if (!into) { free(starts); free(todo); return 0; }
+  for (i64 i = 0; i < e->n; i++)
+    if (usable(e, i, events, with_faults, (u64)others_than)) into[starts[e->target[i] + 1]++] = e->source[i];
+  for (i64 s = 0; s < r->n; s++) if (goals[s]) todo[top++] = s;
+  while (top) {
+    i64 s = todo[--top];
+    for (i64 k = starts[s]; k < starts[s + 1]; k++)
+      if (!goals[into[k]]) { goals[into[k]] = 1; todo[top++] = into[k]; }
+  }
+  free(starts); free(todo); free(into);
+  return 1;
+}

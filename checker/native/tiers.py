@@ -1,0 +1,127 @@
+"""Which engine searches an instance: the interpreter, or C that is generated and compiled for the scope.
+
+Small searches never wait for a compiler.  `auto` begins with the interpreter; when a search gets longer it looks for a build in the
+cache, and when it gets long it makes one.  The answer does not depend on who gave it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from luocheck.checker.explore.limits import Limits
+from luocheck.checker.explore.monitors import Monitors
+from luocheck.checker.explore.search import Coverage, InstanceSearch, OutOfPatience
+from luocheck.checker.native import build
+from luocheck.checker.native.program import Generator, Text
+from luocheck.checker.native.refusal import Refused
+from luocheck.checker.native.search import NativeSearch, Program
+from luocheck.model.diagnostics import fail
+from luocheck.model.instances import Instance
+from luocheck.model.ir.system import Property
+from luocheck.model.semantics.machine import Machine
+from luocheck.model.source import Span
+
+LOOK_AFTER = 1_000
+"""Calls that the interpreter tries before it looks for a build in the cache."""
+BUILD_AFTER = 60_000
+"""Calls that the interpreter tries before a build is made: about as many as it manages while the compiler runs."""
+
+Progress = Callable[[int, int, int], None]
+
+
+@dataclass(slots=True)
+class Search:
+    """A search that is not begun yet."""
+
+    instance: Instance
+    machine: Machine
+    claims: tuple[Property, ...]
+    limits: Limits
+    found_before: int
+    progress: Progress | None
+    deep_enough: Callable[[InstanceSearch, int], bool]
+    span: Span
+
+
+@dataclass(slots=True)
+class Tiers:
+    """Chooses for the instances of one exploration.
+
+    engine: auto, interpreter or explore (the native one, and an error where it cannot be had).  used: the one that searched last.
+    missing: why there is no native engine although one was wanted, for people.
+    """
+
+    engine: str
+    used: str = "interpreter"
+    missing: str | None = None
+    _text: Text | None = None
+    _program: Program | None = None
+    _spent: int = 0
+    _looked: bool = False
+    _given_up: bool = False
+    searches: list[InstanceSearch] = field(default_factory=list)
+
+    def search(self, wanted: Search, coverage: Coverage) -> tuple[InstanceSearch, Monitors, BaseException | None]:
+        """Searches an instance.  The third item is what ended it early; what was found until then is in the first two.
+
+        Raises SpecError LUO500 when `explore` was asked for and cannot be had.
+        """
+        if self.engine == "explore" and self._program is None:
+            self._prepare(wanted, build_it=True)
+        while True:
+            own = Coverage()
+            monitors = Monitors(wanted.instance, wanted.claims)
+            search = self._made(wanted, monitors, own)
+            stopped: BaseException | None = None
+            try:
+                search.run(wanted.limits, wanted.found_before, wanted.progress)
+            except OutOfPatience:
+                self._spent += search.tried
+                self._prepare(wanted, build_it=self._spent >= BUILD_AFTER)
+                continue
+            except Refused as refused:
+                self._refuse(refused.reason, wanted.span)
+                continue
+            except Exception as error:
+                stopped = error
+            self.used = "explore" if isinstance(search, NativeSearch) else "interpreter"
+            self._spent += search.tried
+            coverage.add(own)
+            return search, monitors, stopped
+
+    def _made(self, wanted: Search, monitors: Monitors, coverage: Coverage) -> InstanceSearch:
+        keep = monitors.needs_edges
+        if self._program is not None:
+            search: InstanceSearch = NativeSearch(
+                self._program, wanted.instance, wanted.machine, monitors, coverage, keep_edges=keep
+            )
+        else:
+            search = InstanceSearch(wanted.instance, wanted.machine, monitors, coverage, keep_edges=keep)
+            search.patience = self._patience()
+        search.deep_enough = wanted.deep_enough
+        return search
+
+    def _patience(self) -> int:
+        if self.engine == "interpreter" or self._given_up:
+            return sys.maxsize
+        return max(0, (BUILD_AFTER if self._looked else LOOK_AFTER) - self._spent)
+
+    def _prepare(self, wanted: Search, *, build_it: bool) -> None:
+        """Generates the text, and compiles it when it was compiled before or is to be now."""
+        try:
+            if self._text is None:
+                self._text = Generator(wanted.instance, wanted.machine, wanted.claims).text()
+            self._looked = True
+            if build_it or build.known(self._text.source):
+                self._program = Program(self._text, build.library(self._text.source))
+        except (Refused, build.NoCompiler) as error:
+            self._refuse(error.reason, wanted.span)
+
+    def _refuse(self, reason: str, span: Span) -> None:
+        if self.engine == "explore":
+            fail("LUO500", f"the engine `explore` cannot be used: {reason}", span, help="use `--engine interpreter`, or `auto`")
+        self.missing = reason
+        self._program = None
+        self._given_up = True

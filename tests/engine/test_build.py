@@ -1,0 +1,227 @@
+"""Builds of the native engine where something is in the way: the answer is the interpreter's, and says why."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from engine.agreement import QUICK, told
+
+from luocheck.checker.explore.exploration import Exploration, explore
+from luocheck.checker.explore.limits import Limits
+from luocheck.checker.native import build, tiers
+from luocheck.model.diagnostics import SpecError
+from luocheck.model.source import Source
+from luocheck.model.spec import load_source
+
+COUNTER = """spec counter;
+scope s { }
+volatile var x: count(63) = 0;
+volatile var y: count(63) = 0;
+env X() { x = x + 1; }
+env Y() { fail EBUSY when y == 63; y = y + 1; }
+reachable far: x == 5 and y == 7;
+invariant small: x + y < 100;
+"""
+SYSTEM = load_source(Source("counter.luo", COUNTER)).system
+PEERS = Path(__file__).parents[1] / "specs" / "peers.luo"
+
+
+def run(engine: str = "auto", limits: Limits | None = None) -> Exploration:
+    return explore(SYSTEM, SYSTEM.scopes[0], engine=engine, limits=limits)
+
+
+@pytest.fixture(autouse=True)
+def cold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache, quick builds, and an `auto` without patience."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setattr(build, "FLAGS", QUICK)
+    monkeypatch.setattr(tiers, "LOOK_AFTER", 10)
+    monkeypatch.setattr(tiers, "BUILD_AFTER", 20)
+    return tmp_path
+
+
+def script(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A compiler that is a shell script."""
+    path = folder / "compiler"
+    path.write_text("#!/bin/sh\n" + text)
+    path.chmod(0o755)
+    monkeypatch.setenv("CC", str(path))
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.name for path in (folder / "cache" / "luocheck").glob("*"))
+
+
+def test_auto_builds_when_a_search_is_long_and_keeps_the_build(cold: Path) -> None:
+    found = run()
+    assert (found.engine, found.engine_missing) == ("explore", None)
+    assert told(found) == told(run("interpreter"))
+    (name,) = files(cold)
+    before = (cold / "cache" / "luocheck" / name).stat().st_mtime_ns
+    assert run().engine == "explore"
+    assert (cold / "cache" / "luocheck" / name).stat().st_mtime_ns == before
+
+
+def test_a_short_search_waits_for_no_compiler(monkeypatch: pytest.MonkeyPatch, cold: Path) -> None:
+    monkeypatch.setattr(tiers, "LOOK_AFTER", 1_000_000)
+    assert run().engine == "interpreter"
+    assert files(cold) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("kill -9 $$", "killed by signal 9"), ("echo 'spec.c:1: error: no' >&2; exit 1", "error: no"), ("exit 1", "failed")],
+)
+def test_a_compiler_that_does_not_finish(text: str, reason: str, monkeypatch: pytest.MonkeyPatch, cold: Path) -> None:
+    script(cold, f'[ "$1" = --version ] && exec echo 1\n{text}', monkeypatch)
+    found = run()
+    assert found.engine == "interpreter" and found.engine_missing is not None and reason in found.engine_missing
+    assert told(found) == told(run("interpreter"))
+    assert files(cold) == []
+    with pytest.raises(SpecError) as error:
+        run("explore")
+    assert [d.code for d in error.value.diagnostics] == ["LUO500"]
+
+
+def test_without_a_compiler(monkeypatch: pytest.MonkeyPatch, cold: Path) -> None:
+    monkeypatch.setenv("PATH", str(cold))
+    monkeypatch.setattr(build, "PACKAGED", "no_such_package")
+    found = run()
+    assert found.engine == "interpreter" and found.engine_missing is not None
+    assert found.engine_missing.startswith("there is no C compiler (cc, gcc or clang); `pip install")
+    with pytest.raises(SpecError, match="there is no C compiler"):
+        run("explore")
+
+
+def test_the_packaged_compiler_serves_where_there_is_no_other(monkeypatch: pytest.MonkeyPatch, cold: Path) -> None:
+    monkeypatch.setenv("PATH", str(cold))
+    found = run()
+    assert (found.engine, found.engine_missing) == ("explore", None)
+    assert told(found) == told(run("interpreter"))
+    kept = files(cold)
+    assert "compiler" in kept and len([name for name in kept if name.endswith(".so")]) == 1
+
+
+def test_where_nothing_can_be_kept_builds_live_as_long_as_the_process(monkeypatch: pytest.MonkeyPatch, cold: Path) -> None:
+    (cold / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cold / "file" / "cache"))
+    monkeypatch.setenv("HOME", str(cold / "file" / "home"))
+    assert run().engine == "explore"
+
+
+def test_a_broken_file_in_the_cache_is_built_again(cold: Path) -> None:
+    run("explore")
+    (name,) = files(cold)
+    path = cold / "cache" / "luocheck" / name
+    path.unlink()  # what is loaded must not change under the process
+    path.write_bytes(b"half of a build")
+    again = [sys.executable, "-c", _EXPLORE]
+    done = subprocess.run(again, input=COUNTER, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["explore", "4096"]
+
+
+_EXPLORE = """
+import sys
+from luocheck.checker.explore.exploration import explore
+from luocheck.checker.native import build
+from luocheck.model.source import Source
+from luocheck.model.spec import load_source
+build.FLAGS = ("-std=gnu11", "-O0", "-w", "-fPIC", "-shared", "-fno-strict-aliasing")
+system = load_source(Source("counter.luo", sys.stdin.read())).system
+found = explore(system, system.scopes[0], engine="explore")
+print(found.engine, found.states)
+"""
+
+
+def test_eight_cold_starts_at_once(cold: Path) -> None:
+    path = cold / "counter.luo"
+    path.write_text(COUNTER)
+    command = [sys.executable, "-m", "luocheck", "check", str(path), "--engine", "explore", "--json"]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) for _ in range(8)]
+    answers = [json.loads(each.communicate()[0]) for each in running]
+    assert answers[0]["states"] == 4096 and answers[0]["engine"] == "explore"
+    assert [without_seconds(answer) for answer in answers] == [without_seconds(answers[0])] * 8
+    assert len(files(cold)) == 1
+
+
+def without_seconds(document: object) -> object:
+    if isinstance(document, dict):
+        return {key: without_seconds(value) for key, value in document.items() if key != "seconds"}
+    return [without_seconds(each) for each in document] if isinstance(document, list) else document
+
+
+# ---- stopping ---------------------------------------------------------------------------------------------------
+
+
+def peers(limits: Limits) -> Exploration:
+    system = load_source(Source(str(PEERS), PEERS.read_text())).system
+    scope = next(s for s in system.scopes if s.name == "crowd")
+    shape = next(t for t in system.topologies if t.name == "star5")
+    return explore(system, scope, shape, engine="explore", limits=limits)
+
+
+def test_an_interrupt_in_the_middle_of_a_level() -> None:
+    """It is seen soon; what was found stays, and nothing is claimed of the rest."""
+    asked = 0
+
+    def interrupted() -> str | None:
+        nonlocal asked
+        asked += 1
+        return "interrupted" if asked > 3 else None
+
+    found = peers(Limits(interrupted=interrupted))
+    assert found.stopped == "interrupted" and not found.complete
+    assert 1_000 < found.states < 1_302_453
+    assert {v.result.value for v in found.verdicts if v.kind == "invariant"} == {"unknown"}
+
+
+def test_memory_and_time_are_limits() -> None:
+    found = peers(Limits(memory=1))
+    assert found.stopped == "stopped at 0.0 GB of memory"
+    found = peers(Limits(timeout=0.3))
+    assert found.stopped == "stopped after 0.3 s" and found.states < 1_302_453
+
+
+def test_a_limit_of_states_stops_at_the_same_state_as_the_interpreter() -> None:
+    for most in (1, 2, 63, 64, 65, 700, 701, 4095, 4096):
+        assert told(run("explore", Limits(max_states=most))) == told(run("interpreter", Limits(max_states=most))), most
+
+
+_STARVED = """
+import resource, sys
+from pathlib import Path
+from luocheck.checker.explore.exploration import explore
+from luocheck.checker.native import build
+from luocheck.model.spec import load
+build.FLAGS = ("-std=gnu11", "-O0", "-w", "-fPIC", "-shared", "-fno-strict-aliasing")
+system = load(sys.argv[1]).system
+scope = next(s for s in system.scopes if s.name == "crowd")
+shape = next(t for t in system.topologies if t.name == "star5")
+small = explore(system, system.scopes[0], system.topologies[0], engine="explore")
+size = int(Path("/proc/self/statm").read_text().split()[0]) * 4096 + (6 << 20)
+resource.setrlimit(resource.RLIMIT_AS, (size, size))
+build.compiler = lambda: ["cc"]
+found = explore(system, scope, shape, engine="explore")
+print(found.stopped)
+"""
+
+
+def test_memory_that_cannot_be_had_is_a_limit_too(cold: Path) -> None:
+    """The second exploration finds its build in the cache: no compiler could run in so little memory."""
+    system = load_source(Source(str(PEERS), PEERS.read_text())).system
+    explore(
+        system,
+        next(s for s in system.scopes if s.name == "crowd"),
+        next(t for t in system.topologies if t.name == "star5"),
+        engine="explore",
+        limits=Limits(max_states=10),
+    )
+    done = subprocess.run([sys.executable, "-c", _STARVED, str(PEERS)], capture_output=True, text=True, env=dict(os.environ))
+    assert done.stdout == "stopped because there is no more memory\n", done.stderr

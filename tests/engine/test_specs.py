@@ -1,0 +1,64 @@
+"""On every spec of the project, in every scope and topology, the native engine and the interpreter come to the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from engine.agreement import QUICK, assert_same
+
+from luocheck.checker.explore.exploration import explore
+from luocheck.checker.explore.limits import Limits
+from luocheck.checker.native import build
+from luocheck.model.spec import load
+
+TESTS = Path(__file__).parents[1]
+SPECS = [
+    "rfc_v2",
+    "linux_7_3",
+    "intent",
+    *(
+        str(path.relative_to(TESTS))
+        for path in sorted([*(TESTS / "specs").glob("*.luo"), *(TESTS / "specs" / "drafts").glob("*.luo")])
+    ),
+]
+FEW, MANY = 250, 20_000
+
+
+def named(spec: str) -> str:
+    return str(TESTS / spec) if spec.endswith(".luo") else spec
+
+
+def places() -> list[tuple[str, str, str | None]]:
+    """Every scope of every spec, and every topology in the first scope."""
+    found: list[tuple[str, str, str | None]] = []
+    for spec in SPECS:
+        system = load(named(spec)).system
+        found += [(spec, scope.name, None) for scope in system.scopes]
+        found += [(spec, system.scopes[0].name, topology.name) for topology in system.topologies]
+    return found
+
+
+def compare(spec: str, scope: str, topology: str | None, most: int, early: bool) -> None:
+    system = load(named(spec)).system
+    where = next(s for s in system.scopes if s.name == scope)
+    shape = next((t for t in system.topologies if t.name == topology), None)
+    one, other = (
+        explore(system, where, shape, limits=Limits(max_states=most), engine=engine, stop_when_found=early)
+        for engine in ("interpreter", "explore")
+    )
+    assert_same(one, other)
+
+
+@pytest.mark.parametrize(("spec", "scope", "topology"), places())
+def test_the_engines_agree_at_the_beginning(spec: str, scope: str, topology: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few hundred states: also where the limit stops both is the same."""
+    monkeypatch.setattr(build, "FLAGS", QUICK)
+    compare(spec, scope, topology, FEW, early=False)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("early", [False, True])
+@pytest.mark.parametrize(("spec", "scope", "topology"), places())
+def test_the_engines_agree(spec: str, scope: str, topology: str | None, early: bool) -> None:
+    compare(spec, scope, topology, MANY, early)
