@@ -100,7 +100,11 @@ _code(
     "a rollback that could fail",
     "Undoing must not be able to fail: a rollback may not contain fail, panic, require, choose without else, step, or a run that can fail and is not caught.",
 )
-_code("LUO213", "result not set", "An event or proc with `gives x` must have set x on every path that ends with OK.")
+_code(
+    "LUO213",
+    "result not set",
+    "An event or proc with `gives x` must have set x on every path that ends with OK, and a value that a failed call did not give is not there to be used.",
+)
 _code(
     "LUO214",
     "not assignable",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from luocheck.model.diagnostics import Diagnostics
 from luocheck.model.ir import expressions as e
 from luocheck.model.ir import statements as st
 from luocheck.model.ir.system import Event, Property, Scope
-from luocheck.model.ir.vocabulary import Sort
+from luocheck.model.ir.vocabulary import ElemT, Sort, Type
 from luocheck.model.source import Span
 from luocheck.model.syntax import nodes as n
 
@@ -162,6 +164,21 @@ def _assigned(block: st.Block, slot: int, before: bool, stops: list[Span]) -> bo
         if now is None:
             return None
     return now
+
+
+def check_given(body: st.Block, slots: Sequence[Type | None], own: int | None, diagnostics: Diagnostics) -> None:
+    """`run p() gives v else { .. }` that goes on after the failure: only an element can be none then, other types have no such value."""
+    for stmt in st.statements(body):
+        if not isinstance(stmt, st.Call) or stmt.orelse is None or stmt.result_to is None or stmt.result_to == own:
+            continue
+        if isinstance(slots[stmt.result_to], ElemT) or _assigned(stmt.orelse, -1, False, []) is None:
+            continue
+        diagnostics.error(
+            "LUO213",
+            "what this call gives has no value when it fails and the `else` goes on",
+            stmt.span,
+            help="end the `else` with `fail` or `stop`, or use the value in the call that gives it",
+        )
 
 
 def _both(left: bool | None, right: bool | None) -> bool | None:

@@ -8,7 +8,15 @@ from luocheck.model.ir.system import Effect, Event, Local, Predicate, Property, 
 from luocheck.model.ir.vocabulary import ElemT, ErrnoT, Type
 from luocheck.model.resolve.abi import resolve_abi
 from luocheck.model.resolve.bodies import BodyResolver
-from luocheck.model.resolve.checks import check_boot, check_requires, check_result, check_rollbacks, lint_old, lint_steps
+from luocheck.model.resolve.checks import (
+    check_boot,
+    check_given,
+    check_requires,
+    check_result,
+    check_rollbacks,
+    lint_old,
+    lint_steps,
+)
 from luocheck.model.resolve.claims import (
     ClaimResolver,
     pattern_of,
@@ -132,6 +140,7 @@ class _SystemResolver:
         body = resolver.block(decl.body)
         if result is not None and decl.gives is not None:
             check_result(body, result.slot, decl.gives, self.diagnostics)
+        check_given(body, resolver.names.slots.types, result.slot if result is not None else None, self.diagnostics)
         for after in self.afters.get(decl.name.text, ()):
             with resolver.names.inner():
                 self.claim_resolver.after_claim(after, resolver.names)
@@ -190,6 +199,7 @@ class _SystemResolver:
         body = resolver.block(self.boot.body)
         check_rollbacks(body, self.diagnostics)
         check_boot(body, self.diagnostics)
+        check_given(body, resolver.names.slots.types, None, self.diagnostics)
         return body, tuple(resolver.names.slots.types)
 
     def _check_unused_bodies(self) -> None:

@@ -50,7 +50,7 @@ class _Deriver:
         event, label = self.rng.choice(options)
         place = replace(PROPERTY, ghosts=False, safe=False, locals=event.parameters)
         words = ["insert before", "insert after"]
-        if not any(f" {label} " in line for line in self.base.text.splitlines() if line.startswith(("at ", "after "))):
+        if not self._named(label):
             words += ["replace", "drop"]
         word = self.rng.choice(words)
         if word == "drop":
@@ -85,3 +85,16 @@ class _Deriver:
             "ghost var also: bool = false;",
             "on any returns OK { also = true; }",
         ]
+
+    def _named(self, label: str) -> bool:
+        """Does a claim name the label, or one inside of the statement that has it?"""
+        lines = self.base.text.splitlines()
+        first = next(number for number, line in enumerate(lines) if line.lstrip().startswith(f"{label}: "))
+        margin = len(lines[first]) - len(lines[first].lstrip())
+        inside = [label]
+        for line in lines[first + 1 :]:
+            if len(line) - len(line.lstrip()) <= margin and not line.lstrip().startswith("}"):
+                break
+            inside += [word[:-1] for word in line.split() if word.startswith("at") and word.endswith(":")]
+        claims = [line for line in lines if line.startswith(("at ", "after "))]
+        return any(f" {each} " in line for each in inside for line in claims)

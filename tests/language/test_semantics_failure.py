@@ -262,3 +262,13 @@ def test_a_bare_fail_fails_where_the_caught_one_did(language):
     )
     assert language.ways(text, "E()") == ["EIO at here"]
     assert language.ways(text, "W()") == ["ENODEV at mine"]
+
+
+def test_what_a_failed_call_gives_is_used_by_nobody(language):
+    text = (
+        STATE + "enum Q { X, Y } volatile var q: Q = X; proc p() gives r: Q { r = Y; fail EIO when a; }"
+        "env E() { run p() gives v else { %s } q = v; }" + ONE
+    )
+    assert language.codes(text % "skip;") == ["LUO213"]
+    assert language.codes(text % "fail EBUSY;") == []
+    assert language.codes(text % "stop;") == []
