@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from luocheck.checker.explore.limits import Limits
 from luocheck.checker.explore.monitors import Monitors
@@ -59,9 +59,7 @@ class Tiers:
     _text: Text | None = None
     _program: Program | None = None
     _spent: int = 0
-    _looked: bool = False
     _given_up: bool = False
-    searches: list[InstanceSearch] = field(default_factory=list)
 
     def search(self, wanted: Search, coverage: Coverage) -> tuple[InstanceSearch, Monitors, BaseException | None]:
         """Searches an instance.  The third item is what ended it early; what was found until then is in the first two.
@@ -106,14 +104,13 @@ class Tiers:
     def _patience(self) -> int:
         if self.engine == "interpreter" or self._given_up:
             return sys.maxsize
-        return max(0, (BUILD_AFTER if self._looked else LOOK_AFTER) - self._spent)
+        return max(0, (BUILD_AFTER if self._text is not None else LOOK_AFTER) - self._spent)
 
     def _prepare(self, wanted: Search, *, build_it: bool) -> None:
         """Generates the text, and compiles it when it was compiled before or is to be now."""
         try:
             if self._text is None:
                 self._text = Generator(wanted.instance, wanted.machine, wanted.claims).text()
-            self._looked = True
             if build_it or build.known(self._text.source):
                 self._program = Program(self._text, build.library(self._text.source))
         except (Refused, build.NoCompiler) as error:

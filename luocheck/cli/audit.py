@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 
 from luocheck.cli.interrupts import Interrupts
-from luocheck.cli.options import SPEC_HELP, Subparsers, add_output, complain, load_with_warnings
-from luocheck.cli.status import ERROR, FINE, UNDECIDED, UNEXPECTED, worst
+from luocheck.cli.options import SPEC_HELP, Subparsers, add_output, for_each, load_with_warnings
+from luocheck.cli.status import FINE, UNDECIDED, UNEXPECTED
 from luocheck.demo import capture_file
-from luocheck.model.diagnostics import SpecError
 from luocheck.report import audit as report
 from luocheck.report import document
 from luocheck.report.terminal import Terminal
@@ -54,32 +53,22 @@ def run(args: argparse.Namespace) -> int:
     terminal = Terminal(args.color)
     spec = load_with_warnings(args.spec, args.json)
     beginning = Beginning[args.begins.upper()] if args.begins is not None else None
-    statuses: list[int] = []
-    documents: list[document.Document] = []
     with Interrupts() as interrupts:
-        for capture in args.captures:
-            try:
-                answer = audit(
-                    spec,
-                    capture_file(capture),
-                    format=args.format,
-                    beginning=beginning,
-                    timeout=args.timeout,
-                    interrupted=lambda: interrupts.reason,
-                )
-            except SpecError as error:
-                statuses.append(ERROR)
-                documents.append(document.errors("audit", error.diagnostics))
-                if not args.json:
-                    complain(error.diagnostics)
-                continue
-            statuses.append(_STATUS[answer.verdict])
+
+        def work(capture: str) -> tuple[int, document.Document]:
+            answer = audit(
+                spec,
+                capture_file(capture),
+                format=args.format,
+                beginning=beginning,
+                timeout=args.timeout,
+                interrupted=lambda: interrupts.reason,
+            )
             if args.json:
-                documents.append(report.audit(answer))
-                continue
+                return _STATUS[answer.verdict], report.audit(answer)
             page = terminal.page()
             report.show(page, answer)
             terminal.show(page)
-    if args.json:
-        terminal.document(documents[0] if len(documents) == 1 else document.several("audit", documents))
-    return worst(statuses)
+            return _STATUS[answer.verdict], {}
+
+        return for_each("audit", args.captures, args.json, terminal, work, alone=len(args.captures) == 1)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from luocheck.cli.options import SPEC_HELP, Subparsers, add_output, complain, load_with_warnings
-from luocheck.cli.status import ERROR, FINE, UNDECIDED, worst
+from luocheck.cli.options import SPEC_HELP, Subparsers, add_output, for_each, load_with_warnings
+from luocheck.cli.status import FINE, UNDECIDED
 from luocheck.demo import capture_file
-from luocheck.model.diagnostics import SpecError
 from luocheck.report import calls as report
 from luocheck.report import document
 from luocheck.report.terminal import Terminal
@@ -44,24 +43,15 @@ def add(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     terminal = Terminal(args.color)
     abi = load_with_warnings(args.spec, args.json).system.abi
-    statuses: list[int] = []
-    documents: list[document.Document] = []
-    for capture in args.captures:
-        try:
-            recording = decode(capture_file(capture), abi, format=args.format, threads_share=args.threads == "shared")
-        except SpecError as error:
-            statuses.append(ERROR)
-            documents.append(document.errors("calls", error.diagnostics))
-            if not args.json:
-                complain(error.diagnostics)
-            continue
-        statuses.append(FINE if recording.calls else UNDECIDED)
+
+    def work(capture: str) -> tuple[int, document.Document]:
+        recording = decode(capture_file(capture), abi, format=args.format, threads_share=args.threads == "shared")
+        status = FINE if recording.calls else UNDECIDED
         if args.json:
-            documents.append(report.calls(recording))
-            continue
+            return status, report.calls(recording)
         page = terminal.page()
         report.show(page, recording)
         terminal.show(page)
-    if args.json:
-        terminal.document(documents[0] if len(documents) == 1 else document.several("calls", documents))
-    return worst(statuses)
+        return status, {}
+
+    return for_each("calls", args.captures, args.json, terminal, work, alone=len(args.captures) == 1)

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from luocheck.cli.interrupts import Interrupts
-from luocheck.cli.options import SPEC_HELP, Subparsers, add_output, for_each, load_with_warnings
+from luocheck.cli.options import SPEC_HELP, Subparsers, add_output, for_each_spec, load_with_warnings
 from luocheck.report import document
 from luocheck.report.terminal import ProgressLine, Terminal
 
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         def work(name: str) -> tuple[int, document.Document]:
             return _check(args, name, terminal, interrupts)
 
-        return for_each("check", args.specs, args.json, terminal, work, lambda: interrupts.reason is not None)
+        return for_each_spec("check", args.specs, args.json, terminal, work, lambda: interrupts.reason is not None)
 
 
 def _check(args: argparse.Namespace, name: str, terminal: Terminal, interrupts: Interrupts) -> tuple[int, document.Document]:

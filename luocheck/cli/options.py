@@ -108,16 +108,31 @@ Work = Callable[[str], tuple[int, document.Document]]
 """Answers about one input: prints the text report itself unless JSON is wanted; gives the exit status and the document."""
 
 
-def for_each(
+def for_each_spec(
     command: str, specs: Sequence[str], json: bool, terminal: Terminal, work: Work, stop: Callable[[], bool] = lambda: False
+) -> int:
+    """`for_each` on SPEC arguments, folders of specs among them.  Raises SpecError LUO607 for a folder without specs."""
+    return for_each(command, expand(specs), json, terminal, work, stop, alone=is_one(specs))
+
+
+def for_each(
+    command: str,
+    inputs: Sequence[str],
+    json: bool,
+    terminal: Terminal,
+    work: Work,
+    stop: Callable[[], bool] = lambda: False,
+    *,
+    alone: bool,
 ) -> int:
     """Runs a command on every input; an input that cannot be used does not keep the others from being answered.
 
-    stop: asked after each input; when it is true, the others are left out and the whole is undecided.
+    stop: asked after each input; when it is true, the others are left out and the whole is undecided.  alone: the document of the
+    only input is the whole document.
     """
     statuses: list[int] = []
     documents: list[document.Document] = []
-    for each in expand(specs):
+    for each in inputs:
         try:
             status, made = work(each)
         except SpecError as error:
@@ -130,7 +145,7 @@ def for_each(
             statuses = [UNDECIDED]
             break
     if json:
-        terminal.document(documents[0] if is_one(specs) else document.several(command, documents))
+        terminal.document(documents[0] if alone else document.several(command, documents))
     return worst(statuses)
 
 

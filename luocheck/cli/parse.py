@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from luocheck.cli.options import SPEC_HELP, Subparsers, add_output, for_each, load_with_warnings
+from luocheck.cli.options import SPEC_HELP, Subparsers, add_output, for_each_spec, load_with_warnings
 from luocheck.cli.status import FINE
 from luocheck.report import document
 from luocheck.report.terminal import Terminal
@@ -43,4 +43,4 @@ def run(args: argparse.Namespace) -> int:
         terminal.show(page)
         return FINE, {}
 
-    return for_each("parse", args.specs, args.json, terminal, work)
+    return for_each_spec("parse", args.specs, args.json, terminal, work)

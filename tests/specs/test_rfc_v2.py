@@ -82,21 +82,6 @@ def test_all_lines_fire_but_those_of_others() -> None:
     assert [line.span.text for line in small().lines_never_fired] == []
 
 
-def test_numbers_are_those_of_the_posted_interface() -> None:
-    system = spec().system
-    assert {ioctl.event: ioctl.number for ioctl in system.abi.ioctls} == {
-        "FD_PRESERVE": 0xC010BA00,
-        "FD_UNPRESERVE": 0x4008BA01,
-        "FD_RESTORE": 0xC010BA02,
-        "GET_STATE": 0x8004BA03,
-        "PREPARE": 0xBA04,
-        "FREEZE": 0xBA05,
-        "CANCEL": 0xBA06,
-        "FINISH": 0xBA07,
-    }
-    assert next(e for e in system.enums if e.name == "Phase").numbers == (0, 1, 2, 3)
-
-
 @pytest.mark.parametrize("scenario", spec().scenarios, ids=lambda scenario: scenario.title)
 def test_scenarios(scenario: Scenario) -> None:
     found = replay(spec(), scenario)
