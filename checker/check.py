@@ -25,7 +25,8 @@ Progress = Callable[[str, int, int, int], None]
 class CheckedRun:
     """One exploration, judged.
 
-    stopped: the limit that ended it.  ended_early: all that was looked for had been found, so its numbers are not those of the scope.
+    symmetry: how many states that differ only in names a state may stand for at most.  stopped: the limit that ended it.  ended_early:
+    all that was looked for had been found, so its numbers are not those of the scope.
     events_never_fired, lines_never_fired: coverage, the lines as text.  cuts: how many paths the scope cut, by what was too small.
     """
 
@@ -37,6 +38,7 @@ class CheckedRun:
     transitions: int
     depth: int
     instances: int
+    symmetry: int
     seconds: float
     stopped: str | None
     ended_early: bool
@@ -215,6 +217,7 @@ def _judged(run: Exploration, judge: Judge, seconds: float) -> CheckedRun:
         run.transitions,
         run.depth,
         run.instances,
+        run.symmetry,
         seconds,
         run.stopped,
         run.ended_early,

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 from luocheck.checker.explore.limits import Limits, Stopped
 from luocheck.checker.explore.lock_order import lock_cycles
 from luocheck.checker.explore.monitors import Monitors
+from luocheck.checker.explore.order import told_apart
 from luocheck.checker.explore.search import Coverage, Discovery, InstanceSearch, Moment
+from luocheck.checker.explore.symmetry import Symmetry, groups_of
 from luocheck.checker.explore.ways import Traps, recoverable, stuck
 from luocheck.checker.explore.witnesses import Narrator, Path, best_path, cost
 from luocheck.checker.native.tiers import Search, Tiers
@@ -35,8 +37,9 @@ class Exploration:
 
     stopped: a limit that ended it, or None.  ended_early: everything that was looked for had been found (`stop_when_found`), so there
     are states that were not visited.  levels: how many states each level has, over all instances.  never_fired: events and `fail`
-    lines that no transition used (only complete explorations say something about the scope).  engine: what searched, interpreter or
-    explore; engine_missing: why there was no native engine where `auto` wanted one.
+    lines that no transition used (only complete explorations say something about the scope).  symmetry: states that a visited one may
+    stand for at most, over all instances; 1 when no elements were exchanged.  engine: what searched, interpreter or explore;
+    engine_missing: why there was no native engine where `auto` wanted one.
     """
 
     system: System
@@ -53,6 +56,7 @@ class Exploration:
     events_never_fired: tuple[str, ...] = ()
     lines_never_fired: tuple[st.Stmt, ...] = ()
     cuts: dict[str, int] = field(default_factory=dict)
+    symmetry: int = 1
     engine: str = "interpreter"
     engine_missing: str | None = None
 
@@ -106,6 +110,7 @@ class _Explorer:
         self.topology = topology
         self.claims = claims
         self.symmetry = symmetry
+        self.apart: set[int] | None = None
         self.stop_when_found = False
         self.tiers = Tiers("auto")
         self.by_name = {claim.name: claim for claim in claims}
@@ -138,8 +143,21 @@ class _Explorer:
         return result
 
     def _instance(self, instance: Instance, machine: Machine, limits: Limits, witnesses: bool, progress: Progress | None) -> None:
-        wanted = Search(instance, machine, self.claims, limits, self.result.states, progress, self._deep_enough, self.scope.span)
-        search, monitors, stopped = self.tiers.search(wanted, self.coverage)
+        symmetry = self._symmetry(instance, machine)
+        span = self.scope.span
+        wanted = Search(
+            instance, machine, self.claims, limits, self.result.states, progress, self._deep_enough, span, symmetry, self.apart
+        )
+        coverage = Coverage()
+        search, monitors, stopped = self.tiers.search(wanted, coverage)
+        if symmetry is not None and monitors.stuck and search.waiting and stopped is None:
+            # `never stuck` follows one call through its waiting, and symmetry has forgotten which one it was
+            del search, monitors
+            coverage = Coverage()
+            search, monitors, stopped = self.tiers.search(replace(wanted, symmetry=None), coverage)
+        self.coverage.add(coverage)
+        if search.symmetry is not None:
+            self.result.symmetry = max(self.result.symmetry, search.symmetry.order)
         try:
             if stopped is not None:
                 raise stopped
@@ -158,6 +176,15 @@ class _Explorer:
                     self.telling = Machine(instance, notes=True)
                 narrator = narrator or Narrator(instance, self.telling)
                 self._offer(search, name, discovery, narrator)
+
+    def _symmetry(self, instance: Instance, machine: Machine) -> Symmetry | None:
+        """How the states of an instance are reduced, None when they are not."""
+        if not self.symmetry:
+            return None
+        if self.apart is None:
+            self.apart = told_apart(self.system, self.scope, self.claims)
+        symmetry = Symmetry(instance, machine, groups_of(instance, self.apart))
+        return symmetry if symmetry.order > 1 else None
 
     def _deep_enough(self, search: InstanceSearch, depth: int) -> bool:
         """Can states at this depth and deeper ones only give worse witnesses than those that are known?"""

@@ -1,7 +1,8 @@
 """Breadth-first search over the states of one instance.
 
-States are numbered in the order in which they are found, so every level is a range of numbers.  For each state the search keeps a
-parent on a shortest path with the fewest faults; for witnesses it keeps all edges that lead one level deeper.
+States are numbered in the order in which they are found, so every level is a range of numbers.  For each state the search keeps the
+fewest faults of a shortest path; for witnesses it keeps all edges that lead one level deeper.  With symmetry a state stands for its whole
+orbit, and it is the one that was found first.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from typing import Any
 from luocheck.checker.explore.limits import Limits
 from luocheck.checker.explore.monitors import Monitors
 from luocheck.checker.explore.packing import Packing
+from luocheck.checker.explore.symmetry import Symmetry
 from luocheck.model.instances import Instance
 from luocheck.model.ir.system import OK, Event
 from luocheck.model.ir.vocabulary import ElemT
 from luocheck.model.semantics.machine import Arguments, Machine
+from luocheck.model.semantics.renaming import Turn
 from luocheck.model.semantics.run import Outcome
 from luocheck.model.semantics.store import Store
 
@@ -71,14 +74,28 @@ class OutOfPatience(Exception):
 class InstanceSearch:
     """The search of one instance; `run` does it."""
 
-    def __init__(self, instance: Instance, machine: Machine, monitors: Monitors, coverage: Coverage, *, keep_edges: bool) -> None:
+    def __init__(
+        self,
+        instance: Instance,
+        machine: Machine,
+        monitors: Monitors,
+        coverage: Coverage,
+        *,
+        keep_edges: bool,
+        symmetry: Symmetry | None = None,
+    ) -> None:
         self.instance = instance
         self.machine = machine
         self.monitors = monitors
         self.coverage = coverage
+        self.symmetry = symmetry
         self.packing = Packing(instance)
         self.states: list[bytes] = []
-        self.number: dict[bytes, int] = {}
+        self.number: dict[bytes, int] = {}  # with symmetry: of every state that was met, in `met`
+        self.met: list[bytes] = []
+        self.met_as = array("q")  # the state that stands for each
+        self.orbits: dict[bytes, int] = {}
+        self._turns: dict[int, Turn] = {}
         self.faults = array("q")
         self.levels: list[int] = []  # number of the first state of each level
         self.deeper = Edges()  # edges to the next level, for witnesses
@@ -119,7 +136,7 @@ class InstanceSearch:
 
         self.levels.append(0)
         for store in self.machine.initial(self.instance):
-            self._found(store, None, 0, 0)
+            self._found(store, 0, 0)
         while first < len(self.states):
             last = len(self.states)
             self.levels.append(last)
@@ -137,6 +154,16 @@ class InstanceSearch:
 
     def store(self, state: int) -> Store:
         return self.packing.unpack(self.states[state])
+
+    def turn_to(self, edges: Edges, i: int) -> Turn:
+        """The least turn that makes of what an edge leads to the state that stands for it.  Only with symmetry."""
+        assert self.symmetry is not None
+        met = edges.turns[i]
+        if met not in self._turns:
+            turn = self.symmetry.between(self.packing.unpack(self.met[met]), self.store(edges.targets[i]))
+            assert turn is not None
+            self._turns[met] = turn
+        return self._turns[met]
 
     def edges_to(self, goals: Iterable[int]) -> Edges:
         """At least the edges on shortest runs with the fewest faults to some states, by their sources; `deeper` has them, too."""
@@ -163,14 +190,25 @@ class InstanceSearch:
                 high = middle - 1
         return low
 
-    def _found(self, store: Store, source: int | None, faults: int, depth: int) -> int:
-        """Number of a state; a new one is added and the claims about states are asked."""
+    def _found(self, store: Store, faults: int, depth: int) -> int:
+        """Number of a state (with symmetry: its number in `met`); a new one is added and the claims about states are asked."""
         key = self.packing.pack(store)
         known = self.number.get(key)
         if known is not None:
             return known
         state = len(self.states)
         self.number[key] = state
+        if self.symmetry is not None:
+            known = self.number[key] = len(self.met)
+            self.met.append(key)
+            state = self.orbits.setdefault(self.symmetry.key(store, self.packing), state)
+            self.met_as.append(state)
+            if state < len(self.states):
+                return known
+        self._new(state, key, store, faults, depth)
+        return state if known is None else known
+
+    def _new(self, state: int, key: bytes, store: Store, faults: int, depth: int) -> None:
         self.states.append(key)
         self.faults.append(faults)
         for monitor in self.monitors.invariants:
@@ -186,7 +224,6 @@ class InstanceSearch:
             to.append(goal.value(store))
         for (_, exempt), flags in zip(self.monitors.stuck, self.exempt, strict=True):
             flags.append(exempt is not None and exempt.value(store))
-        return state
 
     def _discover(self, name: str, depth: int, moment: Moment) -> None:
         known = self.discoveries.get(name)
@@ -229,15 +266,17 @@ class InstanceSearch:
             self.cut_states.add(source)
             return
         mask = self.mask(event, arguments, outcome)
-        target = -1
+        target, turn = -1, 0
         if outcome.goes_on:
             if outcome.store is store:
                 target = source
             else:
-                target = self._found(outcome.store, source, self.faults[source] + outcome.faults, depth + 1)
+                target = self._found(outcome.store, self.faults[source] + outcome.faults, depth + 1)
+                if self.symmetry is not None:
+                    target, turn = self.met_as[target], target
             if target >= next_level:
                 self.faults[target] = min(self.faults[target], self.faults[source] + outcome.faults)
-                self.deeper.add(source, target, event.index, outcome.faults, mask)
+                self.deeper.add(source, target, event.index, outcome.faults, mask, turn)
             if self.edges is not None:
                 who = caller_of(event, arguments) | (RESUMED if resumed else 0)
                 self.edges.add(source, target, event.index, outcome.faults, who)
@@ -268,16 +307,16 @@ class InstanceSearch:
             self._discover(name, depth + 1, moment)
 
     def mask(self, event: Event, arguments: Arguments, outcome: Outcome) -> int:
-        """The elements that a call names, as bits; 0 in scopes with more elements than bits."""
+        """The elements that a call names, as bits, but those of pools, which calls make; 0 in scopes with more elements than bits."""
         mask = 0
         if not self.countable:
             return mask
         for parameter, value in zip(event.parameters, arguments):
-            if isinstance(parameter.type, ElemT) and value is not None:
+            if isinstance(parameter.type, ElemT) and value is not None and not parameter.type.sort.pool:
                 mask |= 1 << self.offsets[parameter.type.sort.index] + value
         if event.result is not None and outcome.kind == "returns" and outcome.errno == OK and isinstance(event.result.type, ElemT):
             value = outcome.env[event.result.slot]
-            if value is not None:
+            if value is not None and not event.result.type.sort.pool:
                 mask |= 1 << self.offsets[event.result.type.sort.index] + value
         return mask
 
@@ -320,9 +359,12 @@ RESUMED = 1 << 16
 
 
 class Edges:
-    """Edges in columns.  `masks` has the elements that the call names, or who made it (`caller_of`, RESUMED)."""
+    """Edges in columns.
 
-    __slots__ = ("events", "faults", "masks", "sources", "targets")
+    masks: the elements that the call names, or who made it (`caller_of`, RESUMED).  turns: with symmetry, what `turn_to` needs.
+    """
+
+    __slots__ = ("events", "faults", "masks", "sources", "targets", "turns")
 
     def __init__(self) -> None:
         self.sources = array("q")
@@ -330,13 +372,15 @@ class Edges:
         self.events = array("h")
         self.faults = array("h")
         self.masks = array("Q")
+        self.turns = array("Q")
 
-    def add(self, source: int, target: int, event: int, faults: int, mask: int) -> None:
+    def add(self, source: int, target: int, event: int, faults: int, mask: int, turn: int = 0) -> None:
         self.sources.append(source)
         self.targets.append(target)
         self.events.append(event)
         self.faults.append(faults)
         self.masks.append(mask)
+        self.turns.append(turn)
 
     def __len__(self) -> int:
         return len(self.sources)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
 from typing import Any
 
 from luocheck.checker.explore.search import Discovery, InstanceSearch, Moment, calls
@@ -66,7 +65,10 @@ def best_path(search: InstanceSearch, discovery: Discovery) -> Path:
 
 
 _Masks = dict[int, dict[int, tuple[int, int]]]
-"""state -> set of elements (as bits) that a best run to it names -> (state before, set of elements there)."""
+"""state -> set of elements (as bits) that a best run to it names -> (state before, set of elements there).
+
+With symmetry the elements are those of the state that stands for the orbit, so they are renamed from state to state.
+"""
 
 
 def _masks(search: InstanceSearch, goals: set[int]) -> tuple[_Masks, bool]:
@@ -93,8 +95,12 @@ def _masks(search: InstanceSearch, goals: set[int]) -> tuple[_Masks, bool]:
         found: dict[int, tuple[int, int]] = {}
         for i in cone[state]:
             source = edges.sources[i]
+            turn = search.turn_to(edges, i) if search.symmetry is not None else None
             for mask in masks[source]:
-                found.setdefault(mask | edges.masks[i], (source, mask))
+                named = mask | edges.masks[i]
+                if turn is not None and search.symmetry is not None:
+                    named = search.symmetry.mask(named, turn)
+                found.setdefault(named, (source, mask))
         kept = [m for m in found if not any(other != m and other & m == other for other in found)]
         if len(kept) > MOST_MASKS:
             exact = False
@@ -124,14 +130,16 @@ class Narrator:
 
     def witness(self, search: InstanceSearch, path: Path, claim: Property, minimal: tuple[str, ...]) -> Witness:
         steps: list[Step] = []
-        stores = [search.store(state) for state in path.states]
+        start = here = search.store(path.states[0])
         used: set[tuple[int, int]] = set()
-        allowed = path.faults
-        for number, (before, after) in enumerate(pairwise(stores)):
-            event, arguments, resumed, outcome = self._transition(search, path, number, before, after)
-            steps.append(step_of(event, arguments, outcome, before, resumed))
+        named = path.masks[0]
+        for number in range(len(path.states) - 1):
+            event, arguments, resumed, outcome = self._transition(search, path, number, here, named)
+            steps.append(step_of(event, arguments, outcome, here, resumed))
             used |= _elements(event, arguments, outcome)
-        last, moment = stores[-1], path.moment
+            named |= search.mask(event, arguments, outcome)
+            here = outcome.store
+        last, moment = here, self._renamed(search, path, here, named)
         clauses: tuple[Clause, ...] = ()
         if moment.event is not None:
             outcome = self._final(search, moment, last, claim)
@@ -140,36 +148,55 @@ class Narrator:
             clauses = self._clauses(claim, outcome.store, outcome.env, moment.event)
         else:
             clauses = self._clauses(claim, last, [None] * claim.slots, None)
-        assert sum(step.faults for step in steps) == allowed
+        assert sum(step.faults for step in steps) == path.faults
         return Witness(
             self.instance.scope.name,
             self.instance.topology.name if self.instance.topology is not None else None,
             tuple(steps),
             self._graph(),
-            tuple(self._given(stores[0])),
-            tuple(self._names(used | self._at_start(stores[0]))),
+            tuple(self._given(start)),
+            tuple(self._names(used | self._at_start(start))),
             minimal,
             clauses,
             bool(self.instance.scope.stepwise),
         )
 
     def _transition(
-        self, search: InstanceSearch, path: Path, number: int, before: Store, after: Store
+        self, search: InstanceSearch, path: Path, number: int, before: Store, named: int
     ) -> tuple[Event, Arguments, bool, Outcome]:
-        """The call that leads from one state of a path to the next: the fewest faults, and no elements but those of the path."""
+        """The call that leads on along a path: the fewest faults, and no elements but those of the path.  `named`: until now."""
         edges, source, target = search.deeper, path.states[number], path.states[number + 1]
         ours = range(bisect_left(edges.sources, source), bisect_right(edges.sources, source))
         events = {edges.events[i] for i in ours if edges.targets[i] == target}
+        after, wanted = search.store(target), path.masks[number + 1]
         best: tuple[tuple[int, bool, int], tuple[Event, Arguments, bool, Outcome]] | None = None
         for event, arguments, resumed, outcomes in calls(self.machine, before, search.callers, events):
             for outcome in outcomes:
-                if outcome.goes_on and outcome.store == after:
-                    others = path.masks[number] | search.mask(event, arguments, outcome) != path.masks[number + 1]
+                if not outcome.goes_on:
+                    continue
+                mask = named | search.mask(event, arguments, outcome)
+                if search.symmetry is None:
+                    there, others = outcome.store == after, mask != wanted
+                else:
+                    others = search.symmetry.between(after, outcome.store, wanted, mask) is None
+                    there = not others or search.symmetry.between(after, outcome.store) is not None
+                if there:
                     key = (outcome.faults, others, len(_elements(event, arguments, outcome)))
                     if best is None or key < best[0]:
                         best = key, (event, arguments, resumed, outcome)
         assert best is not None, target
         return best[1]
+
+    def _renamed(self, search: InstanceSearch, path: Path, here: Store, named: int) -> Moment:
+        """The moment at which a path ends, in the names of a run to it that ends `here` and has named these elements."""
+        moment = path.moment
+        if search.symmetry is None or moment.event is None:
+            return moment
+        there = search.store(path.states[-1])
+        turn = search.symmetry.between(there, here, path.masks[-1], named) or search.symmetry.between(there, here)
+        assert turn is not None
+        arguments = search.symmetry.renaming.arguments(moment.event, moment.arguments, turn)
+        return replace(moment, arguments=arguments, mask=search.symmetry.mask(moment.mask, turn))
 
     def _final(self, search: InstanceSearch, moment: Moment, store: Store, claim: Property) -> Outcome:
         """The way in which the last call ends: one that breaks the claim, with the elements that were counted."""

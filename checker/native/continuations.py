@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from luocheck.checker.native.layout import Layout
@@ -31,6 +31,23 @@ class Item:
     number: bool = False  # a number without bounds, to be looked at before it is kept
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some items that belong together.
+
+    what: value (of a type, a local or a cell), locks, guards, rounds or now (of a walk), live (of a pool), or plain.  cell: where a value
+    stood in the state before the call.
+    """
+
+    what: str
+    items: list[Item]
+    type: Type | None = None
+    walk: Walk | None = None
+    sort: Sort | None = None
+    cell: Cell | None = None
+    sorted: bool = False  # rounds: kept in the order of the elements
+
+
 _NUMBER_BIAS = 1 << 15
 
 
@@ -55,62 +72,66 @@ class Continuations:
     # ---- what is kept -------------------------------------------------------------------------------------------
 
     def _items(self, stop: Stop) -> Iterator[Item]:
+        for part in self.parts(stop):
+            yield from part.items
+
+    def parts(self, stop: Stop) -> Iterator[Part]:
+        """Everything that is kept at a stop, in its order."""
         layout = self.layout
         if layout.locks:
             codes = 2 * len(layout.locks)
-            yield Item("h.n", self.max_held.bit_length(), 0)
-            for i in range(self.max_held):
-                yield Item(f"h.x[{i}]", codes.bit_length(), 1)
-            yield Item("h.guards", self.max_held.bit_length(), 0)
+            held = [Item(f"h.x[{i}]", codes.bit_length(), 1) for i in range(self.max_held)]
+            yield Part("locks", [Item("h.n", self.max_held.bit_length(), 0), *held])
             highest = max((node.id for node in stop.stack), default=0)
+            guards = [Item("h.guards", self.max_held.bit_length(), 0)]
             for i in range(self.max_held):
-                yield Item(f"h.guard[{i}]", codes.bit_length(), 1)
-                yield Item(f"h.block[{i}]", highest.bit_length(), 0)
+                guards += [Item(f"h.guard[{i}]", codes.bit_length(), 1), Item(f"h.block[{i}]", highest.bit_length(), 0)]
+            yield Part("guards", guards)
         for slot in self._slots(stop):
             type_ = stop.event.slots[slot]
             assert type_ is not None
-            yield from self._value(f"v{slot}", type_)
+            yield self._value(f"v{slot}", type_)
         for node in stop.stack:
             if node.kind == "catch":
-                yield from self._failure(f"C{node.number}")
+                yield self._failure(f"C{node.number}")
             elif node.kind == "walk":
                 assert node.walk is not None
                 for name in _lists(node.walk):
-                    yield from self._rounds(f"W{node.walk.id}_{name}", node.walk)
-                yield Item(f"W{node.walk.id}_now", node.walk.length.bit_length(), 1)
+                    yield self._rounds(f"W{node.walk.id}_{name}", node.walk, name == "left" and node.walk.any_order)
+                yield Part("now", [Item(f"W{node.walk.id}_now", node.walk.length.bit_length(), 1)], walk=node.walk)
             elif node.kind == "undo":
                 assert node.walk is not None
-                yield from self._rounds(f"W{node.walk.id}_left", node.walk)
-                yield from self._failure(f"W{node.walk.id}")
+                yield self._rounds(f"W{node.walk.id}_left", node.walk, False)
+                yield self._failure(f"W{node.walk.id}")
         for f in self._kept(stop):
             for cell in cells_of(f, layout.sizes):
                 place = layout.place(f, "o", [str(x) for x in cell[1:]])
-                yield from self._value(place, f.type)
+                yield replace(self._value(place, f.type), cell=cell)
         for sort in self._kept_pools(stop):
-            yield Item(f"o->live{sort.index}", layout.sizes[sort.index], 0)
+            yield Part("live", [Item(f"o->live{sort.index}", layout.sizes[sort.index], 0)], sort=sort)
 
-    def _value(self, place: str, type_: Type) -> Iterator[Item]:
+    def _value(self, place: str, type_: Type) -> Part:
         match type_:
             case SetT(sort):
-                yield Item(place, self.layout.sizes[sort.index], 0)
+                items = [Item(place, self.layout.sizes[sort.index], 0)]
             case SeqT(sort):
                 size = self.layout.sizes[sort.index]
-                yield Item(f"{place}.n", size.bit_length(), 0)
-                for i in range(size):
-                    yield Item(f"{place}.x[{i}]", max(0, size - 1).bit_length(), 0)
+                items = [Item(f"{place}.n", size.bit_length(), 0)]
+                items += [Item(f"{place}.x[{i}]", max(0, size - 1).bit_length(), 0) for i in range(size)]
             case IntT():
-                yield Item(place, 17, _NUMBER_BIAS, number=True)
+                items = [Item(place, 17, _NUMBER_BIAS, number=True)]
             case _:
-                yield Item(place, (self.layout.highest(type_) + 1).bit_length(), 1)
+                items = [Item(place, (self.layout.highest(type_) + 1).bit_length(), 1)]
+        return Part("value", items, type=type_)
 
-    def _failure(self, name: str) -> Iterator[Item]:
-        yield Item(f"{name}_err", len(self.layout.errnos).bit_length(), 1)
-        yield Item(f"{name}_lab", len(self.layout.labels).bit_length(), 1)
+    def _failure(self, name: str) -> Part:
+        error = Item(f"{name}_err", len(self.layout.errnos).bit_length(), 1)
+        return Part("plain", [error, Item(f"{name}_lab", len(self.layout.labels).bit_length(), 1)])
 
-    def _rounds(self, name: str, walk: Walk) -> Iterator[Item]:
-        yield Item(f"{name}.n", walk.length.bit_length(), 0)
-        for i in range(walk.length):
-            yield Item(f"{name}.x[{i}]", (walk.length - 1).bit_length(), 0)
+    def _rounds(self, name: str, walk: Walk, in_order: bool) -> Part:
+        items = [Item(f"{name}.n", walk.length.bit_length(), 0)]
+        items += [Item(f"{name}.x[{i}]", (walk.length - 1).bit_length(), 0) for i in range(walk.length)]
+        return Part("rounds", items, walk=walk, sorted=in_order)
 
     def _slots(self, stop: Stop) -> list[int]:
         """Locals that can have a value there."""

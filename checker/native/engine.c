@@ -15,12 +15,20 @@ enum { RUNNING, STOPPED_MOST = 1, STOPPED_POLL = 2, NO_MEMORY = 3, NOT_DONE_HERE
 #define FINDINGS 64
 #define BATCH 64
 
-struct edges { i64 n, room; i64 *source, *target; int16_t *event, *faults; u64 *mask; };
+#if SYMMETRY
+struct turn { uint8_t x[N_MOVED]; };
+/* The group of each sort: nothing, all permutations that keep classes, or a list. */
+enum { ALONE, CLASSES, LISTED };
+struct group { int kind, count; uint8_t *list; };
+struct symmetry { int on; struct group of[N_KINDS]; uint8_t class_of[N_MOVED]; };
+#endif
+
+struct edges { i64 n, room; i64 *source, *target; int16_t *event, *faults; u64 *mask, *turn; };
 struct moment { i64 source; u64 mask; int32_t claim, event, resumed, errno_, kind, label, faults, args[MAX_ARGS]; };
 struct waiting { i64 source; int32_t event, args[MAX_ARGS]; };
 struct answer { i64 target; int32_t kind, errno_; };
 /* One way in which a call ended that is not looked up yet. */
-struct pending { u64 w[W], hash; i64 source, target; u64 call; int32_t faults, run_faults; int16_t event, kind, errno_, who; uint8_t resumed, new_place; };
+struct pending { u64 w[W], hash, turn; i64 source, target; u64 call; int32_t faults, run_faults; int16_t event, kind, errno_, who; uint8_t resumed, new_place; };
 
 struct R {
   /* what Python reads and writes; in the order of `runtime.py` */
@@ -28,6 +36,7 @@ struct R {
   i64 error_code, error_claim, error_span, error_name;
   u64 *states;
   uint16_t *faults_of;
+  u64 *turns;
   uint8_t *flags;
   uint8_t *marks;
   struct edges all, cone;
@@ -46,6 +55,10 @@ struct R {
   /* its own */
   i64 found_depth[N_CLAIMS + 1];
   struct G g;
+#if SYMMETRY
+  struct symmetry y;
+  u64 here_w[W];
+#endif
   u64 *table;
   u64 table_mask;
   i64 moments_room, cut_room, waiting_room, answers_room;
@@ -68,6 +81,14 @@ static void expand(struct R *r, const struct S *s);
 static void check_state(struct R *r, const struct S *s, i64 state);
 static u64 event_mask(const struct R *r);
 static void settle(struct R *r);
+#if SYMMETRY
+static u64 canonical(const struct symmetry *y, const struct S *s, u64 *w);
+static u64 turn_between(const struct symmetry *y, const struct S *s, const struct S *target, const u64 *goal);
+static void unfolded(const u64 *w, u64 code, struct S *s);
+#define REDUCED(r) ((r)->y.on)
+#else
+#define REDUCED(r) 0
+#endif
 
 #define LINE(k) (r->lines[(k) >> 6] |= BIT((k) & 63))
 
@@ -185,15 +206,24 @@ static inline i64 look_up(const struct R *r, const u64 *w, u64 h, u64 *place) {
   return -1;
 }
 
-static i64 found(struct R *r, const u64 *w, u64 h, int faults) {
+/* The state of a number: with symmetry, the one that stands for its orbit. */
+static inline void load(const struct R *r, i64 state, struct S *s) {
+#if SYMMETRY
+  if (r->y.on) { unfolded(r->states + state * W, r->turns[state], s); return; }
+#endif
+  unpack(r->states + state * W, s);
+}
+
+static i64 found(struct R *r, const u64 *w, u64 h, int faults, u64 turn) {
   u64 at = 0;
   i64 state = look_up(r, w, h, &at);
   if (state >= 0) return state;
   if (r->n + 1 > r->states_room) {
-    i64 room = r->states_room, same_room = room, flag_room = room;
+    i64 room = r->states_room, same_room = room, flag_room = room, turn_room = room;
     r->states = grown(r, r->states, &room, r->n + 1, W * sizeof(u64));
     r->faults_of = grown(r, r->faults_of, &same_room, r->n + 1, sizeof(uint16_t));
     if (N_FLAGS) r->flags = grown(r, r->flags, &flag_room, r->n + 1, N_FLAGS ? N_FLAGS : 1);
+    if (REDUCED(r)) r->turns = grown(r, r->turns, &turn_room, r->n + 1, sizeof(u64));
     if (r->status) return -1;
     r->states_room = room;
   }
@@ -204,10 +234,11 @@ static i64 found(struct R *r, const u64 *w, u64 h, int faults) {
   state = r->n++;
   for (int i = 0; i < W; i++) r->states[state * W + i] = w[i];
   r->faults_of[state] = (uint16_t)faults;
+  if (REDUCED(r)) r->turns[state] = turn;
   r->table[at] = (u64)(state + 1) | (h >> NUMBER_BITS << NUMBER_BITS);
 #if ASKS_STATES
   struct S s;
-  unpack(w, &s);
+  load(r, state, &s);
   check_state(r, &s, state);
 #endif
   return state;
@@ -215,17 +246,20 @@ static i64 found(struct R *r, const u64 *w, u64 h, int faults) {
 
 /* ---- what is remembered ---- */
 
-static void add_edge(struct R *r, struct edges *to, i64 source, i64 target, int event, int faults, u64 mask) {
+static void add_edge(struct R *r, struct edges *to, i64 source, i64 target, int event, int faults, u64 mask, u64 turn) {
+  int turns = to == &r->cone;
   if (to->n == to->room) {
-    i64 a = to->room, b = a, c = a, d = a, e = a;
+    i64 a = to->room, b = a, c = a, d = a, e = a, f = a;
     to->source = grown(r, to->source, &a, to->n + 1, sizeof(i64));
     to->target = grown(r, to->target, &b, to->n + 1, sizeof(i64));
     to->event = grown(r, to->event, &c, to->n + 1, sizeof(int16_t));
     to->faults = grown(r, to->faults, &d, to->n + 1, sizeof(int16_t));
     to->mask = grown(r, to->mask, &e, to->n + 1, sizeof(u64));
+    if (turns) to->turn = grown(r, to->turn, &f, to->n + 1, sizeof(u64));
     if (r->status) return;
     to->room = a;
   }
+  if (turns) to->turn[to->n] = turn;
   to->source[to->n] = source; to->target[to->n] = target;
   to->event[to->n] = (int16_t)event; to->faults[to->n] = (int16_t)faults; to->mask[to->n++] = mask;
 }
@@ -262,12 +296,24 @@ static void blocks(struct R *r) {
 }
 
 static int trace(struct R *r, const struct S *s, int kind, u64 result, int touched) {
-  u64 w[W], at;
+  u64 w[W], at, turn = 0;
   if (!touched || (kind != OUT_RETURNS && kind != OUT_SUSPENDS)) return 0;
   pack(s, w);
+#if SYMMETRY
+  if (r->y.on) canonical(&r->y, s, w);
+#endif
   i64 target = look_up(r, w, hash_of(w), &at);
   if (target < r->level_end || !r->marks[target]) return 0;
-  if (r->faults_of[r->source] + r->faults == r->faults_of[target]) add_edge(r, &r->cone, r->source, target, r->event, r->faults, event_mask(r) | result);
+  if (r->faults_of[r->source] + r->faults != r->faults_of[target]) return 0;
+#if SYMMETRY
+  if (r->y.on) {
+    struct S there;
+    load(r, target, &there);
+    pack(&there, w);
+    turn = turn_between(&r->y, s, &there, w);
+  }
+#endif
+  add_edge(r, &r->cone, r->source, target, r->event, r->faults, event_mask(r) | result, turn);
   return 0;
 }
 
@@ -285,12 +331,12 @@ static void settle(struct R *r) {
     struct pending *p = &r->pending[i];
     i64 target = p->target;
     if (p->new_place) {
-      target = found(r, p->w, p->hash, p->faults);
+      target = found(r, p->w, p->hash, p->faults, p->turn);
       if (r->status) return;
       if (target >= r->level_end && p->faults < r->faults_of[target]) r->faults_of[target] = (uint16_t)p->faults;
     }
     if (r->keep_edges && target >= 0)
-      add_edge(r, &r->all, p->source, target, p->event, p->run_faults, (u64)(p->who + 1) | (p->resumed ? 1u << 16 : 0));
+      add_edge(r, &r->all, p->source, target, p->event, p->run_faults, (u64)(p->who + 1) | (p->resumed ? 1u << 16 : 0), 0);
     if (p->call != r->answers_call) { r->answers_call = p->call; r->nanswers = 0; }
     if (p->source != r->here_source) { r->transitions += r->here; r->here = 0; r->here_source = p->source; }
     r->here += new_answer(r, target, p->kind, p->errno_);
@@ -308,6 +354,12 @@ static void commit(struct R *r, const struct S *s, int kind, int err, int label,
     p->target = r->source;
     if (touched) {
       pack(s, p->w);
+#if SYMMETRY
+      if (r->y.on) {
+        if (kind == OUT_SUSPENDS && r->resumed && same(p->w, r->here_w)) return;
+        p->turn = canonical(&r->y, s, p->w);
+      } else
+#endif
       if (kind == OUT_SUSPENDS && r->resumed && same(p->w, r->states + r->source * W)) return;
       p->hash = hash_of(p->w); p->new_place = 1;
       __builtin_prefetch(&r->table[p->hash & r->table_mask]);
@@ -348,18 +400,61 @@ struct R *luo_new(void) {
   return r;
 }
 
-static void free_edges(struct edges *e) { free(e->source); free(e->target); free(e->event); free(e->faults); free(e->mask); }
+static void free_edges(struct edges *e) { free(e->source); free(e->target); free(e->event); free(e->faults); free(e->mask); free(e->turn); }
 
 void luo_free(struct R *r) {
   free(r->table); free(r->states); free(r->faults_of); free(r->flags); free(r->marks); free(r->moments); free(r->cut_states);
-  free(r->waits); free(r->answers); free_edges(&r->all); free_edges(&r->cone); free(r);
+  free(r->waits); free(r->answers); free_edges(&r->all); free_edges(&r->cone); free(r->turns);
+#if SYMMETRY
+  for (int k = 0; k < N_KINDS; k++) free(r->y.of[k].list);
+#endif
+  free(r);
 }
 
-void luo_start(struct R *r, const u64 *w) {
+void luo_start(struct R *r, const u64 *raw) {
+  u64 w[W], turn = 0;
+  memcpy(w, raw, sizeof w);
+#if SYMMETRY
+  struct S s;
+  unpack(w, &s);
+  if (r->y.on) turn = canonical(&r->y, &s, w);
+#endif
   r->depth = -1;
   r->level_end = 0;
-  found(r, w, hash_of(w), 0);
+  found(r, w, hash_of(w), 0, turn);
   r->depth = 0;
+}
+
+/* Before everything else: the group of each sort that may be moved, as a kind, a count, the class of each element, and a list. */
+int luo_symmetry(struct R *r, const uint8_t *data, i64 length) {
+#if SYMMETRY
+  const uint8_t *end = data + length;
+  for (int k = 0, first = 0; k < N_KINDS && data < end; first += kind_size[k++]) {
+    struct group *g = &r->y.of[k];
+    g->kind = data[0]; g->count = data[1] | data[2] << 8;
+    data += 3;
+    memcpy(r->y.class_of + first, data, (size_t)kind_size[k]);
+    data += kind_size[k];
+    if (g->kind != LISTED) continue;
+    size_t size = (size_t)g->count * (size_t)kind_size[k];
+    if (!(g->list = malloc(size))) return 0;
+    memcpy(g->list, data, size);
+    data += size;
+  }
+  r->y.on = 1;
+  return 1;
+#else
+  (void)r; (void)data;
+  return length == 0;
+#endif
+}
+
+/* What changes from a source to the next. */
+static void enter(struct R *r, struct S *s) {
+  load(r, r->source, s);
+#if SYMMETRY
+  if (r->y.on) pack(s, r->here_w);
+#endif
 }
 
 /* Expands the states first..last-1, which are one level.  The transitions of a state that was not finished do not count. */
@@ -367,7 +462,7 @@ void luo_level(struct R *r) {
   struct S s;
   r->level_end = r->last; r->here = 0; r->here_source = -1; r->npending = 0;
   for (r->source = r->first; r->source < r->last && !r->status; r->source++) {
-    unpack(r->states + r->source * W, &s);
+    enter(r, &s);
     expand(r, &s);
     if (r->status) break;
   }
@@ -393,7 +488,7 @@ void luo_trace(struct R *r) {
   r->level_end = r->last;
   for (r->source = r->first; r->source < r->last && !r->status; r->source++) {
     i64 before = r->cone.n;
-    unpack(r->states + r->source * W, &s);
+    enter(r, &s);
     expand(r, &s);
     if (r->cone.n > before) r->marks[r->source] = 1;
   }

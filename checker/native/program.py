@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from luocheck.checker.explore.monitors import consequents
 from luocheck.checker.native.continuations import Continuations
 from luocheck.checker.native.expressions import Expressions
 from luocheck.checker.native.layout import Layout, Piece, indices
+from luocheck.checker.native.orbits import Orbits
 from luocheck.checker.native.statements import Body, Shared
 from luocheck.model.instances import Instance
 from luocheck.model.ir import expressions as e
@@ -29,6 +31,7 @@ class Text:
     layout: Layout
     pieces: list[Piece]
     continuations: Continuations
+    orbits: Orbits
     cuts: list[str]
     spans: list[Span]
     max_args: int
@@ -37,14 +40,17 @@ class Text:
 
 
 class Generator:
-    """Writes the program of one scope.  Raises Refused."""
+    """Writes the program of one scope.  `apart`: sorts (by index) that symmetry does not exchange, None for all.  Raises Refused."""
 
-    def __init__(self, instance: Instance, machine: Machine, claims: tuple[Property, ...]) -> None:
+    def __init__(
+        self, instance: Instance, machine: Machine, claims: tuple[Property, ...], apart: Collection[int] | None = None
+    ) -> None:
         self.instance = instance
         self.machine = machine
         self.system = instance.system
         self.claims = claims
         self.layout = Layout(instance)
+        self.orbits = Orbits(self.layout, apart if apart is not None else range(len(instance.sizes)))
         self.shared = Shared(machine)
         self.number = self.shared.claims
         self.callers = instance.sizes[self.system.caller.index] if self.system.caller and instance.scope.stepwise else 0
@@ -79,6 +85,7 @@ class Generator:
             f"#define ASKS_STATES {int(self.asks_states)}",
             f"#define MAX_ARGS {self.max_args}",
             f"#define MAX_HELD {waits.max_held}",
+            *self.orbits.macros(),
             *self._sequences(),
             *self._graphs(),
             waits.struct(),
@@ -92,6 +99,7 @@ class Generator:
             *self._pools(waits),
             self._after_reboot(),
             *self._packing(pieces, waits),
+            *self.orbits.code(waits),
             *claims,
             *bodies,
             self._masks(),
@@ -103,6 +111,7 @@ class Generator:
             self.layout,
             pieces,
             waits,
+            self.orbits,
             self.shared.cuts,
             self.shared.spans,
             self.max_args,
@@ -447,8 +456,9 @@ class Generator:
             out.append(
                 f"if (h.n) {{ finding(r, {claim}); for (int i = 0; i < h.n; i++) keep_lock(s, h.x[i] >> 1, 2); touched = 1; }}"
             )
-        if event.result is not None and isinstance(event.result.type, ElemT) and sum(self.layout.sizes) <= 64:
-            offset = sum(self.layout.sizes[: event.result.type.sort.index])
+        gives = event.result.type if event.result is not None else None
+        if event.result is not None and isinstance(gives, ElemT) and not gives.sort.pool and sum(self.layout.sizes) <= 64:
+            offset = sum(self.layout.sizes[: gives.sort.index])
             out.append(f"if (!err && v{event.result.slot} >= 0) result = BIT({offset} + v{event.result.slot});")
         out.append(f"{self._asked(event, False)} RETURNING:; commit(r, s, OUT_RETURNS, err, lab, result, touched, who); return;")
         out.append(f"PANICKED:; {self._asked(event, True)} PANICKING:; commit(r, s, OUT_PANIC, 1, lab, 0, touched, who); return;")
@@ -470,14 +480,14 @@ class Generator:
         self.shared.writer.emit("}")
 
     def _masks(self) -> str:
-        """The elements that the arguments of a call name."""
+        """The elements that the arguments of a call name; those of pools do not count."""
         out = ["static u64 event_mask(const struct R *r) { u64 m = 0; switch (r->event) {"]
         if sum(self.layout.sizes) <= 64:
             for event in self.system.events:
                 parts = [
                     f"m |= BIT({sum(self.layout.sizes[: p.type.sort.index])} + r->args[{i}]);"
                     for i, p in enumerate(event.parameters)
-                    if isinstance(p.type, ElemT)
+                    if isinstance(p.type, ElemT) and not p.type.sort.pool
                 ]
                 if parts:
                     out.append(f"case {event.index}: {' '.join(parts)} break;")

@@ -22,6 +22,7 @@ class NativeEdges(Structure):
         ("event", POINTER(c_int16)),
         ("faults", POINTER(c_int16)),
         ("mask", POINTER(c_uint64)),
+        ("turn", POINTER(c_uint64)),
     )
 
 
@@ -47,6 +48,7 @@ def structures(
             *((name, c_int64) for name in ("error_code", "error_claim", "error_span", "error_name")),
             ("states", POINTER(c_uint64)),
             ("faults_of", POINTER(c_uint16)),
+            ("turns", POINTER(c_uint64)),
             ("flags", POINTER(c_uint8)),
             ("marks", POINTER(c_uint8)),
             ("all", NativeEdges),
@@ -81,6 +83,7 @@ def declare(library: ctypes.CDLL, run: type[Structure]) -> Any:
         function = getattr(library, name)
         function.argtypes, function.restype = (pointer,), None
     library.luo_instance.argtypes, library.luo_instance.restype = (pointer, POINTER(c_int64)), None
+    library.luo_symmetry.argtypes, library.luo_symmetry.restype = (pointer, POINTER(c_uint8), c_int64), c_int
     library.luo_start.argtypes, library.luo_start.restype = (pointer, POINTER(c_uint64)), None
     library.luo_mark.argtypes, library.luo_mark.restype = (pointer, POINTER(c_int64), c_int64), c_int
     library.luo_backward.argtypes = (pointer, POINTER(c_uint8), c_int, c_int64, POINTER(c_uint8))

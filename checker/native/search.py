@@ -12,6 +12,7 @@ from typing import Any
 from luocheck.checker.explore.limits import Limits, Stopped
 from luocheck.checker.explore.monitors import Monitors
 from luocheck.checker.explore.search import Coverage, EdgeRule, Edges, InstanceSearch, Moment
+from luocheck.checker.explore.symmetry import Symmetry
 from luocheck.checker.native import runtime
 from luocheck.checker.native.program import Text, instance_data
 from luocheck.checker.native.refusal import Refused
@@ -23,6 +24,7 @@ from luocheck.model.ir.vocabulary import BoolT
 from luocheck.model.semantics.claims import reads_through_none
 from luocheck.model.semantics.expressions import Oops
 from luocheck.model.semantics.machine import Arguments, Machine
+from luocheck.model.semantics.renaming import Turn, inverse
 from luocheck.model.semantics.store import Store
 
 
@@ -64,8 +66,9 @@ class NativeSearch(InstanceSearch):
         coverage: Coverage,
         *,
         keep_edges: bool,
+        symmetry: Symmetry | None = None,
     ) -> None:
-        super().__init__(instance, machine, monitors, coverage, keep_edges=keep_edges)
+        super().__init__(instance, machine, monitors, coverage, keep_edges=keep_edges, symmetry=symmetry)
         self.program = program
         self.text = program.text
         self.library = program.library
@@ -76,6 +79,10 @@ class NativeSearch(InstanceSearch):
         self.r: Any = self._handle.contents
         data = instance_data(self.text.layout, instance)
         self.library.luo_instance(self._handle, (ctypes.c_int64 * max(1, len(data)))(*data))
+        if symmetry is not None:
+            group = self.text.orbits.data(symmetry)
+            if not self.library.luo_symmetry(self._handle, (ctypes.c_uint8 * len(group))(*group), len(group)):
+                raise MemoryError
         self.r.keep_edges = keep_edges
         self.states = _Numbers(lambda: int(self.r.n), lambda: self.r.states)  # type: ignore[assignment]
         self.faults = _Numbers(lambda: int(self.r.n), lambda: self.r.faults_of)  # type: ignore[assignment]
@@ -220,7 +227,15 @@ class NativeSearch(InstanceSearch):
 
     def store(self, state: int) -> Store:
         total = self.packed.total
-        return self.packed.unpack(self.r.states[state * total : (state + 1) * total])
+        store = self.packed.unpack(self.r.states[state * total : (state + 1) * total])
+        if self.symmetry is None:
+            return store
+        turn = self.text.orbits.turn(self.r.turns[state], self.symmetry.identity)
+        return self.symmetry.renaming.store(store, inverse(turn))
+
+    def turn_to(self, edges: Edges, i: int) -> Turn:
+        assert self.symmetry is not None
+        return self.text.orbits.turn(edges.turns[i], self.symmetry.identity)
 
     def inside(self, caller: int) -> bytearray:
         total, words = self.packed.total, self.packed.words + caller * self.text.continuations.words
@@ -278,7 +293,7 @@ def _edges(native: runtime.NativeEdges) -> Edges:
     edges = Edges()
     n = int(native.n)
     columns = (("sources", native.source), ("targets", native.target), ("events", native.event), ("faults", native.faults))
-    for name, pointer in (*columns, ("masks", native.mask)):
+    for name, pointer in (*columns, ("masks", native.mask), ("turns", native.turn)):
         column: array[int] = getattr(edges, name)
         if n:
             column.frombytes(ctypes.string_at(pointer, n * column.itemsize))

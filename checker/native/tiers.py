@@ -7,12 +7,13 @@ cache, and when it gets long it makes one.  The answer does not depend on who ga
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from luocheck.checker.explore.limits import Limits
 from luocheck.checker.explore.monitors import Monitors
 from luocheck.checker.explore.search import Coverage, InstanceSearch, OutOfPatience
+from luocheck.checker.explore.symmetry import Symmetry
 from luocheck.checker.native import build
 from luocheck.checker.native.program import Generator, Text
 from luocheck.checker.native.refusal import Refused
@@ -43,6 +44,8 @@ class Search:
     progress: Progress | None
     deep_enough: Callable[[InstanceSearch, int], bool]
     span: Span
+    symmetry: Symmetry | None
+    apart: Collection[int] | None
 
 
 @dataclass(slots=True)
@@ -93,10 +96,10 @@ class Tiers:
         keep = monitors.needs_edges
         if self._program is not None:
             search: InstanceSearch = NativeSearch(
-                self._program, wanted.instance, wanted.machine, monitors, coverage, keep_edges=keep
+                self._program, wanted.instance, wanted.machine, monitors, coverage, keep_edges=keep, symmetry=wanted.symmetry
             )
         else:
-            search = InstanceSearch(wanted.instance, wanted.machine, monitors, coverage, keep_edges=keep)
+            search = InstanceSearch(wanted.instance, wanted.machine, monitors, coverage, keep_edges=keep, symmetry=wanted.symmetry)
             search.patience = self._patience()
         search.deep_enough = wanted.deep_enough
         return search
@@ -110,7 +113,7 @@ class Tiers:
         """Generates the text, and compiles it when it was compiled before or is to be now."""
         try:
             if self._text is None:
-                self._text = Generator(wanted.instance, wanted.machine, wanted.claims).text()
+                self._text = Generator(wanted.instance, wanted.machine, wanted.claims, wanted.apart).text()
             if build_it or build.known(self._text.source):
                 self._program = Program(self._text, build.library(self._text.source))
         except (Refused, build.NoCompiler) as error:

@@ -36,7 +36,7 @@ def add(subparsers: Subparsers) -> None:
         "--property", metavar="NAME", dest="properties", action="append", default=[], help="only this claim; repeatable"
     )
     parser.add_argument("--engine", metavar="NAME", default="auto", help="auto, interpreter, explore or bmc (default: auto)")
-    parser.add_argument("--no-symmetry", action="store_true", help="explore isomorphic starting points too")
+    parser.add_argument("--no-symmetry", action="store_true", help="also explore what differs only in which elements are which")
     parser.add_argument("--threads", metavar="N", type=_at_least_one, default=1, help="threads, for engines that have them")
     parser.add_argument("--max-states", metavar="N", type=_at_least_one, help="stop a run after so many states")
     parser.add_argument("--memory", metavar="SIZE", type=size, help="stop when the process uses so much memory, such as 2G")

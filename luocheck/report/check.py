@@ -65,6 +65,8 @@ def _run(page: Page, answer: CheckAnswer, run: CheckedRun) -> None:
     numbers = f"{run.states:,} states  {run.transitions:,} transitions  depth {run.depth}{starts}  {run.seconds:.1f} s"
     page.wrap(label, numbers)
     page.wrap(" " * len(label), how)
+    if run.symmetry > 1:
+        page.wrap("  symmetry  ", f"on: a state stands for up to {run.symmetry:,} that differ only in which elements are which")
     if run.cuts:
         page.wrap("  cut by the scope  ", ", ".join(f"{count:,} paths by `{what.rstrip(';')}`" for what, count in run.cuts))
     if run.complete:

@@ -82,6 +82,7 @@ def _run(run: CheckedRun) -> Document:
         "transitions": run.transitions,
         "depth": run.depth,
         "starting_points": run.instances,
+        "symmetry": run.symmetry,
         "seconds": round(run.seconds, 3),
         "complete": run.complete,
         "stopped": run.stopped,
