@@ -64,6 +64,7 @@ class NativeSearch(InstanceSearch):
         coverage: Coverage,
         *,
         keep_edges: bool,
+        threads: int = 1,
     ) -> None:
         super().__init__(instance, machine, monitors, coverage, keep_edges=keep_edges)
         self.program = program
@@ -77,6 +78,7 @@ class NativeSearch(InstanceSearch):
         data = instance_data(self.text.layout, instance)
         self.library.luo_instance(self._handle, (ctypes.c_int64 * max(1, len(data)))(*data))
         self.r.keep_edges = keep_edges
+        self.r.threads = threads
         self.states = _Numbers(lambda: int(self.r.n), lambda: self.r.states)  # type: ignore[assignment]
         self.faults = _Numbers(lambda: int(self.r.n), lambda: self.r.faults_of)  # type: ignore[assignment]
         self._told = 0  # moments that are in `discoveries`
