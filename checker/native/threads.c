@@ -434,6 +434,7 @@ void luo_level(struct R *r) {
     for (i64 next; several && from < r->last && !r->status; from = next)
       if ((next = expand_block(t, from)) == from) break;
     end_threads(t);
+    if (!several) { free_team(t); r->team = 0; }
   }
   if (!r->status) expand_states(r, from, r->last);
 }

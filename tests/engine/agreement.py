@@ -82,10 +82,12 @@ def left_behind(program: Program, instance: Instance, machine: Machine, most: in
     coverage, monitors = Coverage(), Monitors(instance, instance.system.properties)
     search = NativeSearch(program, instance, machine, monitors, coverage, keep_edges=monitors.needs_edges, threads=threads)
     ended = ""
+    asked = True
     try:
         search.run(Limits(max_states=most))
     except (Stopped, SpecError) as error:
         ended = f"{error!r} {error}"
+        asked = isinstance(error, Stopped)  # else the last state was not asked everything
     r, words = search.r, search.packed.total
     return {
         "how it ended": ended,
@@ -93,14 +95,14 @@ def left_behind(program: Program, instance: Instance, machine: Machine, most: in
         "levels": search.levels,
         "transitions": search.transitions,
         "faults of states": r.faults_of[: r.n],
-        "flags of states": (search.ways, search.exempt),
+        "flags of states": (search.ways, search.exempt) if asked else None,
         "coverage": coverage,
         "seen": monitors.seen,
         "discoveries": search.discoveries,
         "cut states": search.cut_states,
         "waiting calls": search.waiting,
         "edges": list(columns(search.edges)) if search.edges is not None else None,
-        "deeper edges": list(columns(search.edges_to([r.n - 1]))) if not ended else None,
+        "deeper edges": list(columns(search.edges_to([r.n - 1]))) if r.n and not ended else None,
     }
 
 
