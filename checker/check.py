@@ -121,12 +121,13 @@ def check(
     strict: bool = False,
     limits: Limits | None = None,
     progress: Progress | None = None,
+    threads: int = 1,
 ) -> CheckAnswer:
     """Explore a spec and compare what is found with what it expects.
 
     Without `scope` and `topology`, the default scope is explored with all claims, then each scope and topology that an `expect` entry
     names with the claims named there, and the spec's scenarios are replayed.  `scope` is a name or sizes such as `File=3,Agent=2`.
-    `properties` restricts the claims.  A limit leaves verdicts unknown, never wrong.  Raises SpecError: LUO603 for an unknown name,
+    `properties` restricts the claims.  A limit leaves verdicts unknown, never wrong.  `threads` changes nothing but the time.  Raises SpecError: LUO603 for an unknown name,
     LUO219 and LUO606 for a scope that cannot be explored, LUO500 for an engine that is not there, LUO605 for a claim that reads
     through `none`.
     """
@@ -139,7 +140,7 @@ def check(
     explored: list[Exploration] = []
     for each in _plan(spec.system, scope, topology, claims, judge):
         began = time.monotonic()
-        run = _explore(spec.system, each, limits, symmetry, progress, engine)
+        run = _explore(spec.system, each, limits, symmetry, progress, engine, threads)
         explored.append(run)
         runs.append(_judged(run, judge, time.monotonic() - began))
     scenarios: list[ScenarioRun] = []
@@ -191,7 +192,9 @@ def _plan(system: System, scope: str | None, topology: str | None, claims: tuple
     return tasks
 
 
-def _explore(system: System, task: _Task, limits: Limits, symmetry: bool, progress: Progress | None, engine: str) -> Exploration:
+def _explore(
+    system: System, task: _Task, limits: Limits, symmetry: bool, progress: Progress | None, engine: str, threads: int
+) -> Exploration:
     name = task.topology.name if task.topology is not None else task.scope.name
     tell = (lambda states, depth, waiting: progress(name, states, depth, waiting)) if progress is not None else None
     return explore(
@@ -204,6 +207,7 @@ def _explore(system: System, task: _Task, limits: Limits, symmetry: bool, progre
         stop_when_found=task.may_stop,
         progress=tell,
         engine=engine,
+        threads=threads,
     )
 
 

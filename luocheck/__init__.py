@@ -51,13 +51,15 @@ def check(
     strict: bool = False,
     limits: Limits | None = None,
     progress: Progress | None = None,
+    threads: int = 1,
 ) -> CheckAnswer:
     """Explore a spec exhaustively and compare what is found with what it expects.
 
     scope: a scope's name, or sizes such as `File=3,Agent=2` on top of the default scope.  topology: a topology's name.  properties: the
     claims to decide, all by default.  Without scope and topology also the scopes and topologies that `expect` names are explored, and the
     spec's scenarios are replayed.  limits bound states, seconds and memory; what they leave open is `unknown`.  strict: see `--strict`.
-    progress is called now and then with the name of the scope, states, depth, and states waiting.  Raises SpecError.
+    progress is called now and then with the name of the scope, states, depth, and states waiting.  threads: how many the native engine
+    may use; the answer does not depend on it.  Returns what was found and how it compares.  Raises SpecError.
     """
     from luocheck.checker import check as checking
 
@@ -71,6 +73,7 @@ def check(
         strict=strict,
         limits=limits,
         progress=progress,
+        threads=threads,
     )
 
 

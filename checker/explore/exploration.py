@@ -82,18 +82,19 @@ def explore(
     stop_when_found: bool = False,
     progress: Progress | None = None,
     engine: str = "auto",
+    threads: int = 1,
 ) -> Exploration:
     """Explores every instance of a scope and decides the claims (all of the system's when None).
 
     The verdicts stand in the order of the claims.  A limit ends the exploration early: what was found stays, and what was not decided is
     unknown, never `holds`.  With `stop_when_found` the search of an instance goes no deeper than it must once every claim is broken (or
     reached): witnesses stay minimal over all instances, but the numbers are not those of the scope.  `engine`: interpreter, explore (the
-    native one) or auto; the answer is the same.  Raises SpecError when the scope cannot be enumerated, a claim reads through none, or the
-    native engine was asked for and cannot be had.
+    native one) or auto; the answer is the same.  `threads`: how many the native engine may use; the answer is the same.  Raises SpecError
+    when the scope cannot be enumerated, a claim reads through none, or the native engine was asked for and cannot be had.
     """
     explorer = _Explorer(system, scope, topology, tuple(claims if claims is not None else system.properties), symmetry)
     explorer.stop_when_found = stop_when_found
-    explorer.tiers = Tiers(engine, used="explore" if engine == "explore" else "interpreter")
+    explorer.tiers = Tiers(engine, threads, used="explore" if engine == "explore" else "interpreter")
     return explorer.run(limits or Limits(), witnesses, progress)
 
 

@@ -20,7 +20,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-FLAGS = ("-std=gnu11", "-O1", "-w", "-fPIC", "-shared", "-fno-strict-aliasing", "-fno-sanitize=undefined")
+FLAGS = ("-std=gnu11", "-O1", "-w", "-pthread", "-fPIC", "-shared", "-fno-strict-aliasing", "-fno-sanitize=undefined")
 """-O2 takes twice as long to compile and finds states no faster: the search waits for memory."""
 
 

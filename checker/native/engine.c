@@ -48,11 +48,13 @@ struct R {
   struct waiting *waits;
   i64 table_bytes, states_room;
   int (*poll)(i64 states, i64 left);
-  i64 keep_edges, tracing;
+  i64 keep_edges, tracing, threads;
   uint8_t fired[N_EVENTS + 1], blocked[N_EVENTS + 1], seen[N_CLAIMS + 1];
   i64 cuts[N_CUTS + 1];
   u64 covered[N_LINES / 64 + 1];
   /* its own */
+  struct R *whole;  /* whose states are expanded: itself, or for one of several threads the search that it works for */
+  struct team *team;
   i64 found_depth[N_CLAIMS + 1];
   struct G g;
 #if SYMMETRY
@@ -90,6 +92,11 @@ static void unfolded(const u64 *w, u64 code, struct S *s);
 #define REDUCED(r) 0
 #endif
 
+/* What threads.c gives. */
+static int asked_to_stop(struct R *r);
+static i64 known_or_new(struct R *r, const struct pending *p);
+static void free_team(struct team *team);
+
 #define LINE(k) (r->lines[(k) >> 6] |= BIT((k) & 63))
 
 static void stop_with(struct R *r, int status) { if (!r->status) r->status = status; }
@@ -126,6 +133,7 @@ static inline int pick(struct R *r, int n) {
 }
 
 static int slow_poll(struct R *r) {
+  if (r->whole != r) return asked_to_stop(r);
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   double passed = (double)(now.tv_sec - r->polled.tv_sec) + 1e-9 * (double)(now.tv_nsec - r->polled.tv_nsec);
@@ -180,6 +188,11 @@ static inline int same(const u64 *a, const u64 *b) {
   return 1;
 }
 
+static inline u64 entry_of(i64 state, u64 h) { return (u64)(state + 1) | (h >> NUMBER_BITS << NUMBER_BITS); }
+
+/* With so many states? */
+static inline int too_full(const struct R *r, i64 states) { return (u64)states * 4 > (r->table_mask + 1) * 3; }
+
 static int bigger_table(struct R *r, u64 size) {
   u64 *fresh = calloc(size, sizeof(u64));
   if (!fresh) { stop_with(r, NO_MEMORY); return 0; }
@@ -188,7 +201,7 @@ static int bigger_table(struct R *r, u64 size) {
   for (i64 i = 0; i < r->n; i++) {
     u64 h = hash_of(r->states + i * W), at = h & r->table_mask;
     while (fresh[at]) at = (at + 1) & r->table_mask;
-    fresh[at] = (u64)(i + 1) | (h >> NUMBER_BITS << NUMBER_BITS);
+    fresh[at] = entry_of(i, h);
   }
   return 1;
 }
@@ -214,10 +227,8 @@ static inline void load(const struct R *r, i64 state, struct S *s) {
   unpack(r->states + state * W, s);
 }
 
-static i64 found(struct R *r, const u64 *w, u64 h, int faults, u64 turn) {
-  u64 at = 0;
-  i64 state = look_up(r, w, h, &at);
-  if (state >= 0) return state;
+/* Gives a state the next number, without asking whether it has one. */
+static i64 append_state(struct R *r, const u64 *w, int faults, u64 turn) {
   if (r->n + 1 > r->states_room) {
     i64 room = r->states_room, same_room = room, flag_room = room, turn_room = room;
     r->states = grown(r, r->states, &room, r->n + 1, W * sizeof(u64));
@@ -227,15 +238,24 @@ static i64 found(struct R *r, const u64 *w, u64 h, int faults, u64 turn) {
     if (r->status) return -1;
     r->states_room = room;
   }
-  if ((u64)(r->n + 1) * 4 > (r->table_mask + 1) * 3) {
-    if (!bigger_table(r, (r->table_mask + 1) * 2)) return -1;
-    look_up(r, w, h, &at);
-  }
-  state = r->n++;
+  i64 state = r->n++;
   for (int i = 0; i < W; i++) r->states[state * W + i] = w[i];
   r->faults_of[state] = (uint16_t)faults;
   if (REDUCED(r)) r->turns[state] = turn;
-  r->table[at] = (u64)(state + 1) | (h >> NUMBER_BITS << NUMBER_BITS);
+  return state;
+}
+
+static i64 found(struct R *r, const u64 *w, u64 h, int faults, u64 turn) {
+  u64 at = 0;
+  i64 state = look_up(r, w, h, &at);
+  if (state >= 0) return state;
+  if (too_full(r, r->n + 1)) {
+    if (!bigger_table(r, (r->table_mask + 1) * 2)) return -1;
+    look_up(r, w, h, &at);
+  }
+  state = append_state(r, w, faults, turn);
+  if (state < 0) return -1;
+  r->table[at] = entry_of(state, h);
 #if ASKS_STATES
   struct S s;
   load(r, state, &s);
@@ -246,20 +266,23 @@ static i64 found(struct R *r, const u64 *w, u64 h, int faults, u64 turn) {
 
 /* ---- what is remembered ---- */
 
+static void edges_room(struct R *r, struct edges *to, i64 wanted) {
+  i64 a = to->room, b = a, c = a, d = a, e = a, f = a;
+  to->source = grown(r, to->source, &a, wanted, sizeof(i64));
+  to->target = grown(r, to->target, &b, wanted, sizeof(i64));
+  to->event = grown(r, to->event, &c, wanted, sizeof(int16_t));
+  to->faults = grown(r, to->faults, &d, wanted, sizeof(int16_t));
+  to->mask = grown(r, to->mask, &e, wanted, sizeof(u64));
+  if (to == &r->cone) to->turn = grown(r, to->turn, &f, wanted, sizeof(u64));
+  if (!r->status) to->room = a;
+}
+
 static void add_edge(struct R *r, struct edges *to, i64 source, i64 target, int event, int faults, u64 mask, u64 turn) {
-  int turns = to == &r->cone;
   if (to->n == to->room) {
-    i64 a = to->room, b = a, c = a, d = a, e = a, f = a;
-    to->source = grown(r, to->source, &a, to->n + 1, sizeof(i64));
-    to->target = grown(r, to->target, &b, to->n + 1, sizeof(i64));
-    to->event = grown(r, to->event, &c, to->n + 1, sizeof(int16_t));
-    to->faults = grown(r, to->faults, &d, to->n + 1, sizeof(int16_t));
-    to->mask = grown(r, to->mask, &e, to->n + 1, sizeof(u64));
-    if (turns) to->turn = grown(r, to->turn, &f, to->n + 1, sizeof(u64));
+    edges_room(r, to, to->n + 1);
     if (r->status) return;
-    to->room = a;
   }
-  if (turns) to->turn[to->n] = turn;
+  if (to == &r->cone) to->turn[to->n] = turn;
   to->source[to->n] = source; to->target[to->n] = target;
   to->event[to->n] = (int16_t)event; to->faults[to->n] = (int16_t)faults; to->mask[to->n++] = mask;
 }
@@ -324,16 +347,16 @@ static void settle(struct R *r) {
   for (int i = 0; i < count; i++) {
     struct pending *p = &r->pending[i];
     if (!p->new_place) continue;
-    u64 entry = r->table[p->hash & r->table_mask];
-    if (entry) __builtin_prefetch(r->states + (i64)((entry & NUMBER_MASK) - 1) * W);
+    u64 entry = __atomic_load_n(&r->whole->table[p->hash & r->whole->table_mask], __ATOMIC_RELAXED);
+    if (entry) __builtin_prefetch(r->whole->states + (i64)((entry & NUMBER_MASK) - 1) * W);
   }
   for (int i = 0; i < count && !r->status; i++) {
     struct pending *p = &r->pending[i];
     i64 target = p->target;
     if (p->new_place) {
-      target = found(r, p->w, p->hash, p->faults, p->turn);
+      target = r->whole == r ? found(r, p->w, p->hash, p->faults, p->turn) : known_or_new(r, p);
       if (r->status) return;
-      if (target >= r->level_end && p->faults < r->faults_of[target]) r->faults_of[target] = (uint16_t)p->faults;
+      if (r->whole == r && target >= r->level_end && p->faults < r->faults_of[target]) r->faults_of[target] = (uint16_t)p->faults;
     }
     if (r->keep_edges && target >= 0)
       add_edge(r, &r->all, p->source, target, p->event, p->run_faults, (u64)(p->who + 1) | (p->resumed ? 1u << 16 : 0), 0);
@@ -360,9 +383,9 @@ static void commit(struct R *r, const struct S *s, int kind, int err, int label,
         p->turn = canonical(&r->y, s, p->w);
       } else
 #endif
-      if (kind == OUT_SUSPENDS && r->resumed && same(p->w, r->states + r->source * W)) return;
+      if (kind == OUT_SUSPENDS && r->resumed && same(p->w, r->whole->states + r->source * W)) return;
       p->hash = hash_of(p->w); p->new_place = 1;
-      __builtin_prefetch(&r->table[p->hash & r->table_mask]);
+      __builtin_prefetch(&r->whole->table[p->hash & r->whole->table_mask]);
     }
   }
   r->fired[r->event] = 1;
@@ -377,7 +400,7 @@ static void commit(struct R *r, const struct S *s, int kind, int err, int label,
     }
     return;
   }
-  p->faults = r->faults_of[r->source] + r->faults;
+  p->faults = r->whole->faults_of[r->source] + r->faults;
   if (p->faults > 65535) { stop_with(r, NOT_DONE_HERE); return; }
   p->source = r->source; p->call = r->call; p->run_faults = r->faults; p->event = (int16_t)r->event; p->kind = (int16_t)kind;
   p->errno_ = (int16_t)err; p->who = (int16_t)who; p->resumed = (uint8_t)r->resumed;
@@ -394,6 +417,7 @@ static void commit(struct R *r, const struct S *s, int kind, int err, int label,
 struct R *luo_new(void) {
   struct R *r = calloc(1, sizeof *r);
   if (!r) return 0;
+  r->whole = r;
   for (int i = 0; i <= N_CLAIMS; i++) r->found_depth[i] = -1;
   clock_gettime(CLOCK_MONOTONIC, &r->polled);
   if (!bigger_table(r, 1024)) { free(r); return 0; }
@@ -402,9 +426,13 @@ struct R *luo_new(void) {
 
 static void free_edges(struct edges *e) { free(e->source); free(e->target); free(e->event); free(e->faults); free(e->mask); free(e->turn); }
 
-void luo_free(struct R *r) {
+static void free_lists(struct R *r) {
   free(r->table); free(r->states); free(r->faults_of); free(r->flags); free(r->marks); free(r->moments); free(r->cut_states);
   free(r->waits); free(r->answers); free_edges(&r->all); free_edges(&r->cone); free(r->turns);
+}
+
+void luo_free(struct R *r) {
+  free_team(r->team); free_lists(r);
 #if SYMMETRY
   for (int k = 0; k < N_KINDS; k++) free(r->y.of[k].list);
 #endif
@@ -449,19 +477,19 @@ int luo_symmetry(struct R *r, const uint8_t *data, i64 length) {
 #endif
 }
 
-/* What changes from a source to the next. */
+/* The source that is expanded next. */
 static void enter(struct R *r, struct S *s) {
-  load(r, r->source, s);
+  load(r->whole, r->source, s);
 #if SYMMETRY
   if (r->y.on) pack(s, r->here_w);
 #endif
 }
 
-/* Expands the states first..last-1, which are one level.  The transitions of a state that was not finished do not count. */
-void luo_level(struct R *r) {
+/* Expands some states of a level.  The transitions of a state that was not finished do not count. */
+static void expand_states(struct R *r, i64 first, i64 last) {
   struct S s;
-  r->level_end = r->last; r->here = 0; r->here_source = -1; r->npending = 0;
-  for (r->source = r->first; r->source < r->last && !r->status; r->source++) {
+  r->here = 0; r->here_source = -1; r->npending = 0;
+  for (r->source = first; r->source < last && !r->status; r->source++) {
     enter(r, &s);
     expand(r, &s);
     if (r->status) break;

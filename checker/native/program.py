@@ -20,7 +20,7 @@ from luocheck.model.ir.vocabulary import BoolT, ElemT, EnumT, Lifetime, SeqT, Se
 from luocheck.model.semantics.machine import Machine, _leading_requires
 from luocheck.model.source import Span
 
-RUNTIME = Path(__file__).with_name("engine.c")
+RUNTIME = tuple(Path(__file__).with_name(name) for name in ("engine.c", "threads.c"))
 
 
 @dataclass(slots=True)
@@ -71,6 +71,8 @@ class Generator:
         lines = len(self.machine.program.lines)
         prelude = [
             "#define _GNU_SOURCE",
+            "#include <pthread.h>",
+            "#include <stdatomic.h>",
             "#include <stdint.h>",
             "#include <stdlib.h>",
             "#include <string.h>",
@@ -90,7 +92,7 @@ class Generator:
             *self._graphs(),
             waits.struct(),
             *self._state(),
-            RUNTIME.read_text(encoding="utf-8"),
+            *(part.read_text(encoding="utf-8") for part in RUNTIME),
             *self._sequence_code(),
             waits.tables(),
             *self._locks(waits),

@@ -64,6 +64,7 @@ def structures(
             ("poll", POLL),
             ("keep_edges", c_int64),
             ("tracing", c_int64),
+            ("threads", c_int64),
             ("fired", c_uint8 * (events + 1)),
             ("blocked", c_uint8 * (events + 1)),
             ("seen", c_uint8 * (claims + 1)),

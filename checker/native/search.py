@@ -67,6 +67,7 @@ class NativeSearch(InstanceSearch):
         *,
         keep_edges: bool,
         symmetry: Symmetry | None = None,
+        threads: int = 1,
     ) -> None:
         super().__init__(instance, machine, monitors, coverage, keep_edges=keep_edges, symmetry=symmetry)
         self.program = program
@@ -84,6 +85,7 @@ class NativeSearch(InstanceSearch):
             if not self.library.luo_symmetry(self._handle, (ctypes.c_uint8 * len(group))(*group), len(group)):
                 raise MemoryError
         self.r.keep_edges = keep_edges
+        self.r.threads = threads
         self.states = _Numbers(lambda: int(self.r.n), lambda: self.r.states)  # type: ignore[assignment]
         self.faults = _Numbers(lambda: int(self.r.n), lambda: self.r.faults_of)  # type: ignore[assignment]
         self._told = 0  # moments that are in `discoveries`

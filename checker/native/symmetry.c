@@ -74,7 +74,7 @@ static int placed_before(const uint8_t *p, const uint8_t *q, const u64 *c, int n
 }
 
 /* All turns that put the colours in order, from sort k on. */
-static void put_in_order(struct canon *b, const u64 *c, struct turn *t, int k) {
+static void turn_in_order(struct canon *b, const u64 *c, struct turn *t, int k) {
   if (k == N_KINDS) { offer(b, t); return; }
   const struct group *g = &b->y->of[k];
   int n = kind_size[k], first = kind_first[k];
@@ -84,7 +84,7 @@ static void put_in_order(struct canon *b, const u64 *c, struct turn *t, int k) {
     const uint8_t *best = g->list;
     for (int i = 1; i < g->count; i++) if (placed_before(g->list + i * n, best, mine, n) < 0) best = g->list + i * n;
     for (int i = 0; i < g->count; i++)
-      if (!placed_before(g->list + i * n, best, mine, n)) { memcpy(to, g->list + i * n, (size_t)n); put_in_order(b, c, t, k + 1); }
+      if (!placed_before(g->list + i * n, best, mine, n)) { memcpy(to, g->list + i * n, (size_t)n); turn_in_order(b, c, t, k + 1); }
     return;
   }
   const uint8_t *class_of = b->y->class_of + first;
@@ -94,7 +94,7 @@ static void put_in_order(struct canon *b, const u64 *c, struct turn *t, int k) {
     for (; rank || class_of[place] != class_of[x]; place++) rank -= class_of[place] == class_of[x];
     to[x] = (uint8_t)place;
   }
-  put_in_order(b, c, t, k + 1);
+  turn_in_order(b, c, t, k + 1);
 }
 
 static int twins(const struct canon *b, int k, int one, int other) {
@@ -129,7 +129,7 @@ static int tie(const struct canon *b, const u64 *c, int *which) {
 static void canon_search(struct canon *b, const u64 *c) {
   int which, k = tie(b, c, &which);
   struct turn t;
-  if (k < 0) { put_in_order(b, c, &t, 0); return; }
+  if (k < 0) { turn_in_order(b, c, &t, 0); return; }
   const u64 *mine = c + kind_first[k];
   for (int x = 0; x < kind_size[k]; x++) {
     if (mine[x] != mine[which]) continue;

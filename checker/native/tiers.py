@@ -52,11 +52,12 @@ class Search:
 class Tiers:
     """Chooses for the instances of one exploration.
 
-    engine: auto, interpreter or explore (the native one, and an error where it cannot be had).  used: the one that searched last.
-    missing: why there is no native engine although one was wanted, for people.
+    engine: auto, interpreter or explore (the native one, and an error where it cannot be had).  threads: how many the native one may
+    use.  used: the one that searched last.  missing: why there is no native engine although one was wanted, for people.
     """
 
     engine: str
+    threads: int = 1
     used: str = "interpreter"
     missing: str | None = None
     _text: Text | None = None
@@ -96,7 +97,14 @@ class Tiers:
         keep = monitors.needs_edges
         if self._program is not None:
             search: InstanceSearch = NativeSearch(
-                self._program, wanted.instance, wanted.machine, monitors, coverage, keep_edges=keep, symmetry=wanted.symmetry
+                self._program,
+                wanted.instance,
+                wanted.machine,
+                monitors,
+                coverage,
+                keep_edges=keep,
+                symmetry=wanted.symmetry,
+                threads=self.threads,
             )
         else:
             search = InstanceSearch(wanted.instance, wanted.machine, monitors, coverage, keep_edges=keep, symmetry=wanted.symmetry)

@@ -37,7 +37,13 @@ def add(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--engine", metavar="NAME", default="auto", help="auto, interpreter, explore or bmc (default: auto)")
     parser.add_argument("--no-symmetry", action="store_true", help="also explore what differs only in which elements are which")
-    parser.add_argument("--threads", metavar="N", type=_at_least_one, default=1, help="threads, for engines that have them")
+    parser.add_argument(
+        "--threads",
+        metavar="N",
+        type=_at_least_one,
+        default=1,
+        help="threads of the engine explore; the answer is the same (default: 1)",
+    )
     parser.add_argument("--max-states", metavar="N", type=_at_least_one, help="stop a run after so many states")
     parser.add_argument("--memory", metavar="SIZE", type=size, help="stop when the process uses so much memory, such as 2G")
     parser.add_argument("--timeout", metavar="SECONDS", type=_seconds, help="stop after so many seconds")
@@ -77,6 +83,7 @@ def _check(args: argparse.Namespace, name: str, terminal: Terminal, interrupts: 
             strict=args.strict,
             limits=limits,
             progress=progress,
+            threads=args.threads,
         )
     finally:
         progress.done()

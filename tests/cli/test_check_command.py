@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from luocheck.checker.explore import exploration
+from luocheck.checker.native.tiers import Tiers
 from luocheck.cli.check import size
 
 BROKEN = "spec broken; sort Agent symmetric caller; scope s { Agent = 1 } volatile var x: bool = false;"
@@ -175,13 +177,21 @@ def test_warnings_go_to_standard_error(cli: Any, tmp_path: Path) -> None:
     assert json.loads(cli("check", path, "--json").out)["command"] == "check"
 
 
-def test_threads_change_nothing(cli: Any, tiny: str) -> None:
+def test_threads_change_nothing(cli: Any, tiny: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked_for: list[int] = []
+
+    def tiers(engine: str, threads: int = 1, used: str = "interpreter") -> Tiers:
+        asked_for.append(threads)
+        return Tiers(engine, threads, used)
+
+    monkeypatch.setattr(exploration, "Tiers", tiers)
     answers = [json.loads(cli("check", tiny, "--json", "--threads", n).out) for n in (1, 4)]
     for answer in answers:
         answer["seconds"] = 0
         for run in answer["runs"]:
             run["seconds"] = 0
     assert answers[0] == answers[1]
+    assert asked_for[-1] == 4
 
 
 def test_environment_is_left_alone(cli: Any, tiny: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
-from differential.agreement import ENGINES, engine
+from differential.agreement import ENGINES, engine, scope_of, topology_of
 from differential.checks import (
     check_engines,
     check_flat,
@@ -22,8 +22,11 @@ from differential.checks import (
 )
 from differential.derived import derived_text
 from differential.specs import RandomSpec, random_spec
+from engine.agreement import QUICK, assert_threads_change_nothing
 
 from luocheck.checker.explore.exploration import Exploration
+from luocheck.checker.native import build
+from luocheck.checker.native.refusal import Refused
 from luocheck.model.diagnostics import SpecError
 from luocheck.model.spec import Spec
 
@@ -126,3 +129,31 @@ def test_engines_agree(name: str) -> None:
 @pytest.mark.parametrize("hundred", range(30, 42))
 def test_engines_agree_about_many(name: str, hundred: int) -> None:
     check_engine(name, range(100 * hundred, 100 * hundred + 100), NIGHTLY_STATES)
+
+
+def check_threads(seeds: Iterable[int], most_states: int) -> int:
+    """How many specs the native engine searched with one thread and with more."""
+    searched = 0
+    for seed in seeds:
+        drawn = random_spec(seed)
+        try:
+            system = loaded(drawn.text).system
+            assert_threads_change_nothing(system, scope_of(system, drawn.scope), topology_of(system, drawn.topology), most_states)
+        except (SpecError, Refused):
+            continue
+        except Exception as error:
+            raise AssertionError(f"{error!r}\n{error}\n{drawn!r}") from error
+        searched += 1
+    return searched
+
+
+def test_threads_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "FLAGS", QUICK)
+    assert check_threads(range(240, 270), MOST_STATES) > 20
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("hundred", range(42, 48))
+def test_threads_agree_about_many(hundred: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "FLAGS", QUICK)
+    assert check_threads(range(100 * hundred, 100 * hundred + 100), NIGHTLY_STATES) > 70

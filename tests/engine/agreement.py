@@ -1,11 +1,26 @@
-"""What it means that two engines agree."""
+"""What it means that two engines agree, and that several threads agree with one."""
 
 from __future__ import annotations
 
-from luocheck.checker.explore.exploration import Exploration
+from collections.abc import Iterator
 
-QUICK = ("-std=gnu11", "-O0", "-w", "-fPIC", "-shared", "-fno-strict-aliasing", "-fno-sanitize=undefined")
-"""Flags of builds that are used once: compiling them takes longer than running them."""
+from luocheck.checker.explore.exploration import Exploration
+from luocheck.checker.explore.limits import Limits, Stopped
+from luocheck.checker.explore.monitors import Monitors
+from luocheck.checker.explore.search import Coverage, Edges
+from luocheck.checker.native import build
+from luocheck.checker.native.program import Generator
+from luocheck.checker.native.search import NativeSearch, Program
+from luocheck.model.diagnostics import SpecError
+from luocheck.model.instances import Instance, instances
+from luocheck.model.ir.system import Scope, System, Topology
+from luocheck.model.semantics.machine import Machine
+
+QUICK = (
+    *("-std=gnu11", "-O0", "-w", "-pthread", "-fPIC", "-shared", "-fno-strict-aliasing", "-fno-sanitize=undefined"),
+    *("-DSMALL_LEVEL=2", "-DCHUNK=2", "-DBLOCK=48"),
+)
+"""Flags of builds that are used once: compiling them takes longer than running them.  Where there are threads they share small levels."""
 
 
 def told(found: Exploration) -> dict[str, object]:
@@ -32,3 +47,65 @@ def assert_same(interpreted: Exploration, native: Exploration) -> None:
     one, other = told(interpreted), told(native)
     for what, value in one.items():
         assert other[what] == value, what
+
+
+# ---- threads ----------------------------------------------------------------------------------------------------
+
+
+def assert_threads_change_nothing(
+    system: System, scope: Scope, topology: Topology | None, most: int, counts: tuple[int, ...] = (2, 3)
+) -> int:
+    """Searches every instance with one thread and with more: they leave the same behind.  How many states were looked at.
+
+    Raises NoCompiler and Refused.
+    """
+    program: Program | None = None
+    states = 0
+    for instance in instances(system, scope, topology):
+        machine = Machine(instance)
+        if program is None:
+            text = Generator(instance, machine, system.properties).text()
+            program = Program(text, build.library(text.source))
+        alone = left_behind(program, instance, machine, most, 1)
+        for threads in counts:
+            together = left_behind(program, instance, machine, most, threads)
+            for what, value in alone.items():
+                assert together[what] == value, f"{what}, with {threads} threads"
+        states += len(alone["faults of states"])  # type: ignore[arg-type]
+        if states > most:
+            break
+    return states
+
+
+def left_behind(program: Program, instance: Instance, machine: Machine, most: int, threads: int) -> dict[str, object]:
+    """Everything that a search leaves behind, state by state and in its order."""
+    coverage, monitors = Coverage(), Monitors(instance, instance.system.properties)
+    search = NativeSearch(program, instance, machine, monitors, coverage, keep_edges=monitors.needs_edges, threads=threads)
+    ended = ""
+    asked = True
+    try:
+        search.run(Limits(max_states=most))
+    except (Stopped, SpecError) as error:
+        ended = f"{error!r} {error}"
+        asked = isinstance(error, Stopped)  # else the last state was not asked everything
+    r, words = search.r, search.packed.total
+    return {
+        "how it ended": ended,
+        "states": r.states[: r.n * words],
+        "levels": search.levels,
+        "transitions": search.transitions,
+        "faults of states": r.faults_of[: r.n],
+        "flags of states": (search.ways, search.exempt) if asked else None,
+        "coverage": coverage,
+        "seen": monitors.seen,
+        "discoveries": search.discoveries,
+        "cut states": search.cut_states,
+        "waiting calls": search.waiting,
+        "edges": list(columns(search.edges)) if search.edges is not None else None,
+        "deeper edges": list(columns(search.edges_to([r.n - 1]))) if r.n and not ended else None,
+    }
+
+
+def columns(edges: Edges) -> Iterator[list[int]]:
+    for name in Edges.__slots__:
+        yield list(getattr(edges, name))

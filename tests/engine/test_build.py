@@ -122,7 +122,7 @@ def test_a_broken_file_in_the_cache_is_built_again(cold: Path) -> None:
     path = cold / "cache" / "luocheck" / name
     path.unlink()  # what is loaded must not change under the process
     path.write_bytes(b"half of a build")
-    again = [sys.executable, "-c", _EXPLORE]
+    again = [sys.executable, "-c", _EXPLORE, *build.FLAGS]
     done = subprocess.run(again, input=COUNTER, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["explore", "4096"]
 
@@ -133,7 +133,7 @@ from luocheck.checker.explore.exploration import explore
 from luocheck.checker.native import build
 from luocheck.model.source import Source
 from luocheck.model.spec import load_source
-build.FLAGS = ("-std=gnu11", "-O0", "-w", "-fPIC", "-shared", "-fno-strict-aliasing")
+build.FLAGS = tuple(sys.argv[1:])
 system = load_source(Source("counter.luo", sys.stdin.read())).system
 found = explore(system, system.scopes[0], engine="explore")
 print(found.engine, found.states)
@@ -200,7 +200,7 @@ from pathlib import Path
 from luocheck.checker.explore.exploration import explore
 from luocheck.checker.native import build
 from luocheck.model.spec import load
-build.FLAGS = ("-std=gnu11", "-O0", "-w", "-fPIC", "-shared", "-fno-strict-aliasing")
+build.FLAGS = tuple(sys.argv[2:])
 system = load(sys.argv[1]).system
 scope = next(s for s in system.scopes if s.name == "crowd")
 shape = next(t for t in system.topologies if t.name == "star5")
@@ -223,5 +223,6 @@ def test_memory_that_cannot_be_had_is_a_limit_too(cold: Path) -> None:
         engine="explore",
         limits=Limits(max_states=10),
     )
-    done = subprocess.run([sys.executable, "-c", _STARVED, str(PEERS)], capture_output=True, text=True, env=dict(os.environ))
+    command = [sys.executable, "-c", _STARVED, str(PEERS), *build.FLAGS]
+    done = subprocess.run(command, capture_output=True, text=True, env=dict(os.environ))
     assert done.stdout == "stopped because there is no more memory\n", done.stderr

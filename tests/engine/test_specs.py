@@ -1,15 +1,16 @@
-"""On every spec of the project, in every scope and topology, the native engine and the interpreter come to the same."""
+"""On every spec of the project, in every scope and topology: the native engine and the interpreter come to the same, and so do its threads."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from engine.agreement import QUICK, assert_same
+from engine.agreement import QUICK, assert_same, assert_threads_change_nothing
 
 from luocheck.checker.explore.exploration import explore
 from luocheck.checker.explore.limits import Limits
 from luocheck.checker.native import build
+from luocheck.model.ir.system import Scope, System, Topology
 from luocheck.model.spec import load
 
 TESTS = Path(__file__).parents[1]
@@ -22,7 +23,7 @@ SPECS = [
         for path in sorted([*(TESTS / "specs").glob("*.luo"), *(TESTS / "specs" / "drafts").glob("*.luo")])
     ),
 ]
-FEW, MANY = 250, 20_000
+FEW, SOME, MANY = 250, 1_000, 20_000
 
 
 def named(spec: str) -> str:
@@ -39,10 +40,14 @@ def places() -> list[tuple[str, str, str | None]]:
     return found
 
 
-def compare(spec: str, scope: str, topology: str | None, most: int, early: bool) -> None:
+def place(spec: str, scope: str, topology: str | None) -> tuple[System, Scope, Topology | None]:
     system = load(named(spec)).system
     where = next(s for s in system.scopes if s.name == scope)
-    shape = next((t for t in system.topologies if t.name == topology), None)
+    return system, where, next((t for t in system.topologies if t.name == topology), None)
+
+
+def compare(spec: str, scope: str, topology: str | None, most: int, early: bool) -> None:
+    system, where, shape = place(spec, scope, topology)
     one, other = (
         explore(system, where, shape, limits=Limits(max_states=most), engine=engine, stop_when_found=early)
         for engine in ("interpreter", "explore")
@@ -62,3 +67,11 @@ def test_the_engines_agree_at_the_beginning(spec: str, scope: str, topology: str
 @pytest.mark.parametrize(("spec", "scope", "topology"), places())
 def test_the_engines_agree(spec: str, scope: str, topology: str | None, early: bool) -> None:
     compare(spec, scope, topology, MANY, early)
+
+
+@pytest.mark.parametrize("most", [SOME, pytest.param(MANY, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize(("spec", "scope", "topology"), places())
+def test_threads_change_nothing(spec: str, scope: str, topology: str | None, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the limit stops them, in the middle of a level."""
+    monkeypatch.setattr(build, "FLAGS", QUICK)
+    assert_threads_change_nothing(*place(spec, scope, topology), most)
