@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+NO_MORE_MEMORY = "stopped because there is no more memory"
+
 
 class Stopped(Exception):
     """A limit was reached or somebody interrupted; `reason` is for people."""
@@ -43,5 +45,15 @@ class Limits:
             raise Stopped(f"stopped after {self.max_states:,} states")
         if self.timeout is not None and time.monotonic() - self.started > self.timeout:
             raise Stopped(f"stopped after {self.timeout:g} s")
-        if self.memory is not None and resident_bytes() > self.memory:
-            raise Stopped(f"stopped at {self.memory / 1e9:.1f} GB of memory")
+        self.check_memory(0)
+
+    def check_memory(self, more: int) -> None:
+        """Raises Stopped when the process would have passed its bound of memory with so many bytes more."""
+        if self.memory is not None and resident_bytes() + more > self.memory:
+            raise self.out_of_memory()
+
+    def out_of_memory(self) -> Stopped:
+        """What to raise when an engine saw by itself that the bound would be passed."""
+        assert self.memory is not None
+        size = f"{self.memory / 1e9:.1f} GB" if self.memory >= 1e9 else f"{self.memory / 1e6:.1f} MB"
+        return Stopped(f"stopped at {size} of memory")

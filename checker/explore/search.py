@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
+from luocheck.checker.checkpoint.file import Block
 from luocheck.checker.explore.limits import Limits
 from luocheck.checker.explore.monitors import Monitors
 from luocheck.checker.explore.packing import Packing
@@ -64,6 +65,12 @@ class Coverage:
             self.cuts[what] = self.cuts.get(what, 0) + count
 
 
+class Progress(Protocol):
+    """Told now and then: all states found, depth, states of this instance that wait, and the first state of each of its levels."""
+
+    def __call__(self, states: int, depth: int, waiting: int, levels: Sequence[int]) -> None: ...
+
+
 class OutOfPatience(Exception):
     """The search is longer than it was meant to be; nothing that it found is to be used."""
 
@@ -102,7 +109,7 @@ class InstanceSearch:
 
     # ---- the search ---------------------------------------------------------------------------------------------
 
-    def run(self, limits: Limits, found_before: int = 0, progress: Callable[[int, int, int], None] | None = None) -> None:
+    def run(self, limits: Limits, found_before: int = 0, progress: Progress | None = None) -> None:
         """Explores everything.  Raises Stopped at a limit; what was found until then is kept.  Raises OutOfPatience."""
         most = limits.max_states - found_before if limits.max_states is not None else sys.maxsize
         first = source = depth = 0
@@ -115,7 +122,7 @@ class InstanceSearch:
                 found = found_before + len(self.states)
                 limits.check(found)
                 if progress is not None:
-                    progress(found, depth, len(self.states) - source)
+                    progress(found, depth, len(self.states) - source, self.levels)
 
         self.levels.append(0)
         for store in self.machine.initial(self.instance):
@@ -129,6 +136,17 @@ class InstanceSearch:
             for source in range(first, last):
                 self._expand(source, depth, last, pulse)
             first, depth = last, depth + 1
+
+    def saved(self) -> tuple[list[int], list[Block]] | None:
+        """First states of its levels, and its arrays, for a checkpoint; None when there is nothing that could be taken up again."""
+        return None
+
+    def release(self) -> None:
+        """Gives back what only the search needs: what was found can still be told."""
+        self.number.clear()
+
+    def close(self) -> None:
+        """Gives back everything that is large; nothing can be asked any more."""
 
     @property
     def depth(self) -> int:

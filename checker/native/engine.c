@@ -479,7 +479,7 @@ int luo_take_up(struct R *r) {
   memcpy(r->cuts, p->cuts, sizeof r->cuts);
   if (!sensible(r)) return 0;
   while ((u64)(r->n + 1) * 4 > size * 3) size *= 2;
-  bigger_table(r, size);
+  if (!bigger_table(r, size)) r->n = r->moments_n = 0;
   return 1;
 }
 

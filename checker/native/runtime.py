@@ -39,10 +39,13 @@ MOST_ARRAYS = 64
 """More than `luo_arrays` gives."""
 
 
+POINT = ("source", "n", "transitions", "edges", "moments", "cut_states", "waits")
+
+
 class NativePoint(Structure):
     """The beginning of `struct point`."""
 
-    _fields_ = tuple((name, c_int64) for name in ("source", "n", "transitions", "edges", "moments", "cut_states", "waits"))
+    _fields_ = tuple((name, c_int64) for name in POINT)
 
 
 def structures(
