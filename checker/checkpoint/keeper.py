@@ -85,19 +85,24 @@ class Keeper:
         if not self._path.exists():
             return None
         try:
-            reader = Reader(self._path)
-            head = self._read(reader)
+            self._reader = Reader(self._path)
+            head = self._read(self._reader)
         except OtherVersion:
             self._fail("LUO612", "the checkpoint was written by another version of luocheck", _ANEW)
         except Unusable as error:
             self._unusable(error.reason)
         except OSError as error:
             self._unusable(_reason(error))
-        if head.levels is not None:
-            self._reader, self._levels = reader, head.levels
+        if head.levels is None:
+            self._taken_up()
         else:
-            reader.close()
+            self._levels = head.levels
         return head
+
+    def close(self) -> None:
+        """Nothing is read or written any more."""
+        if self._reader is not None:
+            self._reader.close()
 
     def _read(self, reader: Reader) -> Head:
         said = dict(reader.head)
@@ -127,7 +132,10 @@ class Keeper:
             self._unusable(error.reason)
         except OSError as error:
             self._unusable(_reason(error))
-        self._reader.close()
+        self._taken_up()
+
+    def _taken_up(self) -> None:
+        self.close()
         self._reader = None
 
     def _unusable(self, reason: str) -> None:
@@ -163,8 +171,8 @@ class Keeper:
 
 _ANEW = "it is left as it is; to begin anew, name another file, or remove this one"
 
-_TOLD = ("spec", "scope", "topology", "claims", "symmetry", "byte order")
-"""Parts of a run that people can tell apart; the others are sums."""
+_TOLD = ("spec", "scope", "topology", "symmetry", "byte order")
+"""Parts of a run that people can tell apart; the others are sums, and the claims may be many."""
 _SUMS = {
     "text": "the text of the spec was changed",
     "starting points": "its starting points are other ones",
@@ -177,10 +185,20 @@ def differences(theirs: dict[str, str], ours: dict[str, str]) -> list[str]:
     found = [
         f"its {part} is `{theirs.get(part, '')}`, and here it is `{ours[part]}`" for part in _TOLD if theirs.get(part) != ours[part]
     ]
+    if theirs.get("claims") != ours["claims"]:
+        there, here = theirs.get("claims", "").split(), ours["claims"].split()
+        found.append(f"it is about other claims{_only('there', there, here)}{_only('here', here, there)}")
     for part, words in _SUMS.items():
         if not found and theirs.get(part) != ours[part]:
             found.append(words)
     return found
+
+
+def _only(where: str, names: list[str], others: list[str]) -> str:
+    """The first claims that are asked for in one place only."""
+    only = [name for name in names if name not in others]
+    shown = ", ".join(f"`{name}`" for name in only[:3])
+    return f", only {where} {shown}{f' and {len(only) - 3} more' if len(only) > 3 else ''}" if only else ""
 
 
 def described(**parts: str) -> dict[str, str]:

@@ -150,8 +150,8 @@ class _Explorer:
         result = self.result
         machine: Machine | None = None
         every = instances(self.system, self.scope, self.topology, symmetry=self.symmetry)
-        finished = self._take_up() if self.checkpoint is not None else 0
         try:
+            finished = self._take_up() if self.checkpoint is not None else 0
             for number, instance in enumerate(self._counted(every, limits)):
                 if machine is None or machine.sizes != instance.sizes:
                     machine = Machine(instance)
@@ -166,6 +166,9 @@ class _Explorer:
             result.stopped = stop.reason
         except MemoryError:
             result.stopped = NO_MORE_MEMORY
+        finally:
+            if self.keeper is not None:
+                self.keeper.close()
         result.verdicts = tuple(self._verdict(claim) for claim in self.claims)
         result.cuts = dict(sorted(self.coverage.cuts.items()))
         result.engine, result.engine_missing = self.tiers.used, self.tiers.missing
