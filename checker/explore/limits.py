@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,6 +25,19 @@ def resident_bytes() -> int:
             return int(file.read().split()[1]) * 4096
     except (OSError, IndexError, ValueError):
         return 0
+
+
+def growth_of(table: dict[bytes, int]) -> int:
+    """Bytes that the table is about to take at once, because it is nearly full and will be made anew with twice the room, and wider numbers in
+    it; 0 before that."""
+    room = 8
+    while room * 2 // 3 < len(table):
+        room *= 2
+    return 5 * sys.getsizeof(table) // 2 if len(table) + SOON > room * 2 // 3 else 0
+
+
+SOON = 4_096
+"""More entries than a table gets between two checks of the limits."""
 
 
 @dataclass(slots=True)

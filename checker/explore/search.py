@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from luocheck.checker.checkpoint.file import Block
-from luocheck.checker.explore.limits import Limits
+from luocheck.checker.explore.limits import Limits, growth_of
 from luocheck.checker.explore.monitors import Monitors
 from luocheck.checker.explore.packing import Packing
 from luocheck.model.instances import Instance
@@ -121,6 +121,7 @@ class InstanceSearch:
             if self.tried % 512 == 0 or len(self.states) > most:
                 found = found_before + len(self.states)
                 limits.check(found)
+                limits.check_memory(growth_of(self.number))
                 if progress is not None:
                     progress(found, depth, len(self.states) - source, self.levels)
 

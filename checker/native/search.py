@@ -32,6 +32,10 @@ TELLING = 16
 """A part of the memory (one of so many) that the search leaves for the telling of what it found."""
 
 
+PYTHON_ITEM = 100
+"""Bytes that a number in a set takes, about."""
+
+
 class Program:
     """A compiled program and its structs."""
 
@@ -124,6 +128,7 @@ class NativeSearch(InstanceSearch):
         refused = False
         try:
             self._levels(limits, found_before)
+            self._graph()
         except Refused:
             refused = True
             raise
@@ -238,18 +243,22 @@ class NativeSearch(InstanceSearch):
                 coverage.cuts[what] = coverage.cuts.get(what, 0) + int(r.cuts[number])
         self.monitors.seen |= {claim.name for k, claim in enumerate(system.properties) if r.seen[k]}
         self._discoveries()
+
+    def _graph(self) -> None:
+        """What claims about ways out ask of a finished search.  Raises Stopped where there is no room for it."""
+        r, flags = self.r, self.text.flags
+        if self.edges is None:
+            return
+        self._limits.check_memory(2 * r.n * flags + PYTHON_ITEM * (r.cut_n + r.waiting_n))
         self.cut_states = set(r.cut_states[: r.cut_n])
-        flags = self.text.flags
-        if flags:
-            every = ctypes.string_at(r.flags, r.n * flags) if r.n else b""
-            columns = [bytearray(every[i::flags]) for i in range(flags)]
-            self.ways = [(columns[2 * i], columns[2 * i + 1]) for i in range(len(self.ways))]
-            self.exempt = columns[2 * len(self.ways) :]
-        if self.edges is not None:
-            for k in range(r.waiting_n):
-                wait = r.waits[k]
-                event = system.events[wait.event]
-                self.waiting.setdefault((event.index, self._arguments(event, wait.args)), set()).add(wait.source)
+        every = ctypes.string_at(r.flags, r.n * flags)
+        columns = [bytearray(every[i::flags]) for i in range(flags)]
+        self.ways = [(columns[2 * i], columns[2 * i + 1]) for i in range(len(self.ways))]
+        self.exempt = columns[2 * len(self.ways) :]
+        for k in range(r.waiting_n):
+            wait = r.waits[k]
+            event = self.instance.system.events[wait.event]
+            self.waiting.setdefault((event.index, self._arguments(event, wait.args)), set()).add(wait.source)
 
     def _arguments(self, event: Event, numbers: Any) -> Arguments:
         types = [p.type for p in event.parameters] + [BoolT()] * len(event.predicates)
@@ -287,10 +296,11 @@ class NativeSearch(InstanceSearch):
         if not self.packed.callers or not self.text.continuations.words:
             return bytearray(len(self.states))
         mask = (1 << self.text.continuations.pc_width) - 1
-        column = memoryview(ctypes.string_at(self.r.states, int(self.r.n) * total * 8)).cast("Q")[words::total]
-        return bytearray(1 if word & mask else 0 for word in column)
+        states = (ctypes.c_uint64 * (int(self.r.n) * total)).from_address(ctypes.addressof(self.r.states.contents))
+        return bytearray(1 if word & mask else 0 for word in memoryview(states).cast("B").cast("Q")[words::total])
 
     def backward(self, goals: bytearray, rule: EdgeRule) -> bytearray:
+        self._limits.check_memory(8 * (2 * self.r.n + self.r.all.n) + 2 * len(goals))  # what luo_backward needs, and its answer
         events = (ctypes.c_uint8 * (len(self.instance.system.events) + 1))()
         for event in self.instance.system.events:
             events[event.index] = rule.events is None or event.index in rule.events
