@@ -6,19 +6,20 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from luocheck.checker.checkpoint.keeper import Checkpoint
 from luocheck.checker.expectations import Judge, RunCheck, default_scope, line_text
-from luocheck.checker.explore.exploration import Exploration, explore
+from luocheck.checker.explore.exploration import Exploration, Progress, explore
 from luocheck.checker.explore.limits import Limits, Stopped
 from luocheck.checker.scenarios import ScenarioRun
 from luocheck.checker.scenarios import replay as replay_scenario
-from luocheck.checker.selection import check_engine, claims_named, scope_named, topology_named
+from luocheck.checker.selection import check_checkpoint, check_engine, claims_named, scope_named, topology_named
 from luocheck.model.answer import Result, Verdict
 from luocheck.model.diagnostics import Diagnostic
 from luocheck.model.ir.system import Expected, Property, Scope, System, Topology
 from luocheck.model.spec import Spec
 
-Progress = Callable[[str, int, int, int], None]
-"""Called now and then with the name of the scope or topology, states found, depth, and states waiting."""
+Watch = Callable[[str, Progress], None]
+"""Called now and then with the name of the scope or topology, and how far its exploration is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,19 +121,23 @@ def check(
     symmetry: bool = True,
     strict: bool = False,
     limits: Limits | None = None,
-    progress: Progress | None = None,
+    progress: Watch | None = None,
     threads: int = 1,
+    checkpoint: Checkpoint | None = None,
 ) -> CheckAnswer:
     """Explore a spec and compare what is found with what it expects.
 
     Without `scope` and `topology`, the default scope is explored with all claims, then each scope and topology that an `expect` entry
     names with the claims named there, and the spec's scenarios are replayed.  `scope` is a name or sizes such as `File=3,Agent=2`.
-    `properties` restricts the claims.  A limit leaves verdicts unknown, never wrong.  `threads` changes nothing but the time.  Raises SpecError: LUO603 for an unknown name,
-    LUO219 and LUO606 for a scope that cannot be explored, LUO500 for an engine that is not there, LUO605 for a claim that reads
-    through `none`.
+    `properties` restricts the claims.  A limit leaves verdicts unknown, never wrong.  `threads` changes nothing but the time.  `checkpoint`
+    keeps the state of the one run that `scope` or `topology` chooses, and goes on where it was left.  Raises SpecError: LUO603 for an
+    unknown name, LUO219 and LUO606 for a scope that cannot be explored, LUO500 for an engine that is not there, LUO605 for a claim that
+    reads through `none`; LUO609, LUO610, LUO611 and LUO612 for a checkpoint that cannot be kept or used.
     """
     started = time.monotonic()
     check_engine(engine)
+    if checkpoint is not None:
+        check_checkpoint(checkpoint.path, one_run=scope is not None or topology is not None, engine=engine)
     claims = claims_named(spec.system, properties)
     limits = limits or Limits()
     judge = Judge(spec.system, strict=strict, symmetry=symmetry)
@@ -140,7 +145,7 @@ def check(
     explored: list[Exploration] = []
     for each in _plan(spec.system, scope, topology, claims, judge):
         began = time.monotonic()
-        run = _explore(spec.system, each, limits, symmetry, progress, engine, threads)
+        run = _explore(spec.system, each, limits, symmetry, progress, engine, threads, checkpoint)
         explored.append(run)
         runs.append(_judged(run, judge, time.monotonic() - began))
     scenarios: list[ScenarioRun] = []
@@ -193,10 +198,17 @@ def _plan(system: System, scope: str | None, topology: str | None, claims: tuple
 
 
 def _explore(
-    system: System, task: _Task, limits: Limits, symmetry: bool, progress: Progress | None, engine: str, threads: int
+    system: System,
+    task: _Task,
+    limits: Limits,
+    symmetry: bool,
+    progress: Watch | None,
+    engine: str,
+    threads: int,
+    checkpoint: Checkpoint | None,
 ) -> Exploration:
     name = task.topology.name if task.topology is not None else task.scope.name
-    tell = (lambda states, depth, waiting: progress(name, states, depth, waiting)) if progress is not None else None
+    tell = (lambda reached: progress(name, reached)) if progress is not None else None
     return explore(
         system,
         task.scope,
@@ -208,6 +220,7 @@ def _explore(
         progress=tell,
         engine=engine,
         threads=threads,
+        checkpoint=checkpoint,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import NoReturn
 
 from luocheck.checker.expectations import default_scope
@@ -82,6 +83,17 @@ def check_engine(engine: str) -> None:
     if engine == "bmc":
         place = Span(Source("--engine", engine), 0, len(engine))
         fail("LUO500", f"the engine `{engine}` is not available in this version", place, help="use `--engine interpreter`")
+
+
+def check_checkpoint(path: Path | str, *, one_run: bool, engine: str) -> None:
+    """Raises SpecError LUO609 where a checkpoint makes no sense."""
+    place = Span(Source("--checkpoint", str(path)), 0, len(str(path)))
+    if not one_run:
+        help = "choose the run with --scope NAME or --topology NAME"
+        fail("LUO609", "a checkpoint is of one run, and without --scope and --topology there are several", place, help=help)
+    if engine == "interpreter":
+        help = "leave out `--engine interpreter`; the answer is the same"
+        fail("LUO609", "the interpreter keeps no checkpoint, only the native engine does", place, help=help)
 
 
 def _unknown(option: str, text: str, start: int, what: str, name: str, known: Iterable[str]) -> NoReturn:

@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from luocheck.checker.check import CheckAnswer, Progress
+    from luocheck.checker.check import CheckAnswer, Watch
+    from luocheck.checker.checkpoint.keeper import Checkpoint
     from luocheck.checker.explore.limits import Limits
     from luocheck.checker.scenarios import ScenarioRun
     from luocheck.model.diagnostics import SpecError
@@ -50,16 +51,18 @@ def check(
     symmetry: bool = True,
     strict: bool = False,
     limits: Limits | None = None,
-    progress: Progress | None = None,
+    progress: Watch | None = None,
     threads: int = 1,
+    checkpoint: Checkpoint | None = None,
 ) -> CheckAnswer:
     """Explore a spec exhaustively and compare what is found with what it expects.
 
     scope: a scope's name, or sizes such as `File=3,Agent=2` on top of the default scope.  topology: a topology's name.  properties: the
     claims to decide, all by default.  Without scope and topology also the scopes and topologies that `expect` names are explored, and the
     spec's scenarios are replayed.  limits bound states, seconds and memory; what they leave open is `unknown`.  strict: see `--strict`.
-    progress is called now and then with the name of the scope, states, depth, and states waiting.  threads: how many the native engine
-    may use; the answer does not depend on it.  Returns what was found and how it compares.  Raises SpecError.
+    progress is called now and then with the name of the scope, and how far its exploration is.  threads: how many the native engine may
+    use; the answer does not depend on it.  checkpoint keeps the state of a long run in a file, and goes on from it.  Returns what was
+    found and how it compares.  Raises SpecError.
     """
     from luocheck.checker import check as checking
 
@@ -74,6 +77,7 @@ def check(
         limits=limits,
         progress=progress,
         threads=threads,
+        checkpoint=checkpoint,
     )
 
 

@@ -142,7 +142,7 @@ class Verdict:
             case Result.FAILS:
                 return f"FAILS ({count} {unit}{plural})" if self.witness is not None else "FAILS"
             case Result.REACHED:
-                return f"reached ({count} {unit}{plural})"
+                return f"reached ({count} {unit}{plural})" if self.witness is not None else "reached"
             case Result.UNREACHED:
                 return "NOT REACHED"
             case Result.HOLDS | Result.PROVED:

@@ -231,6 +231,21 @@ _code(
     "A file exists already and is not overwritten, is one that cannot be rewritten, or the system refused to write it.",
 )
 
+_code(
+    "LUO611",
+    "not a checkpoint, or a damaged one",
+    """The file that --checkpoint names is there, but is another kind of file, cut off, damaged, or cannot be read. It is left as it is:
+    remove it, or name another one, and the run begins anew. A checkpoint is replaced in one step, so a run that was killed while writing
+    does not cause this.""",
+)
+_code(
+    "LUO612",
+    "checkpoint of another run",
+    """A checkpoint goes on only with the run that wrote it: the same spec text, scope, topology, claims (--property) and symmetry, on a
+    machine with the same order of bytes, and a luocheck that generates the same C. The message says what differs. The file is left as it
+    is: name another one for this run.""",
+)
+
 # ---- LUO7xx: traces -----------------------------------------------------------------------------------------------
 _code("LUO700", "unreadable capture", "The file cannot be read, or is not a format that can be decoded.")
 _code("LUO701", "call not allowed", "No state that agrees with the calls before allows this call to return what was recorded.")

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain, islice, pairwise
 
-from luocheck.checker.explore.limits import Limits, Stopped
+from luocheck.checker.checkpoint.keeper import Checkpoint, Keeper, described
+from luocheck.checker.checkpoint.plain import Plain, digest, sources_of
+from luocheck.checker.explore.contributions import Best, Contributions
+from luocheck.checker.explore.limits import NO_MORE_MEMORY, Limits, Stopped
 from luocheck.checker.explore.lock_order import lock_cycles
 from luocheck.checker.explore.monitors import Monitors
 from luocheck.checker.explore.order import told_apart
 from luocheck.checker.explore.search import Coverage, Discovery, InstanceSearch, Moment
+from luocheck.checker.explore.search import Progress as SearchProgress
 from luocheck.checker.explore.symmetry import Symmetry, groups_of
 from luocheck.checker.explore.ways import Traps, recoverable, stuck
 from luocheck.checker.explore.witnesses import Narrator, Path, best_path, cost
+from luocheck.checker.native.program import Text, instance_data
 from luocheck.checker.native.tiers import Search, Tiers
 from luocheck.model.answer import Clause, Result, Verdict, Witness
 from luocheck.model.instances import Instance, instances
@@ -20,15 +27,6 @@ from luocheck.model.ir import statements as st
 from luocheck.model.ir.system import Kind, Property, Scope, System, Topology
 from luocheck.model.semantics.machine import Machine
 from luocheck.model.semantics.statements import Program
-
-
-@dataclass(slots=True)
-class Best:
-    """The best witness of a claim so far: its measure (calls, faults, elements, edges) and the witness."""
-
-    key: tuple[int, int, int, int]
-    witness: Witness
-    fewest_elements: bool
 
 
 @dataclass(slots=True)
@@ -66,8 +64,29 @@ class Exploration:
         return self.stopped is None and not self.ended_early
 
 
-Progress = Callable[[int, int, int], None]
-"""Called now and then with states found, depth, and states waiting in the current instance."""
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an exploration is.
+
+    states: all that were found.  waiting: states of the current instance that are not expanded yet.  levels: sizes of its levels, the one
+    that is expanded last.  next_level: states that are found of the level after that.  start, starts: which of how many instances it is
+    (None: too many to be counted beforehand).
+    """
+
+    states: int
+    depth: int
+    waiting: int
+    levels: tuple[int, ...]
+    next_level: int
+    start: int
+    starts: int | None
+
+
+Watch = Callable[[Progress], None]
+"""Called now and then."""
+
+MOST_COUNTED = 4_096
+"""Most instances that are made before the first is explored, so that it can be told how many there are."""
 
 
 def explore(
@@ -80,21 +99,27 @@ def explore(
     symmetry: bool = True,
     witnesses: bool = True,
     stop_when_found: bool = False,
-    progress: Progress | None = None,
+    progress: Watch | None = None,
     engine: str = "auto",
     threads: int = 1,
+    checkpoint: Checkpoint | None = None,
 ) -> Exploration:
     """Explores every instance of a scope and decides the claims (all of the system's when None).
 
     The verdicts stand in the order of the claims.  A limit ends the exploration early: what was found stays, and what was not decided is
     unknown, never `holds`.  With `stop_when_found` the search of an instance goes no deeper than it must once every claim is broken (or
     reached): witnesses stay minimal over all instances, but the numbers are not those of the scope.  `engine`: interpreter, explore (the
-    native one) or auto; the answer is the same.  `threads`: how many the native engine may use; the answer is the same.  Raises SpecError
-    when the scope cannot be enumerated, a claim reads through none, or the native engine was asked for and cannot be had.
+    native one) or auto; the answer is the same.  `threads`: how many the native one may use; the answer is the same.  With a checkpoint
+    the native one explores, and goes on where the file was left.  Raises SpecError when the scope cannot be enumerated, a claim reads
+    through none, the native engine was asked for and cannot be had, or the checkpoint is not one of this exploration.
     """
     explorer = _Explorer(system, scope, topology, tuple(claims if claims is not None else system.properties), symmetry)
     explorer.stop_when_found = stop_when_found
-    explorer.tiers = Tiers(engine, threads, used="explore" if engine == "explore" else "interpreter")
+    if checkpoint is not None:
+        engine = "explore"
+    used = "explore" if engine == "explore" else "interpreter"
+    explorer.tiers = Tiers(engine, threads, kept=checkpoint is not None, used=used)
+    explorer.checkpoint = checkpoint
     return explorer.run(limits or Limits(), witnesses, progress)
 
 
@@ -112,8 +137,12 @@ class _Explorer:
         self.claims = claims
         self.symmetry = symmetry
         self.apart: set[int] | None = None
+        self.unreduced = False  # is the instance that is searched now searched without symmetry?
         self.stop_when_found = False
         self.tiers = Tiers("auto")
+        self.checkpoint: Checkpoint | None = None
+        self.keeper: Keeper | None = None
+        self.starts: int | None = None
         self.by_name = {claim.name: claim for claim in claims}
         self.best: dict[str, Best] = {}
         self.depths: dict[str, int] = {}
@@ -125,66 +154,191 @@ class _Explorer:
         self.program: Program | None = None
         self.telling: Machine | None = None  # executes witnesses again
 
-    def run(self, limits: Limits, witnesses: bool, progress: Progress | None) -> Exploration:
+    def run(self, limits: Limits, witnesses: bool, progress: Watch | None) -> Exploration:
         result = self.result
         machine: Machine | None = None
+        every = instances(self.system, self.scope, self.topology, symmetry=self.symmetry)
         try:
-            for instance in instances(self.system, self.scope, self.topology, symmetry=self.symmetry):
-                limits.check(result.states)
+            finished = self._take_up() if self.checkpoint is not None else 0
+            for number, instance in enumerate(self._counted(every, limits)):
                 if machine is None or machine.sizes != instance.sizes:
                     machine = Machine(instance)
                     self.program = machine.program
+                if number < finished:
+                    continue
+                self._between(limits)
                 self._instance(instance, machine, limits, witnesses, progress)
+            if self.keeper is not None:
+                self.keeper.write(None)
         except Stopped as stop:
             result.stopped = stop.reason
+        except MemoryError:
+            result.stopped = NO_MORE_MEMORY
+        finally:
+            if self.keeper is not None:
+                self.keeper.close()
         result.verdicts = tuple(self._verdict(claim) for claim in self.claims)
         result.cuts = dict(sorted(self.coverage.cuts.items()))
         result.engine, result.engine_missing = self.tiers.used, self.tiers.missing
         self._coverage()
         return result
 
-    def _instance(self, instance: Instance, machine: Machine, limits: Limits, witnesses: bool, progress: Progress | None) -> None:
-        symmetry = self._symmetry(instance, machine)
-        span = self.scope.span
+    def _counted(self, every: Iterator[Instance], limits: Limits) -> Iterator[Instance]:
+        """The instances, counted beforehand when they are not very many."""
+        first: list[Instance] = []
+        for instance in islice(every, MOST_COUNTED + 1):
+            limits.check(self.result.states)
+            first.append(instance)
+        if len(first) <= MOST_COUNTED:
+            self.starts = len(first)
+        return chain(first, every)
+
+    def _between(self, limits: Limits) -> None:
+        """Before an instance is begun."""
+        try:
+            limits.check(self.result.states)
+        except Stopped:
+            if self.keeper is not None:
+                self.keeper.write(None)
+            raise
+        if self.keeper is not None:
+            self.keeper.pulse(None)
+
+    def _instance(self, instance: Instance, machine: Machine, limits: Limits, witnesses: bool, progress: Watch | None) -> None:
+        tell = self._teller(progress) if progress is not None else None
         wanted = Search(
-            instance, machine, self.claims, limits, self.result.states, progress, self._deep_enough, span, symmetry, self.apart
+            instance,
+            machine,
+            self.claims,
+            limits,
+            self.result.states,
+            tell,
+            self._deep_enough,
+            self.scope.span,
+            None if self.unreduced else self._symmetry(instance, machine),
+            self._apart(),
+            self.keeper,
         )
-        coverage = Coverage()
-        search, monitors, stopped = self.tiers.search(wanted, coverage)
-        if symmetry is not None and monitors.stuck and search.waiting and stopped is None:
+        search, monitors, stopped = self.tiers.search(wanted)
+        if search.symmetry is not None and monitors.stuck and search.waiting and stopped is None:
             # `never stuck` follows one call through its waiting, and symmetry has forgotten which one it was
-            del search, monitors
-            coverage = Coverage()
-            search, monitors, stopped = self.tiers.search(replace(wanted, symmetry=None), coverage)
-        self.coverage.add(coverage)
-        if search.symmetry is not None:
-            self.result.symmetry = max(self.result.symmetry, search.symmetry.order)
+            search.close()
+            self.unreduced = True
+            search, monitors, stopped = self.tiers.search(replace(wanted, symmetry=None))
         try:
             if stopped is not None:
                 raise stopped
             self._ways(search, monitors)
+        except (Stopped, MemoryError):
+            if self.keeper is not None:
+                self.keeper.write(search)  # before anything of it counts as contributed
+            raise
         finally:
+            self.coverage.add(search.coverage)
             self._account(search)
+            self.unreduced = False
             self.seen |= monitors.seen
             narrator: Narrator | None = None
             for name, discovery in search.discoveries.items():
                 if name not in self.by_name:
                     continue  # an assertion or a built-in finding that was not asked for
                 if not witnesses:
-                    self.depths[name] = min(discovery.depth, self.depths.get(name, discovery.depth))
+                    self._offer_depth(name, discovery)
                     continue
                 if self.telling is None or self.telling.sizes != instance.sizes:
                     self.telling = Machine(instance, notes=True)
                 narrator = narrator or Narrator(instance, self.telling)
                 self._offer(search, name, discovery, narrator)
+            search.close()
+
+    def _teller(self, progress: Watch) -> SearchProgress:
+        def tell(states: int, depth: int, waiting: int, levels: Sequence[int]) -> None:
+            sizes = tuple(after - before for before, after in pairwise(levels))
+            next_level = states - self.result.states - levels[-1]
+            progress(Progress(states, depth, waiting, sizes, next_level, self.result.instances + 1, self.starts))
+
+        return tell
+
+    # ---- checkpoints --------------------------------------------------------------------------------------------
+
+    def _take_up(self) -> int:
+        """Begins to keep the run, and goes on where its file was left; how many instances are finished."""
+        assert self.checkpoint is not None and not self.stop_when_found
+        plain = Plain(sources_of(self.system))
+        self.keeper = Keeper(self.checkpoint, self._described(plain), plain, self._contributions)
+        head = self.keeper.open()
+        if head is None:
+            return 0
+        found, result = head.found, self.result
+        self.best, self.depths, self.seen, self.unknown, self.needed = (
+            found.best,
+            found.depths,
+            found.seen,
+            found.unknown,
+            found.needed,
+        )
+        self.coverage = found.coverage
+        result.instances, result.states, result.transitions = found.instances, found.states, found.transitions
+        result.depth, result.levels, result.symmetry = found.depth, found.levels, found.symmetry
+        self.unreduced = found.unreduced
+        return found.instances
+
+    def _described(self, plain: Plain) -> dict[str, str]:
+        """What makes this run the one that it is."""
+        program, data, count = "", hashlib.sha256(), 0
+        text: Text | None = None
+        for instance in instances(self.system, self.scope, self.topology, symmetry=self.symmetry):
+            count += 1
+            if text is None:
+                text = self.tiers.program(instance, Machine(instance), self.claims, self._apart(), self.scope.span)
+                program = hashlib.sha256(text.source.encode()).hexdigest()
+            data.update(repr(instance_data(text.layout, instance)).encode())
+        sizes = " ".join(f"{name}={size}" for name, size in self.scope.sizes)
+        stepwise = f" stepwise {' '.join(sorted(self.scope.stepwise))}" if self.scope.stepwise else ""
+        return described(
+            spec=self.system.name,
+            text=" ".join(digest(source) for source in plain.sources),
+            scope=f"{self.scope.name}: {sizes}{stepwise}",
+            topology=self.topology.name if self.topology is not None else "none",
+            claims=" ".join(claim.name for claim in self.claims),
+            symmetry="on" if self.symmetry else "off",
+            starting_points=f"{count} {data.hexdigest()}",
+            program=program,
+        )
+
+    def _contributions(self) -> Contributions:
+        result = self.result
+        return Contributions(
+            result.instances,
+            result.states,
+            result.transitions,
+            result.depth,
+            result.levels,
+            self.best,
+            self.depths,
+            self.seen,
+            self.unknown,
+            self.needed,
+            self.coverage,
+            result.symmetry,
+            self.unreduced,
+        )
+
+    # ---- what an instance contributes -----------------------------------------------------------------------------
+
+    def _apart(self) -> Collection[int]:
+        """Indices of the sorts whose elements keep their names in all instances."""
+        if not self.symmetry:
+            return range(len(self.system.sorts))
+        if self.apart is None:
+            self.apart = told_apart(self.system, self.scope, self.claims)
+        return self.apart
 
     def _symmetry(self, instance: Instance, machine: Machine) -> Symmetry | None:
         """How the states of an instance are reduced, None when they are not."""
         if not self.symmetry:
             return None
-        if self.apart is None:
-            self.apart = told_apart(self.system, self.scope, self.claims)
-        symmetry = Symmetry(instance, machine, groups_of(instance, self.apart))
+        symmetry = Symmetry(instance, machine, groups_of(instance, self._apart()))
         return symmetry if symmetry.order > 1 else None
 
     def _deep_enough(self, search: InstanceSearch, depth: int) -> bool:
@@ -207,6 +361,8 @@ class _Explorer:
         result = self.result
         result.ended_early = result.ended_early or search.ended_early
         result.instances += 1
+        if search.symmetry is not None:
+            result.symmetry = max(result.symmetry, search.symmetry.order)
         result.states += len(search.states)
         result.transitions += search.transitions
         result.depth = max(result.depth, search.depth)
@@ -234,12 +390,23 @@ class _Explorer:
             moments = [Moment(s, None, (), False, "OK", "state", None, 0, 0) for s in traps.states if search.depth_of(s) == depth]
             search.discoveries[claim.name] = Discovery(depth, moments)
 
+    def _offer_depth(self, name: str, discovery: Discovery) -> None:
+        """A discovery whose story is not told."""
+        self.depths[name] = min(discovery.depth, self.depths.get(name, discovery.depth))
+
     def _offer(self, search: InstanceSearch, name: str, discovery: Discovery, narrator: Narrator) -> None:
         """A discovery of one instance competes with the best of the others."""
         before = self.best.get(name)
         calls, faults = cost(search, discovery)
         if before is not None and (calls, faults) > before.key[:2]:
             return
+        try:
+            self._tell(search, name, discovery, narrator)
+        except (Stopped, MemoryError):  # what was found is certain, also when there is no memory left for its story
+            self._offer_depth(name, discovery)
+
+    def _tell(self, search: InstanceSearch, name: str, discovery: Discovery, narrator: Narrator) -> None:
+        before = self.best.get(name)
         path: Path = best_path(search, discovery)
         edges = sum(len(edges) for edges in search.instance.edges)
         key = (path.calls, path.faults, path.elements, edges)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+
+NO_MORE_MEMORY = "stopped because there is no more memory"
 
 
 class Stopped(Exception):
@@ -22,6 +25,19 @@ def resident_bytes() -> int:
             return int(file.read().split()[1]) * 4096
     except (OSError, IndexError, ValueError):
         return 0
+
+
+def growth_of(table: dict[bytes, int]) -> int:
+    """Bytes that the table is about to take at once, because it is nearly full and will be made anew with twice the room, and wider numbers in
+    it; 0 before that."""
+    room = 8
+    while room * 2 // 3 < len(table):
+        room *= 2
+    return 5 * sys.getsizeof(table) // 2 if len(table) + SOON > room * 2 // 3 else 0
+
+
+SOON = 4_096
+"""More entries than a table gets between two checks of the limits."""
 
 
 @dataclass(slots=True)
@@ -43,5 +59,15 @@ class Limits:
             raise Stopped(f"stopped after {self.max_states:,} states")
         if self.timeout is not None and time.monotonic() - self.started > self.timeout:
             raise Stopped(f"stopped after {self.timeout:g} s")
-        if self.memory is not None and resident_bytes() > self.memory:
-            raise Stopped(f"stopped at {self.memory / 1e9:.1f} GB of memory")
+        self.check_memory(0)
+
+    def check_memory(self, more: int) -> None:
+        """Raises Stopped when the process would have passed its bound of memory with so many bytes more."""
+        if self.memory is not None and resident_bytes() + more > self.memory:
+            raise self.out_of_memory()
+
+    def out_of_memory(self) -> Stopped:
+        """What to raise when an engine saw by itself that the bound would be passed."""
+        assert self.memory is not None
+        size = f"{self.memory / 1e9:.1f} GB" if self.memory >= 1e9 else f"{self.memory / 1e6:.1f} MB"
+        return Stopped(f"stopped at {size} of memory")

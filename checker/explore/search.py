@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-from luocheck.checker.explore.limits import Limits
+from luocheck.checker.checkpoint.file import Block
+from luocheck.checker.explore.limits import Limits, growth_of
 from luocheck.checker.explore.monitors import Monitors
 from luocheck.checker.explore.packing import Packing
 from luocheck.checker.explore.symmetry import Symmetry
@@ -65,6 +66,12 @@ class Coverage:
         self.blocked |= other.blocked
         for what, count in other.cuts.items():
             self.cuts[what] = self.cuts.get(what, 0) + count
+
+
+class Progress(Protocol):
+    """Told now and then: all states found, depth, states of this instance that wait, and the first state of each of its levels."""
+
+    def __call__(self, states: int, depth: int, waiting: int, levels: Sequence[int]) -> None: ...
 
 
 class OutOfPatience(Exception):
@@ -119,7 +126,7 @@ class InstanceSearch:
 
     # ---- the search ---------------------------------------------------------------------------------------------
 
-    def run(self, limits: Limits, found_before: int = 0, progress: Callable[[int, int, int], None] | None = None) -> None:
+    def run(self, limits: Limits, found_before: int = 0, progress: Progress | None = None) -> None:
         """Explores everything.  Raises Stopped at a limit; what was found until then is kept.  Raises OutOfPatience."""
         most = limits.max_states - found_before if limits.max_states is not None else sys.maxsize
         first = source = depth = 0
@@ -131,8 +138,9 @@ class InstanceSearch:
             if self.tried % 512 == 0 or len(self.states) > most:
                 found = found_before + len(self.states)
                 limits.check(found)
+                limits.check_memory(growth_of(self.number))
                 if progress is not None:
-                    progress(found, depth, len(self.states) - source)
+                    progress(found, depth, len(self.states) - source, self.levels)
 
         self.levels.append(0)
         for store in self.machine.initial(self.instance):
@@ -146,6 +154,18 @@ class InstanceSearch:
             for source in range(first, last):
                 self._expand(source, depth, last, pulse)
             first, depth = last, depth + 1
+
+    def saved(self) -> tuple[list[int], list[Block]] | None:
+        """First states of its levels, and its arrays, for a checkpoint; None when there is nothing that could be taken up again."""
+        return None
+
+    def release(self) -> None:
+        """Gives back what only the search needs: what was found can still be told."""
+        self.number.clear()
+        self.orbits.clear()
+
+    def close(self) -> None:
+        """Gives back everything that is large; nothing can be asked any more."""
 
     @property
     def depth(self) -> int:

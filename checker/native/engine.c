@@ -6,7 +6,7 @@
  */
 
 enum { OUT_RETURNS, OUT_SUSPENDS, OUT_PANIC, OUT_OOPS, OUT_CUT };
-enum { RUNNING, STOPPED_MOST = 1, STOPPED_POLL = 2, NO_MEMORY = 3, NOT_DONE_HERE = 4, SPEC_ERROR = 5 };
+enum { RUNNING, STOPPED_MOST = 1, STOPPED_POLL = 2, NO_MEMORY = 3, NOT_DONE_HERE = 4, SPEC_ERROR = 5, OVER_BUDGET = 6 };
 
 #define BIT(x) ((u64)1 << (x))
 #define NUMBER_BITS 40
@@ -14,6 +14,7 @@ enum { RUNNING, STOPPED_MOST = 1, STOPPED_POLL = 2, NO_MEMORY = 3, NOT_DONE_HERE
 #define SCRIPT 4096
 #define FINDINGS 64
 #define BATCH 64
+#define POINT_EVERY 16
 
 #if SYMMETRY
 struct turn { uint8_t x[N_MOVED]; };
@@ -27,6 +28,11 @@ struct edges { i64 n, room; i64 *source, *target; int16_t *event, *faults; u64 *
 struct moment { i64 source; u64 mask; int32_t claim, event, resumed, errno_, kind, label, faults, args[MAX_ARGS]; };
 struct waiting { i64 source; int32_t event, args[MAX_ARGS]; };
 struct answer { i64 target; int32_t kind, errno_; };
+/* Where a search can be taken up again: how much there was of everything when all that the sources before `source` lead to was settled.
+ * What stands in R besides may have seen more: seeing it again changes nothing (marks of coverage, fewest faults, depths of discoveries). */
+struct point { i64 source, n, transitions, edges, moments, cut_states, waits, cuts[N_CUTS + 1]; };
+/* Memory that a checkpoint keeps: `count` items, of which there is room for `*room`; no room: a part of R, which never grows. */
+struct array { const char *name; void **place; i64 *room; i64 item, count; };
 /* One way in which a call ended that is not looked up yet. */
 struct pending { u64 w[W], hash, turn; i64 source, target; u64 call; int32_t faults, run_faults; int16_t event, kind, errno_, who; uint8_t resumed, new_place; };
 
@@ -49,6 +55,7 @@ struct R {
   i64 table_bytes, states_room;
   int (*poll)(i64 states, i64 left);
   i64 keep_edges, tracing, threads;
+  i64 budget, held;
   uint8_t fired[N_EVENTS + 1], blocked[N_EVENTS + 1], seen[N_CLAIMS + 1];
   i64 cuts[N_CUTS + 1];
   u64 covered[N_LINES / 64 + 1];
@@ -56,6 +63,7 @@ struct R {
   struct R *whole;  /* whose states are expanded: itself, or for one of several threads the search that it works for */
   struct team *team;
   i64 found_depth[N_CLAIMS + 1];
+  struct point point;
   struct G g;
 #if SYMMETRY
   struct symmetry y;
@@ -87,6 +95,7 @@ static void settle(struct R *r);
 static u64 canonical(const struct symmetry *y, const struct S *s, u64 *w);
 static u64 turn_between(const struct symmetry *y, const struct S *s, const struct S *target, const u64 *goal);
 static void unfolded(const u64 *w, u64 code, struct S *s);
+static int is_turn(u64 code);
 #define REDUCED(r) ((r)->y.on)
 #else
 #define REDUCED(r) 0
@@ -112,12 +121,19 @@ static void raise_later(struct R *r, int code, int claim, int span, int name) {
   r->error_code = code; r->error_claim = claim; r->error_span = span; r->error_name = name; r->late_error = 1;
 }
 
+/* `budget` bounds all the memory that was asked for, used or not, so that it is refused before the process has it. */
+static inline int affords(const struct R *r, i64 bytes) { return bytes <= r->budget - r->held; }
+
 static void *grown(struct R *r, void *old, i64 *room, i64 wanted, size_t size) {
   if (wanted <= *room) return old;
   i64 next = *room < 512 ? 1024 : *room + *room / 2;
+  if (!affords(r, (next - *room) * (i64)size)) next = *room + *room / 16;
   if (next < wanted) next = wanted;
+  i64 more = (next - *room) * (i64)size;
+  if (!affords(r, more)) { stop_with(r, OVER_BUDGET); return old; }
   void *fresh = realloc(old, (size_t)next * size);
   if (!fresh) { stop_with(r, NO_MEMORY); return old; }
+  r->held += more;
   *room = next;
   return fresh;
 }
@@ -193,16 +209,24 @@ static inline u64 entry_of(i64 state, u64 h) { return (u64)(state + 1) | (h >> N
 /* With so many states? */
 static inline int too_full(const struct R *r, i64 states) { return (u64)states * 4 > (r->table_mask + 1) * 3; }
 
-static int bigger_table(struct R *r, u64 size) {
-  u64 *fresh = calloc(size, sizeof(u64));
-  if (!fresh) { stop_with(r, NO_MEMORY); return 0; }
-  free(r->table);
-  r->table = fresh; r->table_mask = size - 1; r->table_bytes = (i64)(size * sizeof(u64));
+static void fill_table(struct R *r) {
+  memset(r->table, 0, (r->table_mask + 1) * sizeof(u64));
   for (i64 i = 0; i < r->n; i++) {
     u64 h = hash_of(r->states + i * W), at = h & r->table_mask;
-    while (fresh[at]) at = (at + 1) & r->table_mask;
-    fresh[at] = entry_of(i, h);
+    while (r->table[at]) at = (at + 1) & r->table_mask;
+    r->table[at] = entry_of(i, h);
   }
+}
+
+/* It grows in its place: the states say what belongs into it, so that the old and the new one are never there together. */
+static int bigger_table(struct R *r, u64 size) {
+  i64 more = (i64)(size * sizeof(u64)) - r->table_bytes;
+  if (!affords(r, more)) { stop_with(r, OVER_BUDGET); return 0; }
+  u64 *fresh = realloc(r->table, size * sizeof(u64));
+  if (!fresh) { stop_with(r, NO_MEMORY); return 0; }
+  r->held += more;
+  r->table = fresh; r->table_mask = size - 1; r->table_bytes = (i64)(size * sizeof(u64));
+  fill_table(r);
   return 1;
 }
 
@@ -419,6 +443,7 @@ struct R *luo_new(void) {
   if (!r) return 0;
   r->whole = r;
   for (int i = 0; i <= N_CLAIMS; i++) r->found_depth[i] = -1;
+  r->budget = INT64_MAX;
   clock_gettime(CLOCK_MONOTONIC, &r->polled);
   if (!bigger_table(r, 1024)) { free(r); return 0; }
   return r;
@@ -485,22 +510,110 @@ static void enter(struct R *r, struct S *s) {
 #endif
 }
 
+/* Everything before the next source is settled: a search can be taken up here. */
+static void safe_point(struct R *r) {
+  settle(r);
+  if (r->status) return;
+  struct point *p = &r->point;
+  p->source = r->source; p->n = r->n; p->transitions = r->transitions + r->here;
+  p->edges = r->all.n; p->moments = r->moments_n; p->cut_states = r->cut_n; p->waits = r->waiting_n;
+  memcpy(p->cuts, r->cuts, sizeof p->cuts);
+}
+
 /* Expands some states of a level.  The transitions of a state that was not finished do not count. */
 static void expand_states(struct R *r, i64 first, i64 last) {
   struct S s;
+  int whole = r->whole == r;
   r->here = 0; r->here_source = -1; r->npending = 0;
   for (r->source = first; r->source < last && !r->status; r->source++) {
+    if (whole && (r->source == first || r->source % POINT_EVERY == 0)) safe_point(r);
+    if (r->status) break;
     enter(r, &s);
     expand(r, &s);
     if (r->status) break;
   }
-  if (r->status != SPEC_ERROR && r->status != NO_MEMORY && r->npending) {
+  if (r->status != SPEC_ERROR && r->status != NO_MEMORY && r->status != OVER_BUDGET && r->npending) {
     int status = (int)r->status;
     r->status = 0;
     settle(r);
     stop_with(r, status);
   }
   if (!r->status || r->here_source != r->source) r->transitions += r->here;
+  r->here = 0;
+  if (whole && !r->status) safe_point(r);
+}
+
+/* ---- checkpoints ---- */
+
+/* What a checkpoint keeps, as of the last safe point: a row for each array.  Answers how many. */
+i64 luo_arrays(struct R *r, struct array *rows) {
+  struct point *p = &r->point;
+  struct array *row = rows;
+#define PART(what) *row++ = (struct array){#what, (void **)&r->what, 0, sizeof r->what, 1}
+#define GROWING(what, has_room, items, size) *row++ = (struct array){#what, (void **)&r->what, &r->has_room, (i64)(size), items}
+  PART(point); PART(fired); PART(blocked); PART(seen); PART(covered); PART(found_depth);
+  GROWING(states, states_room, p->n, W * sizeof(u64));
+  GROWING(faults_of, states_room, p->n, sizeof(uint16_t));
+  if (REDUCED(r)) GROWING(turns, states_room, p->n, sizeof(u64));
+#if N_FLAGS
+  GROWING(flags, states_room, p->n, N_FLAGS);
+#endif
+  GROWING(all.source, all.room, p->edges, sizeof(i64));
+  GROWING(all.target, all.room, p->edges, sizeof(i64));
+  GROWING(all.event, all.room, p->edges, sizeof(int16_t));
+  GROWING(all.faults, all.room, p->edges, sizeof(int16_t));
+  GROWING(all.mask, all.room, p->edges, sizeof(u64));
+  GROWING(moments, moments_room, p->moments, sizeof(struct moment));
+  GROWING(cut_states, cut_room, p->cut_states, sizeof(i64));
+  GROWING(waits, waiting_room, p->waits, sizeof(struct waiting));
+  return row - rows;
+}
+
+/* Makes room for an array that is about to be read from a checkpoint.  Answers whether there is. */
+int luo_make_room(struct R *r, const struct array *a) {
+  i64 room = 0;
+  void *fresh = grown(r, *a->place, &room, a->count, (size_t)a->item);
+  if (r->status) return 0;
+  *a->place = fresh; *a->room = room;
+  return 1;
+}
+
+static int all_within(const i64 *x, i64 count, i64 low, i64 end) {
+  for (i64 i = 0; i < count; i++) if (x[i] < low || x[i] >= end) return 0;
+  return 1;
+}
+
+/* Do all numbers that were read say something?  A file may have come from anywhere. */
+static int sensible(const struct R *r) {
+  const struct edges *e = &r->all;
+  if (!all_within(e->source, e->n, 0, r->n) || !all_within(e->target, e->n, -1, r->n)) return 0;
+  for (i64 i = 0; i < e->n; i++) if (e->event[i] < 0 || e->event[i] >= N_EVENTS) return 0;
+  for (i64 i = 0; i < r->moments_n; i++) {
+    const struct moment *m = &r->moments[i];
+    if (m->source < 0 || m->source >= r->n || m->claim < 0 || m->claim >= N_CLAIMS || m->event < -1 || m->event >= N_EVENTS) return 0;
+    if (m->kind < 0 || (m->kind > OUT_CUT && m->event >= 0)) return 0;
+  }
+  for (i64 i = 0; i < r->waiting_n; i++) {
+    const struct waiting *w = &r->waits[i];
+    if (w->source < 0 || w->source >= r->n || w->event < 0 || w->event >= N_EVENTS) return 0;
+  }
+#if SYMMETRY
+  for (i64 i = 0; r->y.on && i < r->n; i++) if (!is_turn(r->turns[i])) return 0;
+#endif
+  return all_within(r->cut_states, r->cut_n, 0, r->n);
+}
+
+/* After the arrays of a checkpoint were read: everything else follows from them.  Answers whether they are sensible. */
+int luo_take_up(struct R *r) {
+  const struct point *p = &r->point;
+  u64 size = 1024;
+  r->n = p->n; r->transitions = p->transitions;
+  r->all.n = p->edges; r->moments_n = p->moments; r->cut_n = p->cut_states; r->waiting_n = p->waits;
+  memcpy(r->cuts, p->cuts, sizeof r->cuts);
+  if (!sensible(r)) return 0;
+  while ((u64)(r->n + 1) * 4 > size * 3) size *= 2;
+  if (!bigger_table(r, size)) r->n = r->moments_n = 0;
+  return 1;
 }
 
 int luo_mark(struct R *r, const i64 *states, i64 count) {

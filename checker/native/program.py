@@ -40,17 +40,15 @@ class Text:
 
 
 class Generator:
-    """Writes the program of one scope.  `apart`: sorts (by index) that symmetry does not exchange, None for all.  Raises Refused."""
+    """Writes the program of one scope.  `apart`: sorts (by index) that symmetry does not exchange.  Raises Refused."""
 
-    def __init__(
-        self, instance: Instance, machine: Machine, claims: tuple[Property, ...], apart: Collection[int] | None = None
-    ) -> None:
+    def __init__(self, instance: Instance, machine: Machine, claims: tuple[Property, ...], apart: Collection[int]) -> None:
         self.instance = instance
         self.machine = machine
         self.system = instance.system
         self.claims = claims
         self.layout = Layout(instance)
-        self.orbits = Orbits(self.layout, apart if apart is not None else range(len(instance.sizes)))
+        self.orbits = Orbits(self.layout, apart)
         self.shared = Shared(machine)
         self.number = self.shared.claims
         self.callers = instance.sizes[self.system.caller.index] if self.system.caller and instance.scope.stepwise else 0

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ctypes
-from ctypes import CFUNCTYPE, POINTER, Structure, c_int, c_int16, c_int32, c_int64, c_uint8, c_uint16, c_uint64
+from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_int, c_int16, c_int32, c_int64, c_uint8, c_uint16, c_uint64, c_void_p
 from typing import Any
 
-RUNNING, STOPPED_MOST, STOPPED_POLL, NO_MEMORY, NOT_DONE_HERE, SPEC_ERROR = range(6)
+RUNNING, STOPPED_MOST, STOPPED_POLL, NO_MEMORY, NOT_DONE_HERE, SPEC_ERROR, OVER_BUDGET = range(7)
 KINDS = ("returns", "suspends", "panic", "oops", "cut", "state")
 """Names of the ways in which a call ends; the last stands for a discovery that is a state."""
 
@@ -24,6 +24,29 @@ class NativeEdges(Structure):
         ("mask", POINTER(c_uint64)),
         ("turn", POINTER(c_uint64)),
     )
+
+
+class NativeArray(Structure):
+    _fields_ = (
+        ("name", c_char_p),
+        ("place", POINTER(c_void_p)),
+        ("room", POINTER(c_int64)),
+        ("item", c_int64),
+        ("count", c_int64),
+    )
+
+
+MOST_ARRAYS = 64
+"""More than `luo_arrays` gives."""
+
+
+POINT = ("source", "n", "transitions", "edges", "moments", "cut_states", "waits")
+
+
+class NativePoint(Structure):
+    """The beginning of `struct point`."""
+
+    _fields_ = tuple((name, c_int64) for name in POINT)
 
 
 def structures(
@@ -65,6 +88,8 @@ def structures(
             ("keep_edges", c_int64),
             ("tracing", c_int64),
             ("threads", c_int64),
+            ("budget", c_int64),
+            ("held", c_int64),
             ("fired", c_uint8 * (events + 1)),
             ("blocked", c_uint8 * (events + 1)),
             ("seen", c_uint8 * (claims + 1)),
@@ -86,6 +111,9 @@ def declare(library: ctypes.CDLL, run: type[Structure]) -> Any:
     library.luo_instance.argtypes, library.luo_instance.restype = (pointer, POINTER(c_int64)), None
     library.luo_symmetry.argtypes, library.luo_symmetry.restype = (pointer, POINTER(c_uint8), c_int64), c_int
     library.luo_start.argtypes, library.luo_start.restype = (pointer, POINTER(c_uint64)), None
+    library.luo_arrays.argtypes, library.luo_arrays.restype = (pointer, POINTER(NativeArray)), c_int64
+    library.luo_make_room.argtypes, library.luo_make_room.restype = (pointer, POINTER(NativeArray)), c_int
+    library.luo_take_up.argtypes, library.luo_take_up.restype = (pointer,), c_int
     library.luo_mark.argtypes, library.luo_mark.restype = (pointer, POINTER(c_int64), c_int64), c_int
     library.luo_backward.argtypes = (pointer, POINTER(c_uint8), c_int, c_int64, POINTER(c_uint8))
     library.luo_backward.restype = c_int

@@ -7,13 +7,16 @@ import sys
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
-from luocheck.checker.explore.limits import Limits, Stopped
+from luocheck.checker.checkpoint.file import Block, Reader, Unusable
+from luocheck.checker.checkpoint.keeper import Keeper
+from luocheck.checker.explore.limits import NO_MORE_MEMORY, Limits, Stopped, resident_bytes
 from luocheck.checker.explore.monitors import Monitors
-from luocheck.checker.explore.search import Coverage, EdgeRule, Edges, InstanceSearch, Moment
+from luocheck.checker.explore.search import Coverage, EdgeRule, Edges, InstanceSearch, Moment, Progress
 from luocheck.checker.explore.symmetry import Symmetry
-from luocheck.checker.native import runtime
+from luocheck.checker.native import runtime, saved
 from luocheck.checker.native.program import Text, instance_data
 from luocheck.checker.native.refusal import Refused
 from luocheck.checker.native.states import States
@@ -26,6 +29,13 @@ from luocheck.model.semantics.expressions import Oops
 from luocheck.model.semantics.machine import Arguments, Machine
 from luocheck.model.semantics.renaming import Turn, inverse
 from luocheck.model.semantics.store import Store
+
+TELLING = 16
+"""A part of the memory (one of so many) that the search leaves for the telling of what it found."""
+
+
+PYTHON_ITEM = 100
+"""Bytes that a number in a set takes, about."""
 
 
 class Program:
@@ -91,23 +101,33 @@ class NativeSearch(InstanceSearch):
         self._told = 0  # moments that are in `discoveries`
         self._cone_for: set[int] | None = None
         self._raised: BaseException | None = None
+        self._limits = Limits()
+        self._begun = False
+        self.keeper: Keeper | None = None
 
     def __del__(self) -> None:
+        self.close()
+
+    def close(self) -> None:
         if getattr(self, "_handle", None):
             self.library.luo_free(self._handle)
             self._handle = None
 
     # ---- the search ---------------------------------------------------------------------------------------------
 
-    def run(self, limits: Limits, found_before: int = 0, progress: Callable[[int, int, int], None] | None = None) -> None:
+    def run(self, limits: Limits, found_before: int = 0, progress: Progress | None = None) -> None:
         r = self.r
+        self._limits = limits
+        self._allow(TELLING)
         r.most = limits.max_states - found_before if limits.max_states is not None else sys.maxsize
 
         def poll(states: int, left: int) -> int:
             try:
                 limits.check(found_before + states)
                 if progress is not None:
-                    progress(found_before + states, int(r.depth), left)
+                    progress(found_before + states, int(r.depth), left, self.levels)
+                if self.keeper is not None:
+                    self.keeper.pulse(self)
             except BaseException as error:  # it may not pass through C
                 self._raised = error
                 return 1
@@ -117,22 +137,28 @@ class NativeSearch(InstanceSearch):
         refused = False
         try:
             self._levels(limits, found_before)
+            self._graph()
         except Refused:
             refused = True
             raise
         finally:
             r.poll = runtime.POLL()
-            if not refused:
+            if not refused and self.levels:
                 self._tell()
 
     def _levels(self, limits: Limits, found_before: int) -> None:
         r = self.r
-        self.levels.append(0)
-        for store in self.machine.initial(self.instance):
-            words = self.packed.pack(store)
-            self.library.luo_start(self._handle, (ctypes.c_uint64 * len(words))(*words))
-            self._stopped(limits, found_before)
-        first = depth = 0
+        if self.keeper is not None:
+            self.keeper.take_up(self)
+        if not self._begun:
+            self.levels.append(0)
+            for store in self.machine.initial(self.instance):
+                words = self.packed.pack(store)
+                self.library.luo_start(self._handle, (ctypes.c_uint64 * len(words))(*words))
+                self._stopped(limits, found_before)
+        else:
+            self._level(self._where.source, self.levels[-1], limits, found_before)
+        first, depth = (self.levels[-1], self.depth + 1) if self._begun else (0, 0)
         while first < r.n:
             last = int(r.n)
             self.levels.append(last)
@@ -140,10 +166,21 @@ class NativeSearch(InstanceSearch):
             if self.deep_enough(self, depth):
                 self.ended_early = True
                 return
-            r.first, r.last, r.depth = first, last, depth
-            self.library.luo_level(self._handle)
-            self._stopped(limits, found_before)
+            self._begun = True
+            self._level(first, last, limits, found_before)
             first, depth = last, depth + 1
+
+    def _level(self, first: int, last: int, limits: Limits, found_before: int) -> None:
+        """Expands a level, or the rest of one."""
+        self.r.first, self.r.last, self.r.depth = first, last, self.depth
+        self.library.luo_level(self._handle)
+        self._stopped(limits, found_before)
+
+    def _allow(self, part: int) -> None:
+        """Sets how much memory C may have: what the process may still use, without one part of so many (0: all of it)."""
+        if self._limits.memory is not None:
+            left = self._limits.memory - resident_bytes()
+            self.r.budget = self.r.held + left - (left // part if part else 0)
 
     def _stopped(self, limits: Limits, found_before: int) -> None:
         """Raises what ended the search."""
@@ -157,7 +194,9 @@ class NativeSearch(InstanceSearch):
                 # a signal between the lines of `poll` ends the callback without leaving its exception here
                 raise self._raised or KeyboardInterrupt
             case runtime.NO_MEMORY:
-                raise Stopped("stopped because there is no more memory")
+                raise Stopped(NO_MORE_MEMORY)
+            case runtime.OVER_BUDGET:
+                raise limits.out_of_memory()
             case runtime.NOT_DONE_HERE:
                 raise Refused("a path that is too long, or holds too much, for the native engine")
             case runtime.SPEC_ERROR:
@@ -171,6 +210,32 @@ class NativeSearch(InstanceSearch):
             fail("LUO608", "two elements of this `forall` write different values to one place", span)
         properties = self.instance.system.properties
         reads_through_none(properties[r.error_claim], Oops(properties[r.error_name].name, span))
+
+    # ---- checkpoints --------------------------------------------------------------------------------------------
+
+    @property
+    def _where(self) -> runtime.NativePoint:
+        return saved.point(self.library, self._handle)
+
+    def saved(self) -> tuple[list[int], list[Block]] | None:
+        if not self._begun or not self._where.n:
+            return None
+        return list(self.levels), saved.blocks(self.library, self._handle)
+
+    def take_up(self, levels: list[int], reader: Reader) -> None:
+        """Puts this search where another one was.  Raises Unusable, Stopped when there is too little memory."""
+        if not saved.restore(self.library, self._handle, reader):
+            self._stopped(self._limits, 0)
+        where = self._where
+        ordered = levels[:1] == [0] and all(a < b for a, b in pairwise(levels))
+        if not ordered or len(levels) < 2 or not levels[-2] <= where.source <= levels[-1] <= where.n:
+            raise Unusable("the levels of its search make no sense")
+        self.levels = levels
+        self._begun = True
+        try:
+            self._discoveries()
+        except (IndexError, TypeError):
+            raise Unusable("a call that it tells of is none of this spec") from None
 
     # ---- what was found -----------------------------------------------------------------------------------------
 
@@ -187,18 +252,22 @@ class NativeSearch(InstanceSearch):
                 coverage.cuts[what] = coverage.cuts.get(what, 0) + int(r.cuts[number])
         self.monitors.seen |= {claim.name for k, claim in enumerate(system.properties) if r.seen[k]}
         self._discoveries()
+
+    def _graph(self) -> None:
+        """What claims about ways out ask of a finished search.  Raises Stopped where there is no room for it."""
+        r, flags = self.r, self.text.flags
+        if self.edges is None:
+            return
+        self._limits.check_memory(2 * r.n * flags + PYTHON_ITEM * (r.cut_n + r.waiting_n))
         self.cut_states = set(r.cut_states[: r.cut_n])
-        flags = self.text.flags
-        if flags:
-            every = ctypes.string_at(r.flags, r.n * flags) if r.n else b""
-            columns = [bytearray(every[i::flags]) for i in range(flags)]
-            self.ways = [(columns[2 * i], columns[2 * i + 1]) for i in range(len(self.ways))]
-            self.exempt = columns[2 * len(self.ways) :]
-        if self.edges is not None:
-            for k in range(r.waiting_n):
-                wait = r.waits[k]
-                event = system.events[wait.event]
-                self.waiting.setdefault((event.index, self._arguments(event, wait.args)), set()).add(wait.source)
+        every = ctypes.string_at(r.flags, r.n * flags)
+        columns = [bytearray(every[i::flags]) for i in range(flags)]
+        self.ways = [(columns[2 * i], columns[2 * i + 1]) for i in range(len(self.ways))]
+        self.exempt = columns[2 * len(self.ways) :]
+        for k in range(r.waiting_n):
+            wait = r.waits[k]
+            event = self.instance.system.events[wait.event]
+            self.waiting.setdefault((event.index, self._arguments(event, wait.args)), set()).add(wait.source)
 
     def _arguments(self, event: Event, numbers: Any) -> Arguments:
         types = [p.type for p in event.parameters] + [BoolT()] * len(event.predicates)
@@ -244,16 +313,17 @@ class NativeSearch(InstanceSearch):
         if not self.packed.callers or not self.text.continuations.words:
             return bytearray(len(self.states))
         mask = (1 << self.text.continuations.pc_width) - 1
-        column = memoryview(ctypes.string_at(self.r.states, int(self.r.n) * total * 8)).cast("Q")[words::total]
-        return bytearray(1 if word & mask else 0 for word in column)
+        states = (ctypes.c_uint64 * (int(self.r.n) * total)).from_address(ctypes.addressof(self.r.states.contents))
+        return bytearray(1 if word & mask else 0 for word in memoryview(states).cast("B").cast("Q")[words::total])
 
     def backward(self, goals: bytearray, rule: EdgeRule) -> bytearray:
+        self._limits.check_memory(8 * (2 * self.r.n + self.r.all.n) + 2 * len(goals))  # what luo_backward needs, and its answer
         events = (ctypes.c_uint8 * (len(self.instance.system.events) + 1))()
         for event in self.instance.system.events:
             events[event.index] = rule.events is None or event.index in rule.events
         reached = (ctypes.c_uint8 * max(1, len(goals))).from_buffer_copy(goals or b"\0")
         if not self.library.luo_backward(self._handle, events, rule.with_faults, rule.others_than, reached):
-            raise Stopped("stopped because there is no more memory")
+            raise Stopped(NO_MORE_MEMORY)
         return bytearray(reached)[: len(goals)]
 
     def edges_to(self, goals: Iterable[int]) -> Edges:
@@ -270,17 +340,17 @@ class NativeSearch(InstanceSearch):
         r.cone.n = 0
         if r.marks:
             ctypes.memset(r.marks, 0, r.n)
+        self._allow(0)
         numbers = (ctypes.c_int64 * len(goals))(*goals)
         if not self.library.luo_mark(self._handle, numbers, len(goals)):
-            raise Stopped("stopped because there is no more memory")
+            raise Stopped(NO_MORE_MEMORY)
         bounds = [*self.levels, int(r.n)] if self.levels[-1] != r.n else self.levels
         parts: list[tuple[int, int]] = []
         for level in range(self.depth_of(max(goals)) - 1, -1, -1):
             r.first, r.last, r.depth = bounds[level], bounds[level + 1], level
             before = int(r.cone.n)
             self.library.luo_trace(self._handle)
-            if r.status:
-                raise AssertionError(f"tracing stopped with {r.status}")
+            self._stopped(self._limits, 0)
             parts.append((before, int(r.cone.n)))
         every = _edges(r.cone)
         self.deeper = Edges()

@@ -13,6 +13,16 @@ static u64 turn_code(const struct turn *t) {
   return code;
 }
 
+/* Is it the code of a turn? */
+static int is_turn(u64 code) {
+  for (int k = 0; k < N_KINDS; k++) {
+    u64 images = 0;
+    for (int x = 0; x < kind_size[k]; x++, code >>= kind_bits[k]) images |= BIT(code & (BIT(kind_bits[k]) - 1));
+    if (images != BIT(kind_size[k]) - 1) return 0;
+  }
+  return !code;
+}
+
 /* The turn that takes back the one of a code. */
 static void turn_back(u64 code, struct turn *t) {
   for (int k = 0; k < N_KINDS; k++)

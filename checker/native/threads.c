@@ -359,6 +359,7 @@ static i64 expand_block(struct team *t, i64 from) {
   chunks = atomic_load(&t->next);
   if (chunks > t->chunks_n) chunks = t->chunks_n;
   put_in_order(t, chunks);
+  if (r->status) fill_table(r);  /* some places have a provisional number for ever */
   return from + chunks * CHUNK < r->level_end ? from + chunks * CHUNK : r->level_end;
 }
 
@@ -382,6 +383,7 @@ static struct worker *new_worker(struct R *r, int number) {
   if (!w) return 0;
   struct R *own = &w->r;
   own->whole = r; own->g = r->g; own->keep_edges = r->keep_edges;
+  own->budget = INT64_MAX;  /* blocks are small, and what is as large as the search is asked for by it */
 #if SYMMETRY
   own->y = r->y;
 #endif
@@ -437,8 +439,12 @@ void luo_level(struct R *r) {
   struct team *t = r->threads > 1 && r->last - r->first >= SMALL_LEVEL ? team_of(r) : 0;
   if (t) {
     int several = begin_threads(t, r->threads);
-    for (i64 next; several && from < r->last && !r->status; from = next)
+    r->here = 0; r->npending = 0;
+    for (i64 next; several && from < r->last && !r->status; from = next) {
+      r->source = from;
+      safe_point(r);
       if ((next = expand_block(t, from)) == from) break;
+    }
     end_threads(t);
     if (!several) { free_team(t); r->team = 0; }
   }

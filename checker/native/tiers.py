@@ -10,9 +10,10 @@ import sys
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from luocheck.checker.explore.limits import Limits
+from luocheck.checker.checkpoint.keeper import Keeper
+from luocheck.checker.explore.limits import NO_MORE_MEMORY, Limits, Stopped
 from luocheck.checker.explore.monitors import Monitors
-from luocheck.checker.explore.search import Coverage, InstanceSearch, OutOfPatience
+from luocheck.checker.explore.search import Coverage, InstanceSearch, OutOfPatience, Progress
 from luocheck.checker.explore.symmetry import Symmetry
 from luocheck.checker.native import build
 from luocheck.checker.native.program import Generator, Text
@@ -29,8 +30,6 @@ LOOK_AFTER = 1_000
 BUILD_AFTER = 60_000
 """Calls that the interpreter tries before a build is made: about as many as it manages while the compiler runs."""
 
-Progress = Callable[[int, int, int], None]
-
 
 @dataclass(slots=True)
 class Search:
@@ -45,7 +44,8 @@ class Search:
     deep_enough: Callable[[InstanceSearch, int], bool]
     span: Span
     symmetry: Symmetry | None
-    apart: Collection[int] | None
+    apart: Collection[int]
+    keeper: Keeper | None = None
 
 
 @dataclass(slots=True)
@@ -53,11 +53,13 @@ class Tiers:
     """Chooses for the instances of one exploration.
 
     engine: auto, interpreter or explore (the native one, and an error where it cannot be had).  threads: how many the native one may
-    use.  used: the one that searched last.  missing: why there is no native engine although one was wanted, for people.
+    use.  kept: the run has a checkpoint, so that it must be explore.  used: the one that searched last.  missing: why there is no native
+    engine although one was wanted, for people.
     """
 
     engine: str
     threads: int = 1
+    kept: bool = False
     used: str = "interpreter"
     missing: str | None = None
     _text: Text | None = None
@@ -65,49 +67,55 @@ class Tiers:
     _spent: int = 0
     _given_up: bool = False
 
-    def search(self, wanted: Search, coverage: Coverage) -> tuple[InstanceSearch, Monitors, BaseException | None]:
+    def search(self, wanted: Search) -> tuple[InstanceSearch, Monitors, BaseException | None]:
         """Searches an instance.  The third item is what ended it early; what was found until then is in the first two.
 
         Raises SpecError LUO500 when `explore` was asked for and cannot be had.
         """
         if self.engine == "explore" and self._program is None:
-            self._prepare(wanted, build_it=True)
+            self._prepare(wanted.instance, wanted.machine, wanted.claims, wanted.apart, wanted.span, build_it=True)
         while True:
-            own = Coverage()
             monitors = Monitors(wanted.instance, wanted.claims)
-            search = self._made(wanted, monitors, own)
+            search = self._made(wanted, monitors)
             stopped: BaseException | None = None
             try:
                 search.run(wanted.limits, wanted.found_before, wanted.progress)
             except OutOfPatience:
                 self._spent += search.tried
-                self._prepare(wanted, build_it=self._spent >= BUILD_AFTER)
+                build_it = self._spent >= BUILD_AFTER
+                self._prepare(wanted.instance, wanted.machine, wanted.claims, wanted.apart, wanted.span, build_it=build_it)
                 continue
             except Refused as refused:
                 self._refuse(refused.reason, wanted.span)
                 continue
+            except MemoryError:
+                search.release()
+                stopped = Stopped(NO_MORE_MEMORY)
             except Exception as error:
                 stopped = error
             self.used = "explore" if isinstance(search, NativeSearch) else "interpreter"
             self._spent += search.tried
-            coverage.add(own)
             return search, monitors, stopped
 
-    def _made(self, wanted: Search, monitors: Monitors, coverage: Coverage) -> InstanceSearch:
+    def _made(self, wanted: Search, monitors: Monitors) -> InstanceSearch:
         keep = monitors.needs_edges
         if self._program is not None:
-            search: InstanceSearch = NativeSearch(
+            native = NativeSearch(
                 self._program,
                 wanted.instance,
                 wanted.machine,
                 monitors,
-                coverage,
+                Coverage(),
                 keep_edges=keep,
                 symmetry=wanted.symmetry,
                 threads=self.threads,
             )
+            native.keeper = wanted.keeper
+            search: InstanceSearch = native
         else:
-            search = InstanceSearch(wanted.instance, wanted.machine, monitors, coverage, keep_edges=keep, symmetry=wanted.symmetry)
+            search = InstanceSearch(
+                wanted.instance, wanted.machine, monitors, Coverage(), keep_edges=keep, symmetry=wanted.symmetry
+            )
             search.patience = self._patience()
         search.deep_enough = wanted.deep_enough
         return search
@@ -117,17 +125,37 @@ class Tiers:
             return sys.maxsize
         return max(0, (BUILD_AFTER if self._text is not None else LOOK_AFTER) - self._spent)
 
-    def _prepare(self, wanted: Search, *, build_it: bool) -> None:
+    def program(
+        self, instance: Instance, machine: Machine, claims: tuple[Property, ...], apart: Collection[int], span: Span
+    ) -> Text:
+        """The native engine's text, compiled.  Raises SpecError LUO500."""
+        self._prepare(instance, machine, claims, apart, span, build_it=True)
+        assert self._text is not None
+        return self._text
+
+    def _prepare(
+        self,
+        instance: Instance,
+        machine: Machine,
+        claims: tuple[Property, ...],
+        apart: Collection[int],
+        span: Span,
+        *,
+        build_it: bool,
+    ) -> None:
         """Generates the text, and compiles it when it was compiled before or is to be now."""
         try:
             if self._text is None:
-                self._text = Generator(wanted.instance, wanted.machine, wanted.claims, wanted.apart).text()
+                self._text = Generator(instance, machine, claims, apart).text()
             if build_it or build.known(self._text.source):
                 self._program = Program(self._text, build.library(self._text.source))
         except (Refused, build.NoCompiler) as error:
-            self._refuse(error.reason, wanted.span)
+            self._refuse(error.reason, span)
 
     def _refuse(self, reason: str, span: Span) -> None:
+        if self.kept:
+            help = "check without --checkpoint"
+            fail("LUO500", f"a checkpoint needs the native engine, and it cannot be used: {reason}", span, help=help)
         if self.engine == "explore":
             fail("LUO500", f"the engine `explore` cannot be used: {reason}", span, help="use `--engine interpreter`, or `auto`")
         self.missing = reason

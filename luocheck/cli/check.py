@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 from luocheck.cli.interrupts import Interrupts
-from luocheck.cli.options import SPEC_HELP, Subparsers, add_output, for_each_spec, load_with_warnings
+from luocheck.cli.options import SPEC_HELP, Subparsers, add_output, for_each_spec, is_one, load_with_warnings, nowhere
+from luocheck.model.diagnostics import fail
 from luocheck.report import document
 from luocheck.report.terminal import ProgressLine, Terminal
 
@@ -18,6 +19,7 @@ examples:
   luocheck check rfc_v2 --property errno_has_no_effect
   luocheck check my.luo --scope File=3,Agent=2 --timeout 60
   luocheck check specs/ --json
+  luocheck check linux_7_3 --scope crowd --memory 8G --checkpoint crowd.luockpt    again: goes on
   luocheck check rfc_v2 --save-scenarios found/    write every counterexample as a scenario
 
 Without --scope and --topology the first scope of the spec is explored with all claims, then every
@@ -47,6 +49,17 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument("--max-states", metavar="N", type=_at_least_one, help="stop a run after so many states")
     parser.add_argument("--memory", metavar="SIZE", type=size, help="stop when the process uses so much memory, such as 2G")
     parser.add_argument("--timeout", metavar="SECONDS", type=_seconds, help="stop after so many seconds")
+    parser.add_argument(
+        "--checkpoint",
+        metavar="FILE",
+        help="go on with the run that FILE keeps, or begin one, and keep it there; with --scope or --topology",
+    )
+    parser.add_argument(
+        "--checkpoint-every",
+        metavar="SECONDS",
+        type=_seconds,
+        help="how often the checkpoint is written (default: 30, and less often when large)",
+    )
     parser.add_argument("--strict", action="store_true", help="`within` is exact, and every event and `fail` line must fire")
     parser.add_argument("--save-scenarios", metavar="DIR", help="write each witness as a scenario into this folder")
     add_output(parser)
@@ -55,6 +68,20 @@ def add(subparsers: Subparsers) -> None:
 
 def run(args: argparse.Namespace) -> int:
     terminal = Terminal(args.color)
+    if args.checkpoint is None and args.checkpoint_every is not None:
+        fail(
+            "LUO609",
+            "--checkpoint-every says how often a checkpoint is written, and there is none",
+            nowhere("command line"),
+            help="add --checkpoint FILE",
+        )
+    if args.checkpoint is not None and not is_one(args.specs):
+        fail(
+            "LUO609",
+            "a checkpoint is of one run of one spec, and several are named",
+            nowhere("command line"),
+            help="name one SPEC, and a file for each",
+        )
     with Interrupts() as interrupts:
 
         def work(name: str) -> tuple[int, document.Document]:
@@ -65,6 +92,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace, name: str, terminal: Terminal, interrupts: Interrupts) -> tuple[int, document.Document]:
     from luocheck.checker.check import check
+    from luocheck.checker.checkpoint.keeper import EVERY, Checkpoint
     from luocheck.checker.explore.limits import Limits
     from luocheck.report import check as report
     from luocheck.report.saved import Saved
@@ -72,6 +100,10 @@ def _check(args: argparse.Namespace, name: str, terminal: Terminal, interrupts: 
     spec = load_with_warnings(name, args.json)
     limits = Limits(args.max_states, args.timeout, args.memory, lambda: interrupts.reason)
     progress = ProgressLine(spec.name)
+    checkpoint: Checkpoint | None = None
+    if args.checkpoint is not None:
+        every = args.checkpoint_every if args.checkpoint_every is not None else EVERY
+        checkpoint = Checkpoint(args.checkpoint, every, lambda sentence: print(f"luocheck: {sentence}", file=sys.stderr))
     try:
         answer = check(
             spec,
@@ -84,6 +116,7 @@ def _check(args: argparse.Namespace, name: str, terminal: Terminal, interrupts: 
             limits=limits,
             progress=progress,
             threads=args.threads,
+            checkpoint=checkpoint,
         )
     finally:
         progress.done()

@@ -82,6 +82,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         diagnostic = Diagnostic("LUO610", error.strerror or str(error), nowhere(str(error.filename or "standard output")))
         complain([diagnostic])
         return ERROR
+    except MemoryError:
+        print("luocheck: stopped because there is no more memory, before anything was established", file=sys.stderr)
+        return UNDECIDED
     except KeyboardInterrupt:
         print("luocheck: interrupted before anything was established", file=sys.stderr)
         return UNDECIDED

@@ -8,9 +8,13 @@ import os
 import shutil
 import sys
 import time
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
+from luocheck.report.pace import Pace
 from luocheck.report.page import NARROW, Page
+
+if TYPE_CHECKING:
+    from luocheck.checker.explore.exploration import Progress
 
 _STYLES = {"good": "green", "bad": "bold red", "open": "yellow", "title": "bold", "dim": "dim"}
 
@@ -76,14 +80,15 @@ class ProgressLine:
         self.started = time.monotonic()
         self.next = self.started + (2.0 if self.tty else 10.0)
         self.shown = False
+        self.pace = Pace()
 
-    def __call__(self, where: str, states: int, depth: int, waiting: int) -> None:
+    def __call__(self, where: str, progress: Progress) -> None:
         now = time.monotonic()
+        self.pace.add(where, progress, now)
         if now < self.next:
             return
         self.next = now + (0.2 if self.tty else 10.0)
-        seconds = now - self.started
-        text = f"{self.name} {where}: depth {depth}, {states:,} states, {waiting:,} waiting, {seconds:.0f} s"
+        text = f"{self.name} {where}: {self.pace.text(progress)}, {now - self.started:.0f} s"
         if self.tty:
             self.err.write("\r\x1b[K" + text[: shutil.get_terminal_size((NARROW, 24)).columns - 1])
         else:

@@ -30,6 +30,7 @@ def exploring(*argv: str) -> Iterator[subprocess.Popen[bytes]]:
         seen = b""
         while b"waiting" not in seen:
             seen += os.read(reader, 4096)
+        assert b"/s, " in seen
         yield child
     finally:
         child.kill()
@@ -132,14 +133,15 @@ def test_check_loads_neither_z3_nor_rich_without_need(tiny: str) -> None:
 def test_log_lines_when_standard_error_is_no_terminal() -> None:
     import io
 
+    from luocheck.checker.explore.exploration import Progress
     from luocheck.report.terminal import ProgressLine
 
     err = io.StringIO()
-    progress = ProgressLine("spec", err)
-    progress("small", 100, 2, 50)
+    line = ProgressLine("spec", err)
+    line("small", Progress(100, 2, 50, (1, 20), 30, 1, 1))
     assert err.getvalue() == ""
-    progress.next = 0.0
-    progress("small", 12345, 3, 678)
-    progress("small", 12346, 3, 678)
-    progress.done()
+    line.next = 0.0
+    line("small", Progress(12345, 3, 678, (1, 20, 600), 200, 1, 1))
+    line("small", Progress(12346, 3, 678, (1, 20, 600), 201, 1, 1))
+    line.done()
     assert re.fullmatch(r"spec small: depth 3, 12,345 states, 678 waiting, \d+ s\n", err.getvalue())

@@ -184,7 +184,7 @@ def test_an_interrupt_in_the_middle_of_a_level() -> None:
 
 def test_memory_and_time_are_limits() -> None:
     found = peers(Limits(memory=1))
-    assert found.stopped == "stopped at 0.0 GB of memory"
+    assert found.stopped == "stopped at 0.0 MB of memory"
     found = peers(Limits(timeout=0.3))
     assert found.stopped == "stopped after 0.3 s" and found.states < 1_302_453
 
