@@ -14,6 +14,7 @@ enum { RUNNING, STOPPED_MOST = 1, STOPPED_POLL = 2, NO_MEMORY = 3, NOT_DONE_HERE
 #define SCRIPT 4096
 #define FINDINGS 64
 #define BATCH 64
+#define AHEAD 16  /* how many places in the table are fetched before they are needed */
 
 struct edges { i64 n, room; i64 *source, *target; int16_t *event, *faults; u64 *mask; };
 struct moment { i64 source; u64 mask; int32_t claim, event, resumed, errno_, kind, label, faults, args[MAX_ARGS]; };
@@ -177,8 +178,13 @@ static int bigger_table(struct R *r, u64 size) {
   if (!fresh) { stop_with(r, NO_MEMORY); return 0; }
   free(r->table);
   r->table = fresh; r->table_mask = size - 1; r->table_bytes = (i64)(size * sizeof(u64));
-  for (i64 i = 0; i < r->n; i++) {
-    u64 h = hash_of(r->states + i * W), at = h & r->table_mask;
+  u64 hashes[AHEAD];
+  for (i64 i = 0, hashed = 0; i < r->n; i++) {
+    for (; hashed < r->n && hashed < i + AHEAD; hashed++) {
+      u64 h = hashes[hashed % AHEAD] = hash_of(r->states + hashed * W);
+      __builtin_prefetch(&fresh[h & r->table_mask], 1);
+    }
+    u64 h = hashes[i % AHEAD], at = h & r->table_mask;
     while (fresh[at]) at = (at + 1) & r->table_mask;
     fresh[at] = entry_of(i, h);
   }
