@@ -15,6 +15,7 @@ enum { RUNNING, STOPPED_MOST = 1, STOPPED_POLL = 2, NO_MEMORY = 3, NOT_DONE_HERE
 #define FINDINGS 64
 #define BATCH 64
 #define POINT_EVERY 16
+#define AHEAD 16  /* how many places in the table are fetched before they are needed */
 
 #if SYMMETRY
 struct turn { uint8_t x[N_MOVED]; };
@@ -210,9 +211,14 @@ static inline u64 entry_of(i64 state, u64 h) { return (u64)(state + 1) | (h >> N
 static inline int too_full(const struct R *r, i64 states) { return (u64)states * 4 > (r->table_mask + 1) * 3; }
 
 static void fill_table(struct R *r) {
+  u64 hashes[AHEAD];
   memset(r->table, 0, (r->table_mask + 1) * sizeof(u64));
-  for (i64 i = 0; i < r->n; i++) {
-    u64 h = hash_of(r->states + i * W), at = h & r->table_mask;
+  for (i64 i = 0, hashed = 0; i < r->n; i++) {
+    for (; hashed < r->n && hashed < i + AHEAD; hashed++) {
+      u64 h = hashes[hashed % AHEAD] = hash_of(r->states + hashed * W);
+      __builtin_prefetch(&r->table[h & r->table_mask], 1);
+    }
+    u64 h = hashes[i % AHEAD], at = h & r->table_mask;
     while (r->table[at]) at = (at + 1) & r->table_mask;
     r->table[at] = entry_of(i, h);
   }

@@ -18,9 +18,15 @@
 #ifndef BLOCK
 #define BLOCK (1 << 17)  /* what all threads may note before it is put in order: it is to be found in the cache then */
 #endif
+#ifndef MOST_NEW
+#define MOST_NEW (1 << 17)  /* states that a thread may find in a block; more than that a single thread does */
+#endif
+#ifndef BEFORE_CHUNK
+#define BEFORE_CHUNK  /* tests wait here, so that every thread takes its turn, also on one processor */
+#endif
 #define BLOCK_SECONDS 0.05  /* so that whoever waits for progress sees some */
 
-enum { MAX_CHUNKS = 1 << 14, MAX_THREADS = 256, MOST_NEW = 1 << 17 };
+enum { MAX_CHUNKS = 1 << 14, MAX_THREADS = 256 };
 
 /* A provisional number says who found the state, and where it stands there. */
 #define PROVISIONAL BIT(NUMBER_BITS - 1)
@@ -37,7 +43,7 @@ struct chunk { int worker; struct ends ends; };
 /* A thread, and what it found in a block.  The states of its R are those that it was the first to find. */
 struct worker {
   struct R r;  /* the first member: from it the worker is found */
-  i64 provisional, most_new, chunk_began;
+  i64 provisional, most_new;
   pthread_t thread;
   u64 *places;  /* of its states in the table */
   i64 *numbers;  /* that its states got, or -1 */
@@ -84,11 +90,11 @@ static void note(struct worker *w, i64 state, int faults, u64 turn) {
   if (!w->r.status) w->finds[w->finds_n++] = (struct find){state, turn, faults};
 }
 
-/* Notes what a state that is known already needs: a number, if others found it in this block; and fewer faults. */
+/* A state that is known already was noted before, if it is one of the thread's own; one that others found in this block may be theirs only later. */
 static i64 known(struct worker *w, i64 state, int faults, u64 turn) {
   struct R *r = &w->r;
   i64 own = state - w->provisional;
-  if (own >= w->chunk_began && own < r->n) {
+  if (own >= 0 && own < r->n) {
     if (faults < r->faults_of[own]) r->faults_of[own] = (uint16_t)faults;
   } else if (state >= (i64)PROVISIONAL || (state >= r->level_end && faults < r->whole->faults_of[state])) {
     note(w, state, faults, turn);
@@ -145,10 +151,10 @@ static void work(struct team *t, int number) {
   clock_gettime(CLOCK_MONOTONIC, &began);
   begin_block(w);
   while (!r->status && !atomic_load(&t->enough)) {
+    BEFORE_CHUNK
     i64 chunk = atomic_fetch_add(&t->next, 1);
     if (chunk >= t->chunks_n) break;
     i64 first = t->from + chunk * CHUNK, last = first + CHUNK;
-    w->chunk_began = r->n;
     expand_states(r, first, last < r->level_end ? last : r->level_end);
     t->chunks[chunk] = (struct chunk){number, {w->finds_n, r->moments_n, r->all.n, r->waiting_n, r->cut_n}};
     if (w->finds_n + r->all.n + r->waiting_n > BLOCK / t->workers_n || seconds_since(&began) > BLOCK_SECONDS) atomic_store(&t->enough, 1);
@@ -180,7 +186,6 @@ static void *in_thread(void *worker) {
 
 /* Numbers the states that a thread found in a chunk.  Places in the table are fetched some states ahead. */
 static void number_states(struct team *t, struct worker *w, i64 last) {
-  enum { AHEAD = 16 };
   struct R *r = t->whole;
   for (i64 i = w->done.finds; i < last; i++) {
     if (i + AHEAD < last && w->finds[i + AHEAD].state >= (i64)PROVISIONAL) {

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from luocheck.checker.explore.exploration import Exploration
 from luocheck.checker.explore.limits import Limits, Stopped
 from luocheck.checker.explore.monitors import Monitors
 from luocheck.checker.explore.search import Coverage, Edges
 from luocheck.checker.native import build
 from luocheck.checker.native.program import Generator
+from luocheck.checker.native.runtime import NativeEdges
 from luocheck.checker.native.search import NativeSearch, Program
 from luocheck.model.diagnostics import SpecError
 from luocheck.model.instances import Instance, instances
@@ -18,7 +17,7 @@ from luocheck.model.semantics.machine import Machine
 
 QUICK = (
     *("-std=gnu11", "-O0", "-w", "-pthread", "-fPIC", "-shared", "-fno-strict-aliasing", "-fno-sanitize=undefined"),
-    *("-DSMALL_LEVEL=2", "-DCHUNK=2", "-DBLOCK=48"),
+    *("-DSMALL_LEVEL=2", "-DCHUNK=2", "-DBLOCK=48", "-DBEFORE_CHUNK=nanosleep(&(struct timespec){0, 20000}, 0);"),
 )
 """Flags of builds that are used once: compiling them takes longer than running them.  Where there are threads they share small levels."""
 
@@ -101,11 +100,18 @@ def left_behind(program: Program, instance: Instance, machine: Machine, most: in
         "discoveries": search.discoveries,
         "cut states": search.cut_states,
         "waiting calls": search.waiting,
-        "edges": list(columns(search.edges)) if search.edges is not None else None,
-        "deeper edges": list(columns(search.edges_to([r.n - 1]))) if r.n and not ended else None,
+        "edges": columns(r.all),
+        "edges of witnesses": deeper(search) if r.n and not ended else None,
     }
 
 
-def columns(edges: Edges) -> Iterator[list[int]]:
-    for name in Edges.__slots__:
-        yield list(getattr(edges, name))
+def deeper(search: NativeSearch) -> list[list[int]]:
+    """The edges that lead to the last state."""
+    edges = search.edges_to([len(search.states) - 1])
+    return [list(getattr(edges, name)) for name in Edges.__slots__]
+
+
+def columns(native: NativeEdges) -> list[list[int]]:
+    """Edges as they stand in C."""
+    each = (native.source, native.target, native.event, native.faults, native.mask)
+    return [column[: native.n] if native.n else [] for column in each]

@@ -53,6 +53,19 @@ never stuck waits;
 never stuck lax unless n > 2;
 never SLOW returns EAGAIN;
 """
+FAULTS = """spec faults "states that are found with a fault first, and later in the level without: by the same state, and by another";
+sort A symmetric;
+scope s { A = 4 }
+per A { volatile way: count(3) = 0; volatile bad: bool = false; }
+env LEFT(a: A) { require a.way == 0; a.way = 1; }
+env RIGHT(a: A) { require a.way == 0; a.way = 2; }
+env MEET(a: A) { require a.way == 1 or a.way == 2; if a.way == 2 { a.way = 3; stop; } if sometimes { a.way = 3; } }
+env BREAK(a: A) { require not a.bad; if sometimes { a.bad = true; } }
+env SPOIL(a: A) { require a.way == 3; a.bad = true; }
+reachable all_: all a: A | a.bad;
+reachable away "by many states of one level": no a: A | a.way == 0;
+invariant stays "broken by many states of one level": some a: A | a.way == 0;
+"""
 STATE_ERROR = "invariant careless: n < 3 or picked.size != 2;"
 CALL_ERROR = "after PICK returns OK check careless: n < 3 or old(picked).size != 2;"
 
@@ -61,7 +74,7 @@ def system_of(text: str) -> System:
     return load_source(Source("busy.luo", text)).system
 
 
-def peers(limits: Limits, threads: int, most: int = 10**9) -> tuple[int, str | None]:
+def peers(limits: Limits, threads: int) -> tuple[int, str | None]:
     system = load(str(PEERS)).system
     scope = next(s for s in system.scopes if s.name == "crowd")
     shape = next(t for t in system.topologies if t.name == "star5")
@@ -77,6 +90,11 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_everything_that_a_search_remembers() -> None:
     system = system_of(BUSY)
     assert assert_threads_change_nothing(system, system.scopes[0], None, 10**6, (2, 3, 5)) == 15_708
+
+
+def test_the_fewest_faults() -> None:
+    system = system_of(FAULTS)
+    assert assert_threads_change_nothing(system, system.scopes[0], None, 10**6, (2, 3, 5)) == 4_096
 
 
 def test_a_limit_in_the_middle_of_a_level() -> None:
@@ -96,7 +114,14 @@ def test_an_error_of_a_claim_in_the_middle_of_a_level(claim: str) -> None:
     "flags", [("-DSMALL_LEVEL=2", "-DCHUNK=1", "-DBLOCK=1"), ("-DSMALL_LEVEL=2", "-DCHUNK=64", "-DBLOCK=4096"), ()]
 )
 def test_blocks_of_other_sizes(flags: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "FLAGS", tuple(f for f in QUICK if not f.startswith("-D")) + flags)
+    of_blocks = ("-DSMALL_LEVEL", "-DCHUNK", "-DBLOCK")
+    monkeypatch.setattr(build, "FLAGS", tuple(flag for flag in QUICK if not flag.startswith(of_blocks)) + flags)
+    system = system_of(BUSY)
+    assert assert_threads_change_nothing(system, system.scopes[0], None, 10**6) == 15_708
+
+
+def test_more_new_states_than_a_thread_can_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "FLAGS", (*QUICK, "-DMOST_NEW=7"))
     system = system_of(BUSY)
     assert assert_threads_change_nothing(system, system.scopes[0], None, 10**6) == 15_708
 
@@ -178,6 +203,7 @@ def test_an_interrupt_stops_all_threads() -> None:
 
 
 def test_a_timeout_stops_all_threads() -> None:
+    peers(Limits(10), 3)  # the compiler takes its time
     states, stopped = peers(Limits(timeout=0.3), 3)
     assert stopped == "stopped after 0.3 s" and 1_000 < states < 1_302_453
 
