@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from luocheck.checker.explore.limits import Limits, Stopped
+from luocheck.checker.explore.limits import NO_MEMORY, Limits, Stopped
 from luocheck.checker.explore.lock_order import lock_cycles
 from luocheck.checker.explore.monitors import Monitors
 from luocheck.checker.explore.search import Coverage, Discovery, InstanceSearch, Moment
@@ -129,8 +129,12 @@ class _Explorer:
                     machine = Machine(instance)
                     self.program = machine.program
                 self._instance(instance, machine, limits, witnesses, progress)
+                if result.stopped is not None:
+                    break
         except Stopped as stop:
             result.stopped = stop.reason
+        except MemoryError:
+            result.stopped = NO_MEMORY
         result.verdicts = tuple(self._verdict(claim) for claim in self.claims)
         result.cuts = dict(sorted(self.coverage.cuts.items()))
         result.engine, result.engine_missing = self.tiers.used, self.tiers.missing
@@ -152,12 +156,19 @@ class _Explorer:
                 if name not in self.by_name:
                     continue  # an assertion or a built-in finding that was not asked for
                 if not witnesses:
-                    self.depths[name] = min(discovery.depth, self.depths.get(name, discovery.depth))
+                    self._note_depth(name, discovery)
                     continue
                 if self.telling is None or self.telling.sizes != instance.sizes:
                     self.telling = Machine(instance, notes=True)
                 narrator = narrator or Narrator(instance, self.telling)
-                self._offer(search, name, discovery, narrator)
+                try:
+                    self._offer(search, name, discovery, narrator)
+                except Stopped as stop:  # the way to it was not found again; that there is one stays
+                    self._note_depth(name, discovery)
+                    self.result.stopped = stop.reason
+
+    def _note_depth(self, name: str, discovery: Discovery) -> None:
+        self.depths[name] = min(discovery.depth, self.depths.get(name, discovery.depth))
 
     def _deep_enough(self, search: InstanceSearch, depth: int) -> bool:
         """Can states at this depth and deeper ones only give worse witnesses than those that are known?"""
@@ -240,7 +251,8 @@ class _Explorer:
         goal = claim.kind is Kind.REACHABLE
         if best is not None or claim.name in self.depths:
             witness = self._with_minimality(best) if best is not None else None
-            return verdict(Result.REACHED if goal else Result.FAILS, witness)
+            note = (self.result.stopped or "") if witness is None else ""
+            return verdict(Result.REACHED if goal else Result.FAILS, witness, note)
         if self.result.stopped is not None:
             return verdict(Result.UNKNOWN, note=self.result.stopped)
         if claim.name in self.unknown:

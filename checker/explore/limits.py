@@ -7,6 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 
+NO_MEMORY = "stopped because there is no more memory"
+
+
 class Stopped(Exception):
     """A limit was reached or somebody interrupted; `reason` is for people."""
 

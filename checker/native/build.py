@@ -113,7 +113,13 @@ def library(source: str) -> ctypes.CDLL:
                 return ctypes.CDLL(str(folder / name))
             except OSError:
                 continue  # it cannot be loaded: build it again
-    return ctypes.CDLL(str(_build(source, command, name)))
+    built = _build(source, command, name)
+    try:
+        return ctypes.CDLL(str(built))
+    except OSError as error:
+        with suppress(OSError):
+            built.unlink()
+        raise NoCompiler(f"what the C compiler `{command[0]}` made cannot be loaded: {error}") from None
 
 
 def _build(source: str, command: list[str], name: str) -> Path:

@@ -14,6 +14,17 @@ enum { RUNNING, STOPPED_MOST = 1, STOPPED_POLL = 2, NO_MEMORY = 3, NOT_DONE_HERE
 #define SCRIPT 4096
 #define FINDINGS 64
 #define BATCH 64
+#ifndef FIRST_ROOM  /* tests begin with less */
+#define FIRST_ROOM 1024
+#endif
+
+#ifdef ALLOCATIONS_FAIL  /* for tests, which say how many allocations succeed until one fails, and whether all after it fail too */
+i64 luo_succeed = -1, luo_for_ever;
+static int no_memory(void) { if (luo_succeed > 0) { luo_succeed--; return 0; } if (luo_succeed == 0) { luo_succeed = luo_for_ever - 1; return 1; } return 0; }
+#define malloc(size) (no_memory() ? 0 : malloc(size))
+#define calloc(count, size) (no_memory() ? 0 : calloc(count, size))
+#define realloc(old, size) (no_memory() ? 0 : realloc(old, size))
+#endif
 
 struct edges { i64 n, room; i64 *source, *target; int16_t *event, *faults; u64 *mask; };
 struct moment { i64 source; u64 mask; int32_t claim, event, resumed, errno_, kind, label, faults, args[MAX_ARGS]; };
@@ -86,7 +97,7 @@ static void raise_later(struct R *r, int code, int claim, int span, int name) {
 
 static void *grown(struct R *r, void *old, i64 *room, i64 wanted, size_t size) {
   if (wanted <= *room) return old;
-  i64 next = *room < 512 ? 1024 : *room + *room / 2;
+  i64 next = *room ? *room + *room / 2 : FIRST_ROOM;
   if (next < wanted) next = wanted;
   void *fresh = realloc(old, (size_t)next * size);
   if (!fresh) { stop_with(r, NO_MEMORY); return old; }
@@ -160,9 +171,10 @@ static inline int same(const u64 *a, const u64 *b) {
 }
 
 static int bigger_table(struct R *r, u64 size) {
-  u64 *fresh = calloc(size, sizeof(u64));
+  /* Everything is in the states, so the old table need not be there next to the new one. */
+  u64 *fresh = realloc(r->table, size * sizeof(u64));
   if (!fresh) { stop_with(r, NO_MEMORY); return 0; }
-  free(r->table);
+  memset(fresh, 0, size * sizeof(u64));
   r->table = fresh; r->table_mask = size - 1; r->table_bytes = (i64)(size * sizeof(u64));
   for (i64 i = 0; i < r->n; i++) {
     u64 h = hash_of(r->states + i * W), at = h & r->table_mask;
@@ -344,7 +356,7 @@ struct R *luo_new(void) {
   if (!r) return 0;
   for (int i = 0; i <= N_CLAIMS; i++) r->found_depth[i] = -1;
   clock_gettime(CLOCK_MONOTONIC, &r->polled);
-  if (!bigger_table(r, 1024)) { free(r); return 0; }
+  if (!bigger_table(r, FIRST_ROOM)) { free(r); return 0; }
   return r;
 }
 

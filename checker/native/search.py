@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from luocheck.checker.explore.limits import Limits, Stopped
+from luocheck.checker.explore.limits import NO_MEMORY, Limits, Stopped
 from luocheck.checker.explore.monitors import Monitors
 from luocheck.checker.explore.search import Coverage, EdgeRule, Edges, InstanceSearch, Moment
 from luocheck.checker.native import runtime
@@ -72,7 +72,7 @@ class NativeSearch(InstanceSearch):
         self.packed = States(self.text, instance)
         self._handle = self.library.luo_new()
         if not self._handle:
-            raise MemoryError
+            raise Stopped(NO_MEMORY)
         self.r: Any = self._handle.contents
         data = instance_data(self.text.layout, instance)
         self.library.luo_instance(self._handle, (ctypes.c_int64 * max(1, len(data)))(*data))
@@ -148,7 +148,7 @@ class NativeSearch(InstanceSearch):
                 # a signal between the lines of `poll` ends the callback without leaving its exception here
                 raise self._raised or KeyboardInterrupt
             case runtime.NO_MEMORY:
-                raise Stopped("stopped because there is no more memory")
+                raise Stopped(NO_MEMORY)
             case runtime.NOT_DONE_HERE:
                 raise Refused("a path that is too long, or holds too much, for the native engine")
             case runtime.SPEC_ERROR:
@@ -236,7 +236,7 @@ class NativeSearch(InstanceSearch):
             events[event.index] = rule.events is None or event.index in rule.events
         reached = (ctypes.c_uint8 * max(1, len(goals))).from_buffer_copy(goals or b"\0")
         if not self.library.luo_backward(self._handle, events, rule.with_faults, rule.others_than, reached):
-            raise Stopped("stopped because there is no more memory")
+            raise Stopped(NO_MEMORY)
         return bytearray(reached)[: len(goals)]
 
     def edges_to(self, goals: Iterable[int]) -> Edges:
@@ -255,15 +255,16 @@ class NativeSearch(InstanceSearch):
             ctypes.memset(r.marks, 0, r.n)
         numbers = (ctypes.c_int64 * len(goals))(*goals)
         if not self.library.luo_mark(self._handle, numbers, len(goals)):
-            raise Stopped("stopped because there is no more memory")
+            raise Stopped(NO_MEMORY)
         bounds = [*self.levels, int(r.n)] if self.levels[-1] != r.n else self.levels
         parts: list[tuple[int, int]] = []
         for level in range(self.depth_of(max(goals)) - 1, -1, -1):
             r.first, r.last, r.depth = bounds[level], bounds[level + 1], level
             before = int(r.cone.n)
             self.library.luo_trace(self._handle)
-            if r.status:
-                raise AssertionError(f"tracing stopped with {r.status}")
+            if r.status == runtime.NO_MEMORY:
+                raise Stopped(NO_MEMORY)
+            assert r.status == runtime.RUNNING, f"tracing stopped with {r.status}"
             parts.append((before, int(r.cone.n)))
         every = _edges(r.cone)
         self.deeper = Edges()
