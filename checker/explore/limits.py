@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-
 NO_MEMORY = "stopped because there is no more memory"
 
 

@@ -64,7 +64,7 @@ class Tiers:
     def search(self, wanted: Search, coverage: Coverage) -> tuple[InstanceSearch, Monitors, BaseException | None]:
         """Searches an instance.  The third item is what ended it early; what was found until then is in the first two.
 
-        Raises SpecError LUO500 when `explore` was asked for and cannot be had.
+        Raises SpecError LUO500 when `explore` was asked for and cannot be had, and Stopped when a limit was passed before anything was found.
         """
         if self.engine == "explore" and self._program is None:
             self._prepare(wanted, build_it=True)
@@ -114,6 +114,7 @@ class Tiers:
             if build_it or build.known(self._text.source):
                 self._program = Program(self._text, build.library(self._text.source))
         except (Refused, build.NoCompiler) as error:
+            wanted.limits.check(wanted.found_before)  # a Ctrl-C ends the compiler too
             self._refuse(error.reason, wanted.span)
 
     def _refuse(self, reason: str, span: Span) -> None:

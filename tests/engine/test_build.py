@@ -101,6 +101,14 @@ def test_a_compiler_that_does_not_finish(text: str, reason: str, monkeypatch: py
     assert [d.code for d in error.value.diagnostics] == ["LUO500"]
 
 
+@pytest.mark.parametrize("engine", ["auto", "explore"])
+def test_an_interrupt_that_ends_the_compiler_too(engine: str, monkeypatch: pytest.MonkeyPatch, cold: Path) -> None:
+    script(cold, f'[ "$1" = --version ] && exec echo 1\n> {cold}/interrupted; kill -INT $$', monkeypatch)
+    found = run(engine, Limits(interrupted=lambda: "interrupted" if (cold / "interrupted").exists() else None))
+    assert found.stopped == "interrupted" and found.engine_missing is None
+    assert {v.result.value for v in found.verdicts if v.property != "lock_order"} == {"unknown"}
+
+
 def test_a_build_that_is_killed_leaves_nothing_that_is_used(monkeypatch: pytest.MonkeyPatch, cold: Path) -> None:
     """The process that builds dies in the middle, with half of the result written; the next one begins anew."""
     script(cold, f'[ "$1" = --version ] && exec echo 1\n{OUTPUT}echo half > "$out"; kill -9 $PPID; sleep 60', monkeypatch)
