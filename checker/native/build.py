@@ -21,7 +21,8 @@ from functools import cache
 from pathlib import Path
 
 FLAGS = ("-std=gnu11", "-O1", "-w", "-fPIC", "-shared", "-fno-strict-aliasing", "-fno-sanitize=undefined")
-"""-O2 takes twice as long to compile and finds states no faster: the search waits for memory."""
+"""-O2 takes twice as long to compile and finds states no faster: the search waits for memory.  The packaged compiler sanitizes undefined
+behaviour unless it is told not to; `make sanitize` builds with sanitizers and does so on purpose."""
 
 
 PACKAGED = "ziglang"

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from engine.agreement import QUICK, told
+from engine.starving import SPEC, STARVING, starved
 
-from luocheck.checker.check import CheckAnswer, check
 from luocheck.checker.explore.exploration import explore
 from luocheck.checker.explore.limits import NO_MEMORY
 from luocheck.checker.native import build
@@ -28,56 +26,14 @@ from luocheck.model.spec import load_source
 
 ROOT = Path(__file__).parents[2]
 
-# Everything that the engine keeps: states, flags, edges, calls that wait, cut paths, broken claims, ways to them.
-GREEDY = """spec greedy;
-sort Agent symmetric caller;
-sort Box symmetric pool;
-scope s { Agent = 2, Box = 1; stepwise TAKE }
-volatile var x: count(9) = 0;
-volatile var shut: bool = false;
-mutex m;
-syscall TAKE(a: Agent) { guard m; step; fail EBUSY when x == 9; x = x + 1; }
-syscall WAIT(a: Agent) { await not shut; }
-env MAKE() { new b: Box; }
-env SHUT() { shut = true; }
-env LOSE() { fail EIO sometimes device; x = 0; }
-invariant small: x < 4;
-invariant open: not shut;
-after TAKE returns EBUSY check never_busy: false;
-reachable far: x == 7 and shut;
-recoverable home: x > 0 can reach x == 0 using LOSE;
-recoverable reopened: shut can reach not shut using LOSE;
-never stuck none_stuck unless true;
-expect {
-    small fails within 8 by TAKE;
-    open fails within 1 by SHUT;
-    never_busy fails within 20 by TAKE;
-    reopened fails;
-}
-"""
-SPEC = load_source(Source("greedy.luo", GREEDY))
-
 
 @pytest.fixture
-def starving(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[int, bool], CheckAnswer]:
-    """Checks SPEC by native code whose tables begin tiny, and in which an allocation (and all after it?) fails."""
+def starving(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(build, "FLAGS", (*QUICK, "-DALLOCATIONS_FAIL", "-DFIRST_ROOM=2"))
-    loaded = build.library
-
-    def starved(succeed: int, for_ever: bool) -> CheckAnswer:
-        def library(source: str) -> ctypes.CDLL:
-            found = loaded(source)
-            ctypes.c_int64.in_dll(found, "luo_succeed").value = succeed
-            ctypes.c_int64.in_dll(found, "luo_for_ever").value = for_ever
-            return found
-
-        monkeypatch.setattr(build, "library", library)
-        return check(SPEC, engine="explore")
-
-    return starved
+    monkeypatch.setattr(build, "FLAGS", (*QUICK, *STARVING))
 
 
+@pytest.mark.usefixtures("starving")
 @pytest.mark.parametrize(
     ("for_ever", "told"),
     [
@@ -85,15 +41,13 @@ def starving(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[int, 
         (True, {("fails", False), ("reached", False)}),
     ],
 )
-def test_whichever_allocation_fails(
-    for_ever: bool, told: set[tuple[str, bool]], starving: Callable[[int, bool], CheckAnswer]
-) -> None:
-    whole = starving(-1, False)
+def test_whichever_allocation_fails(for_ever: bool, told: set[tuple[str, bool]]) -> None:
+    whole = starved(-1, False)
     assert whole.exit_status == 0
     known = {v.property: v for v in whole.runs[0].verdicts}
     seen: set[tuple[str, bool]] = set()  # results, and whether they have a witness
     for succeed in range(10_000):
-        answer = starving(succeed, for_ever)
+        answer = starved(succeed, for_ever)
         run = answer.runs[0]
         if run.stopped is None:
             break
