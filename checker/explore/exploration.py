@@ -202,9 +202,9 @@ class _Explorer:
             result.levels.pop()
 
     def _ways(self, search: InstanceSearch, monitors: Monitors) -> None:
-        for position, (claim, _, _) in enumerate(monitors.ways):
+        for position, claim in enumerate(monitors.ways):
             self._trapped(search, claim, recoverable(search, position, claim))
-        for position, (claim, _) in enumerate(monitors.stuck):
+        for position, claim in enumerate(monitors.stuck):
             self._trapped(search, claim, stuck(search, position))
 
     def _trapped(self, search: InstanceSearch, claim: Property, traps: Traps) -> None:

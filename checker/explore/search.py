@@ -10,6 +10,7 @@ import sys
 from array import array
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from luocheck.checker.explore.limits import Limits
@@ -76,7 +77,6 @@ class InstanceSearch:
         self.machine = machine
         self.monitors = monitors
         self.coverage = coverage
-        self.packing = Packing(instance)
         self.states: list[bytes] = []
         self.number: dict[bytes, int] = {}
         self.faults = array("q")
@@ -117,6 +117,7 @@ class InstanceSearch:
                 if progress is not None:
                     progress(found, depth, len(self.states) - source)
 
+        self.monitors.compile()
         self.levels.append(0)
         for store in self.machine.initial(self.instance):
             self._found(store, None, 0, 0)
@@ -129,6 +130,10 @@ class InstanceSearch:
             for source in range(first, last):
                 self._expand(source, depth, last, pulse)
             first, depth = last, depth + 1
+
+    @cached_property
+    def packing(self) -> Packing:
+        return Packing(self.instance)
 
     @property
     def depth(self) -> int:
@@ -181,10 +186,10 @@ class InstanceSearch:
             before = self.discoveries.get(name)
             if (before is None or before.depth == depth) and monitor.value(store):
                 self._discover(name, depth, Moment(state, None, (), False, OK, "state", None, 0, 0))
-        for (_, claim, goal), (from_, to) in zip(self.monitors.ways, self.ways, strict=True):
+        for (claim, goal), (from_, to) in zip(self.monitors.ends_of_ways, self.ways, strict=True):
             from_.append(claim.value(store))
             to.append(goal.value(store))
-        for (_, exempt), flags in zip(self.monitors.stuck, self.exempt, strict=True):
+        for exempt, flags in zip(self.monitors.exempt, self.exempt, strict=True):
             flags.append(exempt is not None and exempt.value(store))
         return state
 

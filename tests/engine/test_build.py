@@ -272,7 +272,7 @@ from pathlib import Path
 from luocheck.checker.explore.exploration import explore
 from luocheck.checker.native import build
 from luocheck.model.spec import load
-build.FLAGS = ("-std=gnu11", "-O0", "-w", "-fPIC", "-shared", "-fno-strict-aliasing")
+build.FLAGS = tuple(sys.argv[2:])
 system = load(sys.argv[1]).system
 scope = next(s for s in system.scopes if s.name == "crowd")
 shape = next(t for t in system.topologies if t.name == "star5")
@@ -295,5 +295,7 @@ def test_memory_that_cannot_be_had_is_a_limit_too(cold: Path) -> None:
         engine="explore",
         limits=Limits(max_states=10),
     )
-    done = subprocess.run([sys.executable, "-c", _STARVED, str(PEERS)], capture_output=True, text=True, env=dict(os.environ))
+    done = subprocess.run(
+        [sys.executable, "-c", _STARVED, str(PEERS), *QUICK], capture_output=True, text=True, env=dict(os.environ)
+    )
     assert done.stdout == "stopped because there is no more memory\n", done.stderr
