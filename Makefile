@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: setup lint format type test nightly bench docs
+.PHONY: setup lint format type test nightly sanitize bench docs
 
 setup: $(BIN)/luocheck
 
@@ -27,6 +27,10 @@ test: setup
 
 nightly: setup
 	$(BIN)/python -m pytest -n auto -m 'nightly or not nightly'
+
+# The native engine under the address and undefined-behaviour sanitizers; a part of `nightly`.
+sanitize: setup
+	$(BIN)/python -m pytest -n auto -m nightly tests/engine/test_sanitizers.py
 
 # The peers' model side by side with other tools; BENCH="--sizes small --rounds 2" for a quick look.
 bench: setup

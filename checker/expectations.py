@@ -113,6 +113,8 @@ class Judge:
         if as_expected and verdict.witness is not None:
             as_expected, why = self._details(verdict.witness, entry, run)
             note = _note(verdict, why) if why else note
+        elif as_expected and run.stopped is not None and (entry.within is not None or entry.event is not None):
+            as_expected = None  # it came to an end before the shortest run was told
         return replace(verdict, expected=_text(entry), as_expected=as_expected, note=note, inherited=entry.inherited)
 
     def _details(self, witness: Witness, entry: Expectation, run: Exploration) -> tuple[bool | None, str]:

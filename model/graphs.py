@@ -117,19 +117,23 @@ def automorphisms(count: int, edges: Edges, colours: Sequence[object] | None = N
 
 def closure(count: int, edges: Edges) -> Edges:
     """Transitive closure: (a, b) when a needs b directly or through others."""
-    import networkx as nx
-
-    return frozenset(nx.transitive_closure(_digraph(count, edges)).edges())
+    reach = [{b for a, b in edges if a == element} for element in range(count)]
+    for between in range(count):
+        for needed in reach:
+            if between in needed:
+                needed |= reach[between]
+    return frozenset((a, b) for a in range(count) for b in reach[a])
 
 
 def topological_order(count: int, edges: Edges) -> tuple[int, ...]:
     """Prerequisites first; ties, and the elements of a circle, by their number."""
-    import networkx as nx
-
-    groups = nx.condensation(_digraph(count, edges))
-    members = {group: sorted(groups.nodes[group]["members"]) for group in groups}
-    order = nx.lexicographical_topological_sort(groups.reverse(), key=lambda group: members[group][0])
-    return tuple(v for group in order for v in members[group])
+    reach = closure(count, edges)
+    before = [{b for a, b in reach if a == v and (b, v) not in reach} for v in range(count)]
+    circles = [[u for u in range(count) if u == v or ((u, v) in reach and (v, u) in reach)] for v in range(count)]
+    order: list[int] = []
+    while len(order) < count:
+        order += circles[next(v for v in range(count) if v not in order and before[v] <= set(order))]
+    return tuple(order)
 
 
 def is_acyclic(count: int, edges: Edges) -> bool:

@@ -205,11 +205,11 @@ def _allowed(graph: Graph, instance: Instance) -> bool:
     """Do all edges make sense, given the fixed choices?"""
     if graph.where is None:
         return True
-    from luocheck.model.semantics.expressions import evaluate
+    from luocheck.model.semantics.expressions import evaluator
     from luocheck.model.semantics.store import Store
 
-    store = Store(instance, instance.fixed)
-    return all(evaluate(graph.where, store, {1: a, 2: b}) for a, b in instance.edges[graph.index])
+    store, allowed = Store(instance, instance.fixed), evaluator(graph.where, instance)
+    return all(allowed(store, {1: a, 2: b}, None) for a, b in instance.edges[graph.index])
 
 
 # ---- orbits -----------------------------------------------------------------------------------------------------

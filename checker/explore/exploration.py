@@ -159,7 +159,7 @@ class _Explorer:
         machine: Machine | None = None
         every = instances(self.system, self.scope, self.topology, symmetry=self.symmetry)
         try:
-            finished = self._take_up() if self.checkpoint is not None else 0
+            finished = self._take_up(limits) if self.checkpoint is not None else 0
             for number, instance in enumerate(self._counted(every, limits)):
                 if machine is None or machine.sizes != instance.sizes:
                     machine = Machine(instance)
@@ -168,7 +168,9 @@ class _Explorer:
                     continue
                 self._between(limits)
                 self._instance(instance, machine, limits, witnesses, progress)
-            if self.keeper is not None:
+                if result.stopped is not None:
+                    break
+            if self.keeper is not None and result.stopped is None:
                 self.keeper.write(None)
         except Stopped as stop:
             result.stopped = stop.reason
@@ -206,19 +208,7 @@ class _Explorer:
 
     def _instance(self, instance: Instance, machine: Machine, limits: Limits, witnesses: bool, progress: Watch | None) -> None:
         tell = self._teller(progress) if progress is not None else None
-        wanted = Search(
-            instance,
-            machine,
-            self.claims,
-            limits,
-            self.result.states,
-            tell,
-            self._deep_enough,
-            self.scope.span,
-            None if self.unreduced else self._symmetry(instance, machine),
-            self._apart(),
-            self.keeper,
-        )
+        wanted = self._search(instance, machine, limits, tell)
         search, monitors, stopped = self.tiers.search(wanted)
         if search.symmetry is not None and monitors.stuck and search.waiting and stopped is None:
             # `never stuck` follows one call through its waiting, and symmetry has forgotten which one it was
@@ -251,6 +241,21 @@ class _Explorer:
                 self._offer(search, name, discovery, narrator)
             search.close()
 
+    def _search(self, instance: Instance, machine: Machine, limits: Limits, tell: SearchProgress | None) -> Search:
+        return Search(
+            instance,
+            machine,
+            self.claims,
+            limits,
+            self.result.states,
+            tell,
+            self._deep_enough,
+            self.scope.span,
+            None if self.unreduced else self._symmetry(instance, machine),
+            self._apart(),
+            self.keeper,
+        )
+
     def _teller(self, progress: Watch) -> SearchProgress:
         def tell(states: int, depth: int, waiting: int, levels: Sequence[int]) -> None:
             sizes = tuple(after - before for before, after in pairwise(levels))
@@ -261,11 +266,11 @@ class _Explorer:
 
     # ---- checkpoints --------------------------------------------------------------------------------------------
 
-    def _take_up(self) -> int:
+    def _take_up(self, limits: Limits) -> int:
         """Begins to keep the run, and goes on where its file was left; how many instances are finished."""
         assert self.checkpoint is not None and not self.stop_when_found
         plain = Plain(sources_of(self.system))
-        self.keeper = Keeper(self.checkpoint, self._described(plain), plain, self._contributions)
+        self.keeper = Keeper(self.checkpoint, self._described(plain, limits), plain, self._contributions)
         head = self.keeper.open()
         if head is None:
             return 0
@@ -283,14 +288,14 @@ class _Explorer:
         self.unreduced = found.unreduced
         return found.instances
 
-    def _described(self, plain: Plain) -> dict[str, str]:
+    def _described(self, plain: Plain, limits: Limits) -> dict[str, str]:
         """What makes this run the one that it is."""
         program, data, count = "", hashlib.sha256(), 0
         text: Text | None = None
         for instance in instances(self.system, self.scope, self.topology, symmetry=self.symmetry):
             count += 1
             if text is None:
-                text = self.tiers.program(instance, Machine(instance), self.claims, self._apart(), self.scope.span)
+                text = self.tiers.program(self._search(instance, Machine(instance), limits, None))
                 program = hashlib.sha256(text.source.encode()).hexdigest()
             data.update(repr(instance_data(text.layout, instance)).encode())
         sizes = " ".join(f"{name}={size}" for name, size in self.scope.sizes)
@@ -375,9 +380,9 @@ class _Explorer:
             result.levels.pop()
 
     def _ways(self, search: InstanceSearch, monitors: Monitors) -> None:
-        for position, (claim, _, _) in enumerate(monitors.ways):
+        for position, claim in enumerate(monitors.ways):
             self._trapped(search, claim, recoverable(search, position, claim))
-        for position, (claim, _) in enumerate(monitors.stuck):
+        for position, claim in enumerate(monitors.stuck):
             self._trapped(search, claim, stuck(search, position))
 
     def _trapped(self, search: InstanceSearch, claim: Property, traps: Traps) -> None:
@@ -402,8 +407,9 @@ class _Explorer:
             return
         try:
             self._tell(search, name, discovery, narrator)
-        except (Stopped, MemoryError):  # what was found is certain, also when there is no memory left for its story
+        except (Stopped, MemoryError) as stop:  # what was found is certain, also when there is no memory left for its story
             self._offer_depth(name, discovery)
+            self.result.stopped = stop.reason if isinstance(stop, Stopped) else NO_MORE_MEMORY
 
     def _tell(self, search: InstanceSearch, name: str, discovery: Discovery, narrator: Narrator) -> None:
         before = self.best.get(name)
@@ -435,7 +441,8 @@ class _Explorer:
         goal = claim.kind is Kind.REACHABLE
         if best is not None or claim.name in self.depths:
             witness = self._with_minimality(best) if best is not None else None
-            return verdict(Result.REACHED if goal else Result.FAILS, witness)
+            note = (self.result.stopped or "") if witness is None else ""
+            return verdict(Result.REACHED if goal else Result.FAILS, witness, note)
         if self.result.stopped is not None:
             return verdict(Result.UNKNOWN, note=self.result.stopped)
         if claim.name in self.unknown:

@@ -32,18 +32,27 @@ def consequents(expr: e.Expr) -> Iterator[e.Expr]:
 
 @dataclass(slots=True)
 class Monitors:
-    """All claims that an exploration decides, by the moment at which they are asked."""
+    """All claims that an exploration decides, by the moment at which they are asked.
+
+    `compile` makes what the interpreter asks; the native engine has its own.
+    """
 
     instance: Instance
     claims: tuple[Property, ...]
+    ways: list[Property] = field(default_factory=list)
+    stuck: list[Property] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
     invariants: list[StateMonitor] = field(default_factory=list)
     goals: list[StateMonitor] = field(default_factory=list)
     transitions: list[list[TransitionMonitor]] = field(default_factory=list)
-    ways: list[tuple[Property, StateMonitor, StateMonitor]] = field(default_factory=list)
-    stuck: list[tuple[Property, StateMonitor | None]] = field(default_factory=list)
-    seen: set[str] = field(default_factory=set)
+    ends_of_ways: list[tuple[StateMonitor, StateMonitor]] = field(default_factory=list)
+    exempt: list[StateMonitor | None] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.ways = [claim for claim in self.claims if claim.kind is Kind.RECOVERABLE]
+        self.stuck = [claim for claim in self.claims if claim.kind is Kind.STUCK]
+
+    def compile(self) -> None:
         watched: dict[int, Any] = {}
         for claim in self.claims:
             if claim.condition is not None and claim.kind in (Kind.INVARIANT, Kind.LEMMA, Kind.AFTER):
@@ -61,9 +70,9 @@ class Monitors:
             case Kind.REACHABLE:
                 self.goals.append(state_monitor(claim, compile_))
             case Kind.RECOVERABLE:
-                self.ways.append((claim, state_monitor(claim, compile_), state_monitor(claim, compile_, goal=True)))
+                self.ends_of_ways.append((state_monitor(claim, compile_), state_monitor(claim, compile_, goal=True)))
             case Kind.STUCK:
-                self.stuck.append((claim, state_monitor(claim, compile_) if claim.condition is not None else None))
+                self.exempt.append(state_monitor(claim, compile_) if claim.condition is not None else None)
             case Kind.AFTER | Kind.NEVER:
                 monitor = transition_monitor(claim, compile_)
                 for event in self.instance.system.events:

@@ -11,6 +11,7 @@ import sys
 from array import array
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 from luocheck.checker.checkpoint.file import Block
@@ -96,7 +97,6 @@ class InstanceSearch:
         self.monitors = monitors
         self.coverage = coverage
         self.symmetry = symmetry
-        self.packing = Packing(instance)
         self.states: list[bytes] = []
         self.number: dict[bytes, int] = {}  # with symmetry: of every state that was met, in `met`
         self.met: list[bytes] = []
@@ -142,6 +142,7 @@ class InstanceSearch:
                 if progress is not None:
                     progress(found, depth, len(self.states) - source, self.levels)
 
+        self.monitors.compile()
         self.levels.append(0)
         for store in self.machine.initial(self.instance):
             self._found(store, 0, 0)
@@ -154,6 +155,10 @@ class InstanceSearch:
             for source in range(first, last):
                 self._expand(source, depth, last, pulse)
             first, depth = last, depth + 1
+
+    @cached_property
+    def packing(self) -> Packing:
+        return Packing(self.instance)
 
     def saved(self) -> tuple[list[int], list[Block]] | None:
         """First states of its levels, and its arrays, for a checkpoint; None when there is nothing that could be taken up again."""
@@ -239,10 +244,10 @@ class InstanceSearch:
             before = self.discoveries.get(name)
             if (before is None or before.depth == depth) and monitor.value(store):
                 self._discover(name, depth, Moment(state, None, (), False, OK, "state", None, 0, 0))
-        for (_, claim, goal), (from_, to) in zip(self.monitors.ways, self.ways, strict=True):
+        for (claim, goal), (from_, to) in zip(self.monitors.ends_of_ways, self.ways, strict=True):
             from_.append(claim.value(store))
             to.append(goal.value(store))
-        for (_, exempt), flags in zip(self.monitors.stuck, self.exempt, strict=True):
+        for exempt, flags in zip(self.monitors.exempt, self.exempt, strict=True):
             flags.append(exempt is not None and exempt.value(store))
 
     def _discover(self, name: str, depth: int, moment: Moment) -> None:

@@ -21,7 +21,8 @@ from functools import cache
 from pathlib import Path
 
 FLAGS = ("-std=gnu11", "-O1", "-w", "-pthread", "-fPIC", "-shared", "-fno-strict-aliasing", "-fno-sanitize=undefined")
-"""-O2 takes twice as long to compile and finds states no faster: the search waits for memory."""
+"""-O2 takes twice as long to compile and finds states no faster: the search waits for memory.  The packaged compiler sanitizes undefined
+behaviour unless it is told not to; `make sanitize` builds with sanitizers and does so on purpose."""
 
 
 PACKAGED = "ziglang"
@@ -113,7 +114,13 @@ def library(source: str) -> ctypes.CDLL:
                 return ctypes.CDLL(str(folder / name))
             except OSError:
                 continue  # it cannot be loaded: build it again
-    return ctypes.CDLL(str(_build(source, command, name)))
+    built = _build(source, command, name)
+    try:
+        return ctypes.CDLL(str(built))
+    except OSError as error:
+        with suppress(OSError):
+            built.unlink()
+        raise NoCompiler(f"what the C compiler `{command[0]}` made cannot be loaded: {error}") from None
 
 
 def _build(source: str, command: list[str], name: str) -> Path:

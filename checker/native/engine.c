@@ -16,6 +16,17 @@ enum { RUNNING, STOPPED_MOST = 1, STOPPED_POLL = 2, NO_MEMORY = 3, NOT_DONE_HERE
 #define BATCH 64
 #define POINT_EVERY 16
 #define AHEAD 16  /* how many places in the table are fetched before they are needed */
+#ifndef FIRST_ROOM  /* tests begin with less */
+#define FIRST_ROOM 1024
+#endif
+
+#ifdef ALLOCATIONS_FAIL  /* for tests, which say how many allocations succeed until one fails, and whether all after it fail too */
+i64 luo_succeed = -1, luo_for_ever;
+static int no_memory(void) { if (luo_succeed > 0) { luo_succeed--; return 0; } if (luo_succeed == 0) { luo_succeed = luo_for_ever - 1; return 1; } return 0; }
+#define malloc(size) (no_memory() ? 0 : malloc(size))
+#define calloc(count, size) (no_memory() ? 0 : calloc(count, size))
+#define realloc(old, size) (no_memory() ? 0 : realloc(old, size))
+#endif
 
 #if SYMMETRY
 struct turn { uint8_t x[N_MOVED]; };
@@ -127,7 +138,7 @@ static inline int affords(const struct R *r, i64 bytes) { return bytes <= r->bud
 
 static void *grown(struct R *r, void *old, i64 *room, i64 wanted, size_t size) {
   if (wanted <= *room) return old;
-  i64 next = *room < 512 ? 1024 : *room + *room / 2;
+  i64 next = *room ? *room + *room / 2 : FIRST_ROOM;
   if (!affords(r, (next - *room) * (i64)size)) next = *room + *room / 16;
   if (next < wanted) next = wanted;
   i64 more = (next - *room) * (i64)size;
@@ -451,7 +462,7 @@ struct R *luo_new(void) {
   for (int i = 0; i <= N_CLAIMS; i++) r->found_depth[i] = -1;
   r->budget = INT64_MAX;
   clock_gettime(CLOCK_MONOTONIC, &r->polled);
-  if (!bigger_table(r, 1024)) { free(r); return 0; }
+  if (!bigger_table(r, FIRST_ROOM)) { free(r); return 0; }
   return r;
 }
 

@@ -15,6 +15,9 @@ from luocheck.model.source import Span
 
 _SIMPLE = re.compile(r"-?\w+")
 
+LARGEST = (1 << 31) - 1
+"""The largest number that fits into an `int`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Many:
@@ -112,7 +115,10 @@ class Expressions:
             case e.Const(value=value):
                 if isinstance(value, str):
                     return str(self.layout.errno(value))
-                return "-1" if value is None else str(int(value))  # type: ignore[arg-type]
+                number = -1 if value is None else int(value)  # type: ignore[arg-type]
+                if number > LARGEST:
+                    raise Refused(f"a number as large as {number}")
+                return str(number)
             case e.EdgeOfSort(edge=edge):
                 return str(self.layout.sizes[edge.sort.index] - 1 if edge.last else 0)
             case e.Var(slot=slot) | e.BadHandle(slot=slot):
@@ -130,7 +136,7 @@ class Expressions:
             case e.Compare():
                 return self._compare(expr)
             case e.Arithmetic(operator=operator, left=left, right=right):
-                return f"({self.value(left)} {operator} {self.value(right)})"
+                return self._arithmetic("add" if operator == "+" else "sub", self.value(left), self.value(right))
             case e.Contains(item=item, collection=collection):
                 return self._contains(item, collection)
             case e.Quantifier():
@@ -159,6 +165,12 @@ class Expressions:
             case e.Idle():
                 return f"idle({self.state})"
         raise Refused(f"an expression of kind {type(expr).__name__}")
+
+    def _arithmetic(self, how: str, left: str, right: str) -> str:
+        """What does not fit is left to the interpreter, whose numbers have no end."""
+        result = self.w.fresh("t")
+        self.w.emit(f"int {result}; if (__builtin_{how}_overflow({left}, {right}, &{result})) stop_with(r, NOT_DONE_HERE);")
+        return result
 
     def _old(self, inner: Callable[[], str]) -> str:
         saved, self.state = self.state, "o"

@@ -86,7 +86,7 @@ class NativeSearch(InstanceSearch):
         self.packed = States(self.text, instance)
         self._handle = self.library.luo_new()
         if not self._handle:
-            raise MemoryError
+            raise Stopped(NO_MORE_MEMORY)
         self.r: Any = self._handle.contents
         data = instance_data(self.text.layout, instance)
         self.library.luo_instance(self._handle, (ctypes.c_int64 * max(1, len(data)))(*data))

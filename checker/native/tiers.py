@@ -70,10 +70,10 @@ class Tiers:
     def search(self, wanted: Search) -> tuple[InstanceSearch, Monitors, BaseException | None]:
         """Searches an instance.  The third item is what ended it early; what was found until then is in the first two.
 
-        Raises SpecError LUO500 when `explore` was asked for and cannot be had.
+        Raises SpecError LUO500 when `explore` was asked for and cannot be had, and Stopped when a limit was passed before anything was found.
         """
         if self.engine == "explore" and self._program is None:
-            self._prepare(wanted.instance, wanted.machine, wanted.claims, wanted.apart, wanted.span, build_it=True)
+            self._prepare(wanted, build_it=True)
         while True:
             monitors = Monitors(wanted.instance, wanted.claims)
             search = self._made(wanted, monitors)
@@ -83,7 +83,7 @@ class Tiers:
             except OutOfPatience:
                 self._spent += search.tried
                 build_it = self._spent >= BUILD_AFTER
-                self._prepare(wanted.instance, wanted.machine, wanted.claims, wanted.apart, wanted.span, build_it=build_it)
+                self._prepare(wanted, build_it=build_it)
                 continue
             except Refused as refused:
                 self._refuse(refused.reason, wanted.span)
@@ -125,32 +125,22 @@ class Tiers:
             return sys.maxsize
         return max(0, (BUILD_AFTER if self._text is not None else LOOK_AFTER) - self._spent)
 
-    def program(
-        self, instance: Instance, machine: Machine, claims: tuple[Property, ...], apart: Collection[int], span: Span
-    ) -> Text:
+    def program(self, wanted: Search) -> Text:
         """The native engine's text, compiled.  Raises SpecError LUO500."""
-        self._prepare(instance, machine, claims, apart, span, build_it=True)
+        self._prepare(wanted, build_it=True)
         assert self._text is not None
         return self._text
 
-    def _prepare(
-        self,
-        instance: Instance,
-        machine: Machine,
-        claims: tuple[Property, ...],
-        apart: Collection[int],
-        span: Span,
-        *,
-        build_it: bool,
-    ) -> None:
+    def _prepare(self, wanted: Search, *, build_it: bool) -> None:
         """Generates the text, and compiles it when it was compiled before or is to be now."""
         try:
             if self._text is None:
-                self._text = Generator(instance, machine, claims, apart).text()
+                self._text = Generator(wanted.instance, wanted.machine, wanted.claims, wanted.apart).text()
             if build_it or build.known(self._text.source):
                 self._program = Program(self._text, build.library(self._text.source))
         except (Refused, build.NoCompiler) as error:
-            self._refuse(error.reason, span)
+            wanted.limits.check(wanted.found_before)  # a Ctrl-C ends the compiler too
+            self._refuse(error.reason, wanted.span)
 
     def _refuse(self, reason: str, span: Span) -> None:
         if self.kept:

@@ -305,10 +305,20 @@ class Compiler:
 
 def evaluate(expr: e.Expr, store: Store, locals: dict[int, Any] | None = None, old: Store | None = None) -> Any:
     """The value of an expression in a state, once.  Raises Oops when it reads through none."""
+    return evaluator(expr, store.instance)(store, locals, old)
+
+
+def evaluator(expr: e.Expr, instance: Instance) -> Callable[[Store, dict[int, Any] | None, Store | None], Any]:
+    """`evaluate` for one expression in many states."""
     highest = max((part.slot for part in e.walk(expr) if isinstance(part, e.Var | e.Quantifier | e.BadHandle)), default=0)
-    env: Env = [None] * (highest + 1)
-    env[0] = old
-    for slot, value in (locals or {}).items():
-        if slot <= highest:
-            env[slot] = value
-    return Compiler(store.instance, checked=False)(expr)(store, env)
+    code = Compiler(instance, checked=False)(expr)
+
+    def value(store: Store, locals: dict[int, Any] | None, old: Store | None) -> Any:
+        env: Env = [None] * (highest + 1)
+        env[0] = old
+        for slot, value in (locals or {}).items():
+            if slot <= highest:
+                env[slot] = value
+        return code(store, env)
+
+    return value

@@ -91,8 +91,8 @@ class Statements:
 
     # ---- blocks -------------------------------------------------------------------------------------------------
 
-    def block(self, body: Body, count: int) -> Lines:
-        """Up to `count` statements; at least `skip;`."""
+    def block(self, body: Body, count: int, last: str = "skip;") -> Lines:
+        """Up to `count` statements; `last` stands at the end of a block that must not go on, and where there is nothing else."""
         lines: Lines = []
         for _ in range(count):
             found = self.statement(body)
@@ -105,18 +105,18 @@ class Statements:
                 made = [f"{label}: {made[0]}", *made[1:]]
             lines += made
             if not found.goes_on:
-                break
-        return lines or ["skip;"]
+                return lines
+        return lines if lines and last == "skip;" else [*lines, last]
 
-    def nested(self, body: Body, count: int = 2, **changes: object) -> Lines:
-        return ["{", *indented(self.block(body.inner(**changes), self.words.rng.randint(1, count))), "}"]
+    def nested(self, body: Body, count: int = 2, last: str = "skip;", **changes: object) -> Lines:
+        return ["{", *indented(self.block(body.inner(**changes), self.words.rng.randint(1, count), last)), "}"]
 
     def after_head(self, head: str, block: Lines) -> Lines:
         return [f"{head} {block[0]}", *block[1:]]
 
-    def orelse(self, body: Body, **changes: object) -> Lines:
+    def orelse(self, body: Body, last: str = "skip;", **changes: object) -> Lines:
         """` else { ... }` to be joined with the line before."""
-        return self.after_head("else", self.nested(body, 2, **changes))
+        return self.after_head("else", self.nested(body, 2, last, **changes))
 
     def statement(self, body: Body) -> Found | None:
         words = self.words
@@ -341,7 +341,10 @@ class Statements:
                 head += f" gives {result.name}"
         must_catch = callee.power > PURE and not body.returns
         if must_catch or (callee.power > PURE and words.chance(0.5)):
-            lines = self.after_head(head, self.orelse(body, catching=True))
+            last = "skip;"
+            if result is not None and result.type.kind != "elem":  # what was not given has no value: the `else` may not go on
+                last = "fail;" if body.power > PURE and body.returns else "stop;"
+            lines = self.after_head(head, self.orelse(body, last, catching=True))
         else:
             lines = [f"{head};"]
         if result is not None:

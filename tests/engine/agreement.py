@@ -5,7 +5,9 @@ from __future__ import annotations
 from luocheck.checker.explore.exploration import Exploration
 from luocheck.checker.explore.limits import Limits, Stopped
 from luocheck.checker.explore.monitors import Monitors
+from luocheck.checker.explore.order import told_apart
 from luocheck.checker.explore.search import Coverage, Edges
+from luocheck.checker.explore.symmetry import Symmetry, groups_of
 from luocheck.checker.native import build
 from luocheck.checker.native.program import Generator
 from luocheck.checker.native.runtime import NativeEdges
@@ -59,27 +61,33 @@ def assert_threads_change_nothing(
     Raises NoCompiler and Refused.
     """
     program: Program | None = None
+    apart = told_apart(system, scope, system.properties)
     states = 0
     for instance in instances(system, scope, topology):
         machine = Machine(instance)
         if program is None:
-            text = Generator(instance, machine, system.properties).text()
+            text = Generator(instance, machine, system.properties, apart).text()
             program = Program(text, build.library(text.source))
-        alone = left_behind(program, instance, machine, most, 1)
-        for threads in counts:
-            together = left_behind(program, instance, machine, most, threads)
-            for what, value in alone.items():
-                assert together[what] == value, f"{what}, with {threads} threads"
+        symmetry = Symmetry(instance, machine, groups_of(instance, apart))
+        for each in (None, symmetry) if symmetry.order > 1 else (None,):
+            alone = left_behind(program, instance, machine, most, 1, each)
+            for threads in counts:
+                together = left_behind(program, instance, machine, most, threads, each)
+                for what, value in alone.items():
+                    assert together[what] == value, f"{what}, with {threads} threads"
         states += len(alone["faults of states"])  # type: ignore[arg-type]
         if states > most:
             break
     return states
 
 
-def left_behind(program: Program, instance: Instance, machine: Machine, most: int, threads: int) -> dict[str, object]:
+def left_behind(
+    program: Program, instance: Instance, machine: Machine, most: int, threads: int, symmetry: Symmetry | None
+) -> dict[str, object]:
     """Everything that a search leaves behind, state by state and in its order."""
     coverage, monitors = Coverage(), Monitors(instance, instance.system.properties)
-    search = NativeSearch(program, instance, machine, monitors, coverage, keep_edges=monitors.needs_edges, threads=threads)
+    keep = monitors.needs_edges
+    search = NativeSearch(program, instance, machine, monitors, coverage, keep_edges=keep, symmetry=symmetry, threads=threads)
     ended = ""
     asked = True
     try:
@@ -94,6 +102,7 @@ def left_behind(program: Program, instance: Instance, machine: Machine, most: in
         "levels": search.levels,
         "transitions": search.transitions,
         "faults of states": r.faults_of[: r.n],
+        "turns of states": r.turns[: r.n] if symmetry is not None else [],
         "flags of states": (search.ways, search.exempt) if asked else None,
         "coverage": coverage,
         "seen": monitors.seen,

@@ -55,6 +55,10 @@ def script(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CC", str(path))
 
 
+OUTPUT = 'for each; do [ "$last" = -o ] && out=$each; last=$each; done\n'
+"""Shell that finds the file which the compiler is to write."""
+
+
 def files(folder: Path) -> list[str]:
     return sorted(path.name for path in (folder / "cache" / "luocheck").glob("*"))
 
@@ -77,10 +81,17 @@ def test_a_short_search_waits_for_no_compiler(monkeypatch: pytest.MonkeyPatch, c
 
 @pytest.mark.parametrize(
     ("text", "reason"),
-    [("kill -9 $$", "killed by signal 9"), ("echo 'spec.c:1: error: no' >&2; exit 1", "error: no"), ("exit 1", "failed")],
+    [
+        ("kill -9 $$", "killed by signal 9"),
+        ('echo half > "$out"; kill -9 $$', "killed by signal 9"),
+        ("echo 'spec.c:1: error: no' >&2; exit 1", "error: no"),
+        ("exit 1", "failed"),
+        ("exit 0", "could not be written"),
+        ('echo half > "$out"', "cannot be loaded"),
+    ],
 )
 def test_a_compiler_that_does_not_finish(text: str, reason: str, monkeypatch: pytest.MonkeyPatch, cold: Path) -> None:
-    script(cold, f'[ "$1" = --version ] && exec echo 1\n{text}', monkeypatch)
+    script(cold, f'[ "$1" = --version ] && exec echo 1\n{OUTPUT}{text}', monkeypatch)
     found = run()
     assert found.engine == "interpreter" and found.engine_missing is not None and reason in found.engine_missing
     assert told(found) == told(run("interpreter"))
@@ -88,6 +99,26 @@ def test_a_compiler_that_does_not_finish(text: str, reason: str, monkeypatch: py
     with pytest.raises(SpecError) as error:
         run("explore")
     assert [d.code for d in error.value.diagnostics] == ["LUO500"]
+
+
+@pytest.mark.parametrize("engine", ["auto", "explore"])
+def test_an_interrupt_that_ends_the_compiler_too(engine: str, monkeypatch: pytest.MonkeyPatch, cold: Path) -> None:
+    script(cold, f'[ "$1" = --version ] && exec echo 1\n> {cold}/interrupted; kill -INT $$', monkeypatch)
+    found = run(engine, Limits(interrupted=lambda: "interrupted" if (cold / "interrupted").exists() else None))
+    assert found.stopped == "interrupted" and found.engine_missing is None
+    assert {v.result.value for v in found.verdicts if v.property != "lock_order"} == {"unknown"}
+
+
+def test_a_build_that_is_killed_leaves_nothing_that_is_used(monkeypatch: pytest.MonkeyPatch, cold: Path) -> None:
+    """The process that builds dies in the middle, with half of the result written; the next one begins anew."""
+    script(cold, f'[ "$1" = --version ] && exec echo 1\n{OUTPUT}echo half > "$out"; kill -9 $PPID; sleep 60', monkeypatch)
+    again = [sys.executable, "-c", _EXPLORE, *QUICK]
+    done = subprocess.run(again, input=COUNTER, capture_output=True, text=True)
+    assert done.returncode == -9
+    assert [name for name in files(cold) if name.endswith(".so")] == []
+    monkeypatch.delenv("CC")
+    done = subprocess.run(again, input=COUNTER, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["explore", "4096"]
 
 
 def test_without_a_compiler(monkeypatch: pytest.MonkeyPatch, cold: Path) -> None:
@@ -140,15 +171,56 @@ print(found.engine, found.states)
 """
 
 
+def eight_cold_starts(path: Path, engine: str, *, compiler: bool, **environment: str) -> list[dict[str, object]]:
+    """The documents of eight checks that begin at the same time, without what differs between two runs."""
+    program = "from luocheck.cli.main import run; run()"
+    if not compiler:
+        program = f"import sys; sys.modules['{build.PACKAGED}'] = None; {program}"
+        environment["PATH"] = str(path.parent / "nothing")
+    command = [sys.executable, "-c", program, "check", str(path), "--engine", engine, "--json"]
+    running = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
+        for _ in range(8)
+    ]
+    ended = [each.communicate() for each in running]
+    for each, (_, err) in zip(running, ended, strict=True):
+        assert each.returncode == 1 and "Traceback" not in err, err  # a count of the spec passes its limit
+        assert ("there is no C compiler" in err) == (engine == "auto" and not compiler)
+    answers = [without_seconds(json.loads(out)) for out, _ in ended]
+    assert answers == [answers[0]] * 8
+    return answers
+
+
 def test_eight_cold_starts_at_once(cold: Path) -> None:
+    """With one cache that they share; and with a home that cannot be written and no compiler, which the answer does not show."""
     path = cold / "counter.luo"
-    path.write_text(COUNTER)
-    command = [sys.executable, "-m", "luocheck", "check", str(path), "--engine", "explore", "--json"]
-    running = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) for _ in range(8)]
-    answers = [json.loads(each.communicate()[0]) for each in running]
-    assert answers[0]["states"] == 4096 and answers[0]["engine"] == "explore"
-    assert [without_seconds(answer) for answer in answers] == [without_seconds(answers[0])] * 8
+    path.write_text(COUNTER.replace("63", "15"))
+    built = eight_cold_starts(path, "explore", compiler=True)
+    assert built[0]["states"] == 256 and built[0]["engine"] == "explore"
     assert len(files(cold)) == 1
+    home = unwritable(cold)
+    alone = eight_cold_starts(path, "interpreter", compiler=False, HOME=str(home), XDG_CACHE_HOME=str(home / "cache"))
+    assert {**alone[0], "engine": "explore"} == built[0]
+    assert len(files(cold)) == 1
+
+
+@pytest.mark.nightly
+def test_eight_cold_starts_of_a_long_search(cold: Path) -> None:
+    """Here `auto` would like to build."""
+    path = cold / "counter.luo"
+    path.write_text(COUNTER.replace("63", "255"))
+    built = eight_cold_starts(path, "auto", compiler=True)
+    assert built[0]["states"] == 65536 and len(files(cold)) == 1
+    home = unwritable(cold)
+    alone = eight_cold_starts(path, "auto", compiler=False, HOME=str(home), XDG_CACHE_HOME=str(home / "cache"))
+    assert alone == built
+
+
+def unwritable(folder: Path) -> Path:
+    """A home in which nothing can be made: read-only, or for a user who may write everything one that the system does not let grow."""
+    home = folder / "read-only"
+    home.mkdir(mode=0o500)
+    return Path("/proc/self") if os.access(home, os.W_OK) else home
 
 
 def without_seconds(document: object) -> object:
@@ -223,6 +295,6 @@ def test_memory_that_cannot_be_had_is_a_limit_too(cold: Path) -> None:
         engine="explore",
         limits=Limits(max_states=10),
     )
-    command = [sys.executable, "-c", _STARVED, str(PEERS), *build.FLAGS]
+    command = [sys.executable, "-c", _STARVED, str(PEERS), *QUICK]
     done = subprocess.run(command, capture_output=True, text=True, env=dict(os.environ))
     assert done.stdout == "stopped because there is no more memory\n", done.stderr

@@ -189,8 +189,8 @@ def explored(system: System, instance: Instance, machine: Machine, expected: See
     lines = machine.program.lines
     about |= {line.name for line in (lines[number] for number in coverage.lines) if isinstance(line, st.Assert)}
     traps: set[str] = set()
-    ways = [(claim, recoverable(search, position, claim)) for position, (claim, _, _) in enumerate(monitors.ways)]
-    ways += [(claim, stuck(search, position)) for position, (claim, _) in enumerate(monitors.stuck)]
+    ways = [(claim, recoverable(search, position, claim)) for position, claim in enumerate(monitors.ways)]
+    ways += [(claim, stuck(search, position)) for position, claim in enumerate(monitors.stuck)]
     for claim, found in ways:
         if found.states:
             traps.add(claim.name)
