@@ -69,7 +69,7 @@ def assert_threads_change_nothing(
             text = Generator(instance, machine, system.properties, apart).text()
             program = Program(text, build.library(text.source))
         symmetry = Symmetry(instance, machine, groups_of(instance, apart))
-        for each in (None, symmetry) if symmetry.order > 1 else (None,):
+        for each in (symmetry, None) if symmetry.order > 1 else (None,):
             alone = left_behind(program, instance, machine, most, 1, each)
             for threads in counts:
                 together = left_behind(program, instance, machine, most, threads, each)
