@@ -134,6 +134,21 @@ def test_it_is_written_while_the_search_goes_on(tmp_path: Path) -> None:
     assert not path.with_name("checkpoint.part").exists()
 
 
+def test_it_is_written_between_instances_too(tmp_path: Path) -> None:
+    """Searches of many instances may each be too short to be asked while they run."""
+    where = place("intent", "pair")
+    path = tmp_path / "checkpoint"
+    finished: set[int] = set()
+
+    def interrupted() -> None:
+        if path.exists():
+            finished.add(head(path)["found"]["instances"])  # type: ignore[index]
+
+    found = explore(*where, limits=Limits(interrupted=interrupted), checkpoint=Checkpoint(path, every=0))
+    assert found.stopped is None and found.instances > 3
+    assert len(finished) >= found.instances - 1
+
+
 def test_a_writing_that_fails_is_told_and_the_run_goes_on(tmp_path: Path) -> None:
     where = place("linux_7_3", "share")
     folder = tmp_path / "gone"
