@@ -56,6 +56,16 @@ def test_the_process_never_uses_more(megabytes: int) -> None:
     assert used >= 0.6 * (megabytes << 20)  # and it does use what it may
 
 
+def test_the_engine_refuses_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without anybody who looks from outside: with 8 MB more, a table of 4 MB can be had, and not the arrays for all that fits into it."""
+    monkeypatch.setattr("luocheck.checker.explore.limits.resident_bytes", lambda: 0)
+    where = place("crowd", "star5")
+    explore(*where, engine="explore", limits=Limits(max_states=1_000))  # everything is loaded
+    found = explore(*where, engine="explore", limits=Limits(memory=resident_bytes() + (8 << 20)))
+    assert found.stopped is not None and found.stopped.endswith("MB of memory")
+    assert 0.75 * (1 << 18) < found.states < 0.75 * (1 << 19)
+
+
 def place(scope: str, topology: str) -> tuple[System, Scope, Topology]:
     system = load(str(PEERS)).system
     return system, next(s for s in system.scopes if s.name == scope), next(t for t in system.topologies if t.name == topology)
