@@ -24,11 +24,19 @@ _CHECK = (
 )
 
 
+LARGER = "rfc_v2@wide,linux_7_3@story"
+LARGER_STATES = 10_000
+"""What the interpreter manages in a minute: the scopes themselves have many millions."""
+ENOUGH = 5_000
+"""States below which memory says more about Python than about them."""
+
+
 @dataclass(slots=True)
 class Line:
     """A spec checked with an engine.  whole, cpu: seconds of the process, medians.  states, transitions, seconds: the sum of its explorations.
 
-    speed_up: states per second divided by the interpreter's in the same round, the median.
+    speed_up: states per second divided by the interpreter's in the same round, the median.  bytes_per_state: peak memory less that of a
+    check that stops at once, divided by states; None where a check explores several scopes, or finds too few states to tell.
     """
 
     spec: str
@@ -41,6 +49,7 @@ class Line:
     transitions: int | None = None
     seconds: float | None = None
     speed_up: float | None = None
+    bytes_per_state: float | None = None
     trouble: str | None = None
 
 
@@ -52,17 +61,24 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--cap", type=float, default=120.0, help="seconds after which a check is stopped (default 120)")
     parser.add_argument("--all", action="store_true", help="everything that `check` explores, not only the default scope")
-    parser.add_argument("--specs", default=",".join(shipped()), help="only these, with commas between; paths too")
+    parser.add_argument(
+        "--specs", default=",".join(shipped()), help="only these, with commas between: NAME, PATH or either with @SCOPE"
+    )
+    parser.add_argument("--larger", action="store_true", help=f"the same as --specs {LARGER} --max-states {LARGER_STATES}")
+    parser.add_argument("--max-states", type=int, help="stop each exploration after so many states, whichever engine it is")
     parser.add_argument("--scope", help="this scope or these sizes (File=5) instead of the default one")
     parser.add_argument("--output", type=Path, help="file for the JSON (default: a new one in benchmarks/results)")
     args = parser.parse_args(arguments)
+    if args.larger:
+        args.specs, args.max_states = LARGER, args.max_states or LARGER_STATES
     about = machine()
     lines: list[Line] = []
     agree = True
     with tempfile.TemporaryDirectory(prefix="luocheck-bench-") as folder:
         for name in args.specs.split(","):
-            scope = None if args.all else args.scope or load(name).system.scopes[0].name
-            found = _spec(name, scope, args.rounds, args.cap, Path(folder))
+            name, _, own = name.partition("@")
+            scope = None if args.all else own or args.scope or load(name).system.scopes[0].name
+            found = _spec(name, scope, args.max_states, args.rounds, args.cap, Path(folder))
             counts = {(line.states, line.transitions) for line in found if line.states is not None}
             if len(counts) > 1:
                 agree = False
@@ -73,6 +89,7 @@ def main(arguments: list[str] | None = None) -> int:
         "machine": about,
         "rounds": args.rounds,
         "scope": "all" if args.all else args.scope or "default",
+        "max_states": args.max_states,
     }
     print(f"\nwritten to {write('specs', {**found_all, 'lines': [asdict(line) for line in lines]}, args.output)}")
     return 0 if agree else 1
@@ -83,18 +100,18 @@ def _ways() -> Iterator[tuple[str, int]]:
         yield from ((engine, count) for count in threads(engine))
 
 
-def _spec(name: str, scope: str | None, rounds: int, cap: float, folder: Path) -> list[Line]:
+def _spec(name: str, scope: str | None, most: int | None, rounds: int, cap: float, folder: Path) -> list[Line]:
     """One spec with every engine, in alternation."""
-    lines = [Line(name, engine, threads) for engine, threads in _ways()]
+    lines = [Line(name if scope is None else f"{name}@{scope}", engine, threads) for engine, threads in _ways()]
     taken: dict[int, list[tuple[int, Run, float]]] = {k: [] for k in range(len(lines))}
+    empty: dict[int, int] = {}
     for turn in range(rounds + 1):
         for k, line in enumerate(lines):
             if line.trouble is not None:
                 continue
-            options = ["--engine", line.engine, "--threads", str(line.threads)]
-            done = run(
-                [PYTHON, "-c", _CHECK, "check", name, "--json", *options, *(["--scope", scope] if scope else [])], folder, cap
-            )
+            options = ["--engine", line.engine, "--threads", str(line.threads), *(["--scope", scope] if scope else [])]
+            limit = ["--max-states", str(most)] if most is not None else []
+            done = run([PYTHON, "-c", _CHECK, "check", name, "--json", *options, *limit], folder, cap)
             answer = None if done.over else _answer(done)
             if answer is None:
                 line.trouble = f"stopped after {cap:g} s" if done.over else f"failed: {done.output.strip()[-160:]}"
@@ -103,6 +120,13 @@ def _spec(name: str, scope: str | None, rounds: int, cap: float, folder: Path) -
             line.transitions = sum(int(each["transitions"]) for each in answer)
             if turn > 0:
                 taken[k].append((turn, done, sum(each["seconds"] for each in answer)))
+            elif scope is not None and line.states >= ENOUGH:
+                empty[k] = run([PYTHON, "-c", _CHECK, "check", name, "--json", *options, "--max-states", "1"], folder, cap).peak
+    for k, before in empty.items():
+        line = lines[k]
+        if taken[k] and line.states:
+            peak = statistics.median(done.peak for _, done, _ in taken[k])
+            line.bytes_per_state = (peak - before) / line.states
     interpreter = {turn: seconds for turn, _, seconds in taken[0]}
     for k, line in enumerate(lines):
         if taken[k]:
@@ -137,13 +161,20 @@ def _table(lines: list[Line]) -> str:
         "transitions",
         "explored s",
         "states/s",
+        "B/state",
         "of interpreter",
     ]
     rows = []
     for line in lines:
         rate = line.states / max(line.seconds, 1e-3) if line.states and line.seconds else None
         times = [number(line.whole, ".2f"), number(line.cpu, ".2f")]
-        counts = [number(line.states), number(line.transitions), number(line.seconds, ".3f"), number(rate)]
+        counts = [
+            number(line.states),
+            number(line.transitions),
+            number(line.seconds, ".3f"),
+            number(rate),
+            number(line.bytes_per_state),
+        ]
         rows.append([line.spec, line.engine, str(line.threads), str(line.runs), *times, *counts, ratio(line.speed_up)])
     remarks = [f"{line.spec}, {line.engine}: {line.trouble}" for line in lines if line.trouble is not None]
     return "\n".join([table(heads, rows), *remarks])

@@ -14,11 +14,14 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))  # benchmarks are no part of the installed package
 
 from benchmarks import __main__ as side_by_side  # noqa: E402
+from benchmarks import latency, sweep  # noqa: E402
 from benchmarks.captures import RECORDERS, recording, repeated  # noqa: E402
 from benchmarks.processes import run  # noqa: E402
 from benchmarks.side_by_side import Bench  # noqa: E402
 from benchmarks.sizes import BUGS, SIZES  # noqa: E402
 from benchmarks.tools import PYTHON, Tool, missing, tools  # noqa: E402
+from luocheck.checker.explore.exploration import explore  # noqa: E402
+from luocheck.checker.selection import scope_named  # noqa: E402
 from luocheck.model.spec import load  # noqa: E402
 from luocheck.traces.decode import decode  # noqa: E402
 
@@ -101,3 +104,24 @@ def test_a_repeated_recording_shows_the_same_calls_again(recorder: str, tmp_path
     assert three.events == 3 * single.events
     counts = [Counter((call.kind, call.event, call.result) for call in each.calls) for each in found]
     assert counts[1] == Counter({what: 3 * count for what, count in counts[0].items()})
+
+
+def test_a_sweep_takes_every_graph(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    peers = ROOT / "tests" / "specs" / "peers.luo"
+    assert sweep.main([f"{peers}@Agent=1,File=3", "--max-states", "500", "--output", str(tmp_path / "sweep.json")]) == 0
+    (line,) = json.loads((tmp_path / "sweep.json").read_text())["lines"]
+    found = explore(load(str(peers)).system, scope_named(load(str(peers)).system, "Agent=1,File=3"), engine="interpreter")
+    assert line["graphs"] == found.instances == 6 and 0 < line["share"] < 1
+    assert line["stopped"] > 0 and 6 * 500 >= line["states"] - line["stopped"] > 0
+    assert "peers@Agent=1,File=3" in capsys.readouterr().out
+    assert sweep.sweep(f"{peers}@Agent=1,File=3", 100_000).states == found.states
+
+
+def test_latency_is_measured_with_and_without_optimising(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = latency.compilers()[:1]
+    monkeypatch.setattr(latency, "compilers", lambda: first)
+    peers = str(ROOT / "tests" / "specs" / "peers.luo")
+    assert latency.main([peers, "--rounds", "1", "--output", str(tmp_path / "latency.json")]) == 0
+    lines = json.loads((tmp_path / "latency.json").read_text())["lines"]
+    assert [line["flags"] for line in lines] == ["-O0", "-O1"]
+    assert all(line["trouble"] is None and line["compile"] and line["cached"] for line in lines)

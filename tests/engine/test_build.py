@@ -236,7 +236,7 @@ def peers(limits: Limits) -> Exploration:
     system = load_source(Source(str(PEERS), PEERS.read_text())).system
     scope = next(s for s in system.scopes if s.name == "crowd")
     shape = next(t for t in system.topologies if t.name == "star5")
-    return explore(system, scope, shape, engine="explore", limits=limits)
+    return explore(system, scope, shape, engine="explore", symmetry=False, limits=limits)
 
 
 def test_an_interrupt_in_the_middle_of_a_level() -> None:
@@ -276,11 +276,11 @@ build.FLAGS = tuple(sys.argv[2:])
 system = load(sys.argv[1]).system
 scope = next(s for s in system.scopes if s.name == "crowd")
 shape = next(t for t in system.topologies if t.name == "star5")
-small = explore(system, system.scopes[0], system.topologies[0], engine="explore")
+small = explore(system, system.scopes[0], system.topologies[0], engine="explore", symmetry=False)
 size = int(Path("/proc/self/statm").read_text().split()[0]) * 4096 + (6 << 20)
 resource.setrlimit(resource.RLIMIT_AS, (size, size))
 build.compiler = lambda: ["cc"]
-found = explore(system, scope, shape, engine="explore")
+found = explore(system, scope, shape, engine="explore", symmetry=False)
 print(found.stopped)
 """
 
@@ -293,6 +293,7 @@ def test_memory_that_cannot_be_had_is_a_limit_too(cold: Path) -> None:
         next(s for s in system.scopes if s.name == "crowd"),
         next(t for t in system.topologies if t.name == "star5"),
         engine="explore",
+        symmetry=False,
         limits=Limits(max_states=10),
     )
     command = [sys.executable, "-c", _STARVED, str(PEERS), *QUICK]

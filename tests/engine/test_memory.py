@@ -49,7 +49,7 @@ MARGIN = 4 << 20
 @pytest.mark.parametrize("megabytes", [80, 97, 120, 150, 190, 240])
 def test_the_process_never_uses_more(megabytes: int) -> None:
     """Six sizes between two doublings of the table.  Only C allocates here, so the bound is hit by growth and not by a poll."""
-    argv = ["check", str(PEERS), "--scope", "large", "--topology", "star6", "--engine", "explore"]
+    argv = ["check", str(PEERS), "--scope", "large", "--topology", "star6", "--no-symmetry", "--engine", "explore"]
     status, used, out = measured(*argv, "--memory", f"{megabytes}M")
     assert status == 3 and f"stopped at {megabytes * 1.048576:.1f} MB of memory" in out
     assert used <= (megabytes << 20) + MARGIN, (used - (megabytes << 20)) >> 20
@@ -60,8 +60,8 @@ def test_the_engine_refuses_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without anybody who looks from outside: with 8 MB more, a table of 4 MB can be had, and not the arrays for all that fits into it."""
     monkeypatch.setattr("luocheck.checker.explore.limits.resident_bytes", lambda: 0)
     where = place("crowd", "star5")
-    explore(*where, engine="explore", limits=Limits(max_states=1_000))  # everything is loaded
-    found = explore(*where, engine="explore", limits=Limits(memory=resident_bytes() + (8 << 20)))
+    explore(*where, symmetry=False, engine="explore", limits=Limits(max_states=1_000))  # everything is loaded
+    found = explore(*where, symmetry=False, engine="explore", limits=Limits(memory=resident_bytes() + (8 << 20)))
     assert found.stopped is not None and found.stopped.endswith("MB of memory")
     assert 0.75 * (1 << 18) < found.states < 0.75 * (1 << 19)
 
@@ -73,24 +73,24 @@ def place(scope: str, topology: str) -> tuple[System, Scope, Topology]:
 
 def test_stopped_by_memory_and_taken_up_is_uninterrupted(tmp_path: Path) -> None:
     where = place("crowd", "star5")
-    whole = explore(*where, engine="explore")
+    whole = explore(*where, symmetry=False, engine="explore")
     path = tmp_path / "checkpoint"
     stops = []
     for more in (4, 8, 12, 20):
-        found = explore(*where, limits=Limits(memory=resident_bytes() + (more << 20)), checkpoint=Checkpoint(path))
+        found = explore(*where, symmetry=False, limits=Limits(memory=resident_bytes() + (more << 20)), checkpoint=Checkpoint(path))
         assert found.stopped is not None and found.stopped.endswith("MB of memory")
         stops.append(found.states)
         assert path.stat().st_size > 1_000
     assert stops == sorted(set(stops))
-    assert told(explore(*where, checkpoint=Checkpoint(path))) == told(whole)
+    assert told(explore(*where, symmetry=False, checkpoint=Checkpoint(path))) == told(whole)
 
 
 def test_too_little_memory_for_the_checkpoint_leaves_it(tmp_path: Path) -> None:
     where = place("crowd", "star5")
     path = tmp_path / "checkpoint"
-    explore(*where, limits=Limits(max_states=900_000), checkpoint=Checkpoint(path))
+    explore(*where, symmetry=False, limits=Limits(max_states=900_000), checkpoint=Checkpoint(path))
     before = path.read_bytes()
-    found = explore(*where, limits=Limits(memory=resident_bytes() + (4 << 20)), checkpoint=Checkpoint(path))
+    found = explore(*where, symmetry=False, limits=Limits(memory=resident_bytes() + (4 << 20)), checkpoint=Checkpoint(path))
     assert found.stopped is not None and found.stopped.endswith("MB of memory") and found.states == 0
     assert path.read_bytes() == before
 
@@ -100,7 +100,19 @@ def test_what_was_found_stays(tmp_path: Path) -> None:
     text = PEERS.read_text() + "\nreachable soon: some f: File | f.mem;\n"
     spec = tmp_path / "peers.luo"
     spec.write_text(text)
-    argv = ["check", str(spec), "--scope", "large", "--topology", "star6", "--engine", "explore", "--memory", "100M"]
+    argv = [
+        "check",
+        str(spec),
+        "--scope",
+        "large",
+        "--topology",
+        "star6",
+        "--no-symmetry",
+        "--engine",
+        "explore",
+        "--memory",
+        "100M",
+    ]
     status, _, out = measured(*argv)
     assert status in (1, 3) and "reached (" in out and "stopped at 104.9 MB" in out
 

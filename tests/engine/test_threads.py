@@ -78,7 +78,7 @@ def peers(limits: Limits, threads: int) -> tuple[int, str | None]:
     system = load(str(PEERS)).system
     scope = next(s for s in system.scopes if s.name == "crowd")
     shape = next(t for t in system.topologies if t.name == "star5")
-    found = explore(system, scope, shape, engine="explore", limits=limits, threads=threads, witnesses=False)
+    found = explore(system, scope, shape, engine="explore", symmetry=False, limits=limits, threads=threads, witnesses=False)
     return found.states, found.stopped
 
 
@@ -150,7 +150,12 @@ def test_the_threads_that_were_asked_for_are_there_and_gone_afterwards() -> None
             return None
 
         answer = luocheck.check(
-            load(str(PEERS)), scope="five", engine="explore", threads=threads, limits=Limits(100_000, interrupted=interrupted)
+            load(str(PEERS)),
+            scope="five",
+            engine="explore",
+            symmetry=False,
+            threads=threads,
+            limits=Limits(100_000, interrupted=interrupted),
         )
         assert answer.runs[0].states > 100_000
         assert max(seen)[0] == threads - 1 and {who for _, who in seen} == {threading.get_ident()}
@@ -169,7 +174,7 @@ system = load(sys.argv[1]).system
 seen = set()
 def search(threads):
     limits = Limits(20_000, interrupted=lambda: seen.add(len(os.listdir("/proc/self/task"))))
-    found = explore(system, system.scopes[1], engine="explore", limits=limits, threads=threads)
+    found = explore(system, system.scopes[1], engine="explore", symmetry=False, limits=limits, threads=threads)
     return found.states, found.transitions, found.stopped
 alone = search(1)
 seen.clear()

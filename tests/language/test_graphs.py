@@ -79,3 +79,21 @@ def test_automorphisms_against_brute_force():
 
 def test_automorphisms_keep_colours():
     assert graphs.automorphisms(3, frozenset(), ["a", "b", "a"]) == [(0, 1, 2), (2, 1, 0)]
+
+
+def test_closure_and_order_of_every_small_graph():
+    """As networkx has them, circles too."""
+    import networkx as nx
+
+    for count in range(4):
+        pairs = [(a, b) for a in range(count) for b in range(count) if a != b]
+        for bits in range(1 << len(pairs)):
+            edges = frozenset(pair for i, pair in enumerate(pairs) if bits >> i & 1)
+            graph = nx.DiGraph()
+            graph.add_nodes_from(range(count))
+            graph.add_edges_from(edges)
+            assert graphs.closure(count, edges) == set(nx.transitive_closure(graph).edges())
+            groups = nx.condensation(graph)
+            members = {group: sorted(groups.nodes[group]["members"]) for group in groups}
+            order = nx.lexicographical_topological_sort(groups.reverse(), key=lambda group: members[group][0])
+            assert list(graphs.topological_order(count, edges)) == [v for group in order for v in members[group]]
