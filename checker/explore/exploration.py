@@ -189,7 +189,8 @@ class _Explorer:
         """The instances, counted beforehand when they are not very many."""
         first: list[Instance] = []
         for instance in islice(every, MOST_COUNTED + 1):
-            limits.check(self.result.states)
+            if first:  # what is enough for one instance is enough to begin with it
+                limits.check(self.result.states)
             first.append(instance)
         if len(first) <= MOST_COUNTED:
             self.starts = len(first)

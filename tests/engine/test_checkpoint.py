@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from engine.agreement import QUICK, told
 
+from luocheck.checker.checkpoint import keeper
 from luocheck.checker.checkpoint.file import MAGIC, Reader
 from luocheck.checker.checkpoint.keeper import Checkpoint
 from luocheck.checker.explore.exploration import Exploration, explore
@@ -139,9 +140,10 @@ def test_it_is_written_while_the_search_goes_on(tmp_path: Path) -> None:
     assert not path.with_name("checkpoint.part").exists()
 
 
-def test_it_is_written_between_instances_too(tmp_path: Path) -> None:
+def test_it_is_written_between_instances_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Searches of many instances may each be too short to be asked while they run."""
-    where = place("intent", "pair")
+    monkeypatch.setattr(keeper, "SHARE", 1)  # however long a writing takes
+    where = place("intent", "small")
     path = tmp_path / "checkpoint"
     finished: set[int] = set()
 
