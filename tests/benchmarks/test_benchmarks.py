@@ -118,8 +118,8 @@ def test_a_sweep_takes_every_graph(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_latency_is_measured_with_and_without_optimising(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "packaged" in {name for name, _ in latency.compilers()}
-    monkeypatch.setattr(latency, "compilers", lambda first=latency.compilers()[:1]: first)
+    first = latency.compilers()[:1]
+    monkeypatch.setattr(latency, "compilers", lambda: first)
     peers = str(ROOT / "tests" / "specs" / "peers.luo")
     assert latency.main([peers, "--rounds", "1", "--output", str(tmp_path / "latency.json")]) == 0
     lines = json.loads((tmp_path / "latency.json").read_text())["lines"]

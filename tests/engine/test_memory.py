@@ -60,6 +60,8 @@ def test_whichever_allocation_fails(for_ever: bool, told: set[tuple[str, bool]])
                 assert verdict.note == NO_MEMORY, (succeed, verdict)
             elif verdict.property != "lock_order":  # which is read from the text
                 assert verdict.result is full.result in (Result.FAILS, Result.REACHED), (succeed, verdict)
+            if verdict.result is Result.FAILS and verdict.witness is None and "within" in (full.expected or ""):
+                assert verdict.as_expected is None, (succeed, verdict)  # how soon it fails was not told
             if verdict.witness is not None and full.witness is not None:
                 assert verdict.witness.calls == full.witness.calls and verdict.witness.minimal == (), (succeed, verdict)
     assert succeed > 150, "the tables grow, so there are many allocations"
