@@ -187,7 +187,7 @@ class Symmetry:
                 type_ = renaming.types[index]
                 sort = type_.sort.index  # type: ignore[union-attr]
                 if isinstance(type_, ElemT):
-                    members = [(sort, value, 0)]
+                    members = [(sort, value, 0)] if value is not None else []
                 elif isinstance(type_, SetT):
                     members = [(sort, x, 0) for x in value]
                 else:

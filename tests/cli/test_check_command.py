@@ -180,9 +180,9 @@ def test_warnings_go_to_standard_error(cli: Any, tmp_path: Path) -> None:
 def test_threads_change_nothing(cli: Any, tiny: str, monkeypatch: pytest.MonkeyPatch) -> None:
     asked_for: list[int] = []
 
-    def tiers(engine: str, threads: int = 1, used: str = "interpreter") -> Tiers:
+    def tiers(engine: str, threads: int = 1, **others: Any) -> Tiers:
         asked_for.append(threads)
-        return Tiers(engine, threads, used)
+        return Tiers(engine, threads, **others)
 
     monkeypatch.setattr(exploration, "Tiers", tiers)
     answers = [json.loads(cli("check", tiny, "--json", "--threads", n).out) for n in (1, 4)]

@@ -22,7 +22,7 @@ from differential.checks import (
 )
 from differential.derived import derived_text
 from differential.specs import RandomSpec, random_spec
-from engine.agreement import QUICK, assert_threads_change_nothing
+from engine.agreement import QUICK, assert_threads_change_nothing, names_kept
 
 from luocheck.checker.explore.exploration import Exploration
 from luocheck.checker.native import build
@@ -38,6 +38,8 @@ Check = Callable[[RandomSpec, Spec, Exploration, int, Path], None]
 
 
 def _naive(drawn: RandomSpec, spec: Spec, found: Exploration, most_states: int, where: Path) -> None:
+    with names_kept():
+        found = explored(spec, drawn.scope, drawn.topology, engine(REFERENCE), most_states)
     if found.stopped is None:
         check_naive(spec, drawn.scope, drawn.topology, found, most_states)
 

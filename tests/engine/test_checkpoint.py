@@ -195,7 +195,7 @@ def system(text: str = TEXT) -> System:
 
 def kept(path: Path, made: System, **options: object) -> Exploration:
     scope = made.scopes[0]
-    return explore(made, scope, symmetry=False, checkpoint=Checkpoint(path), **options)  # type: ignore[arg-type]
+    return explore(made, scope, checkpoint=Checkpoint(path), **options)  # type: ignore[arg-type]
 
 
 def refused(path: Path, made: System | None = None, **options: object) -> tuple[str, str]:

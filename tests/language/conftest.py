@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pytest
-from engine.agreement import QUICK, assert_same
+from engine.agreement import QUICK, assert_same, names_kept
 
 from luocheck.checker.explore.exploration import Exploration, explore
 from luocheck.checker.native import build
@@ -56,13 +56,14 @@ class Language:
         self.both = both
 
     def explore(self, text: str, scope: str | None = None, topology: str | None = None, *, symmetry: bool = True) -> Found:
-        """Explores a scope (the first when None) and decides every claim."""
+        """Explores a scope (the first when None) and decides every claim.  States are counted as the semantics has them."""
         system = load_text(text).system
         where = next(s for s in system.scopes if scope in (None, s.name))
         shape = next(t for t in system.topologies if t.name == topology) if topology is not None else None
-        found = explore(system, where, shape, symmetry=symmetry, engine="interpreter")
-        if self.both:
-            assert_same(found, explore(system, where, shape, symmetry=symmetry, engine="explore"))
+        with names_kept():
+            found = explore(system, where, shape, symmetry=symmetry, engine="interpreter")
+            if self.both:
+                assert_same(found, explore(system, where, shape, symmetry=symmetry, engine="explore"))
         return Found(found)
 
     def codes(self, text: str) -> list[str]:

@@ -9,6 +9,7 @@ import re
 from functools import cache
 
 import pytest
+from engine.agreement import names_kept
 
 from luocheck.checker.expectations import Judge, line_text
 from luocheck.checker.explore.exploration import Exploration, explore
@@ -63,9 +64,18 @@ def verdict(scope: str, claim: str) -> Verdict:
     ],
 )
 def test_state_space(scope: str, states: int, transitions: int, depth: int, instances: int) -> None:
-    run = explored(scope)
+    with names_kept():
+        run = run_of(SPEC, scope)
     assert run.stopped is None
     assert (run.states, run.transitions, run.depth, run.instances) == (states, transitions, depth, instances)
+
+
+@pytest.mark.parametrize(
+    ("scope", "counts"), [("small", (769, 23_787, 16)), ("files", (176, 3_924, 10)), ("share", (120, 4_473, 9))]
+)
+def test_state_space_with_symmetry(scope: str, counts: tuple[int, int, int]) -> None:
+    run = explored(scope)
+    assert (run.states, run.transitions, run.depth) == counts
 
 
 def test_default_scope_is_the_first_and_small() -> None:

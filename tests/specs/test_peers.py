@@ -25,7 +25,7 @@ def explored(
     topology: str,
     *,
     claim: str | None = None,
-    symmetry: bool = True,
+    symmetry: bool = False,
     most: int | None = None,
     engine: str = "auto",
 ) -> Exploration:
@@ -45,11 +45,11 @@ def failing(found: Exploration) -> dict[str, int]:
     return {v.property: v.witness.calls for v in found.verdicts if v.result is Result.FAILS and v.witness is not None}
 
 
-@pytest.mark.parametrize("symmetry", [True, False])
-def test_three_files_two_agents(symmetry: bool) -> None:
-    """The topology fixes the graph, so there is one starting point with and without symmetry."""
+@pytest.mark.parametrize(("symmetry", "counts"), [(False, (5_013, 12_879, 30, 1)), (True, (2_583, 6_625, 30, 1))])
+def test_three_files_two_agents(symmetry: bool, counts: tuple[int, ...]) -> None:
+    """The topology fixes the graph, so there is one starting point with and without symmetry; the two agents can be exchanged."""
     found = explored("peers", "three", "star3", symmetry=symmetry)
-    assert (found.states, found.transitions, found.depth, found.instances) == (5_013, 12_879, 30, 1)
+    assert (found.states, found.transitions, found.depth, found.instances) == counts
     assert failing(found) == {}
     assert {v.result for v in found.verdicts if v.kind == Kind.INVARIANT.value} == {Result.HOLDS}
     assert found.events_never_fired == ()
