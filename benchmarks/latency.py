@@ -18,6 +18,7 @@ from unittest.mock import patch
 from benchmarks.figures import number, table
 from benchmarks.processes import machine
 from benchmarks.results_file import write
+from luocheck.checker.explore.order import told_apart
 from luocheck.checker.native import build
 from luocheck.checker.native.program import Generator
 from luocheck.checker.selection import scope_named
@@ -77,7 +78,8 @@ def measure(what: str, rounds: int) -> list[Line]:
     place = scope_named(system, scope) if scope else system.scopes[0]
     loaded = time.perf_counter()
     first = next(iter(instances(system, place)))
-    source = Generator(first, Machine(first), system.properties).text().source
+    apart = told_apart(system, place, system.properties)
+    source = Generator(first, Machine(first), system.properties, apart).text().source
     generated = time.perf_counter()
     lines = []
     for label, command in compilers():

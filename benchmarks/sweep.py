@@ -16,7 +16,9 @@ from benchmarks.results_file import write
 from benchmarks.tools import ROOT
 from luocheck.checker.explore.limits import Limits, Stopped
 from luocheck.checker.explore.monitors import Monitors
+from luocheck.checker.explore.order import told_apart
 from luocheck.checker.explore.search import Coverage
+from luocheck.checker.explore.symmetry import Symmetry, groups_of
 from luocheck.checker.native import build
 from luocheck.checker.native.program import Generator
 from luocheck.checker.native.search import NativeSearch, Program
@@ -71,7 +73,8 @@ def sweep(what: str, most_states: int) -> Sweep:
     first = next(starts)
     found.once["first graph"] = lap()
     executing = Machine(first)
-    text = Generator(first, executing, system.properties).text()
+    apart = told_apart(system, place, system.properties)
+    text = Generator(first, executing, system.properties, apart).text()
     found.once["generate"] = lap()
     program = Program(text, build.library(text.source))
     found.once["compile or load"] = lap()
@@ -79,7 +82,16 @@ def sweep(what: str, most_states: int) -> Sweep:
     for instance in _again(first, starts):
         enumerated = lap()
         monitors = Monitors(instance, system.properties)
-        search = NativeSearch(program, instance, executing, monitors, Coverage(), keep_edges=monitors.needs_edges)
+        symmetry = Symmetry(instance, executing, groups_of(instance, apart))
+        search = NativeSearch(
+            program,
+            instance,
+            executing,
+            monitors,
+            Coverage(),
+            keep_edges=monitors.needs_edges,
+            symmetry=symmetry if symmetry.order > 1 else None,
+        )
         prepared = lap()
         try:
             search.run(Limits(max_states=most_states))

@@ -6,6 +6,7 @@ Each file says in its first lines what was mended after it could be executed for
 from pathlib import Path
 
 import pytest
+from engine.agreement import names_kept
 
 from luocheck.checker.explore.exploration import explore
 from luocheck.checker.explore.limits import Limits
@@ -64,7 +65,8 @@ def exploration(spec):
         if key not in done:
             system = spec(name).system
             shape = next(t for t in system.topologies if t.name == topology) if topology else None
-            done[key] = explore(system, next(s for s in system.scopes if s.name == scope), shape)
+            with names_kept():
+                done[key] = explore(system, next(s for s in system.scopes if s.name == scope), shape)
         return done[key]
 
     return get

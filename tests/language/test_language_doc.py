@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from engine.agreement import names_kept
 
 from luocheck.checker.explore.exploration import explore
 from luocheck.model.diagnostics import SpecError
@@ -84,11 +85,12 @@ class Runner:
 
     def explore(self, system, block):
         scope, topology = block.named("scope"), block.named("topology")
-        found = explore(
-            system,
-            next(s for s in system.scopes if scope in (None, s.name)),
-            next(t for t in system.topologies if t.name == topology) if topology is not None else None,
-        )
+        with names_kept():  # the numbers are those of the semantics
+            found = explore(
+                system,
+                next(s for s in system.scopes if scope in (None, s.name)),
+                next(t for t in system.topologies if t.name == topology) if topology is not None else None,
+            )
         verdicts = {v.property: v for v in found.verdicts}
         numbers = {
             "states": found.states,
