@@ -38,6 +38,8 @@ NOT_FROM_A_SPEC = {
     "LUO608": "a run meets two writers in one forall",
     "LUO609": "the command line",
     "LUO610": "the command line writes a file",
+    "LUO611": "a file is no checkpoint",
+    "LUO612": "a checkpoint is of another run",
 }
 """Codes below LUO700 that loading a spec cannot give, and who gives them.  LUO7xx are about captures."""
 
