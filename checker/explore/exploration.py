@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain, islice, pairwise
+from itertools import chain, pairwise
 
 from luocheck.checker.checkpoint.keeper import Checkpoint, Keeper, described
 from luocheck.checker.checkpoint.plain import Plain, digest, sources_of
@@ -85,8 +86,8 @@ class Progress:
 Watch = Callable[[Progress], None]
 """Called now and then."""
 
-MOST_COUNTED = 4_096
-"""Most instances that are made before the first is explored, so that it can be told how many there are."""
+COUNTING = 0.5
+"""Seconds for counting the instances before the first is explored, so that it can be told how many there are."""
 
 
 def explore(
@@ -160,7 +161,7 @@ class _Explorer:
         every = instances(self.system, self.scope, self.topology, symmetry=self.symmetry)
         try:
             finished = self._take_up(limits) if self.checkpoint is not None else 0
-            for number, instance in enumerate(self._counted(every, limits)):
+            for number, instance in enumerate(self._counted(every, limits) if progress is not None else every):
                 if machine is None or machine.sizes != instance.sizes:
                     machine = Machine(instance)
                     self.program = machine.program
@@ -186,15 +187,17 @@ class _Explorer:
         return result
 
     def _counted(self, every: Iterator[Instance], limits: Limits) -> Iterator[Instance]:
-        """The instances, counted beforehand when they are not very many."""
+        """The instances, counted beforehand when that takes little time."""
+        until = time.monotonic() + COUNTING
         first: list[Instance] = []
-        for instance in islice(every, MOST_COUNTED + 1):
+        for instance in every:
             if first:  # what is enough for one instance is enough to begin with it
                 limits.check(self.result.states)
             first.append(instance)
-        if len(first) <= MOST_COUNTED:
-            self.starts = len(first)
-        return chain(first, every)
+            if time.monotonic() > until:
+                return chain(first, every)
+        self.starts = len(first)
+        return iter(first)
 
     def _between(self, limits: Limits) -> None:
         """Before an instance is begun."""

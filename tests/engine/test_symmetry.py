@@ -153,7 +153,8 @@ def symmetric(system: System, scope: Scope, instance: object) -> bool:
 def assert_same(everything: Exploration, reduced: Exploration) -> None:
     """The same verdicts, with witnesses that are as short; fewer states or as many."""
     assert reduced.states <= everything.states
-    assert reduced.depth == everything.depth
+    # of a pool the first free element is taken: states with another one come later, and are of the same orbit
+    assert reduced.depth == everything.depth or (reduced.depth < everything.depth and any(s.pool for s in reduced.system.sorts))
     assert reduced.events_never_fired == everything.events_never_fired
     assert [line.span for line in reduced.lines_never_fired] == [line.span for line in everything.lines_never_fired]
     for mine, theirs in zip(reduced.verdicts, everything.verdicts, strict=True):

@@ -71,7 +71,7 @@ def test_state_space(scope: str, states: int, transitions: int, depth: int, inst
 
 
 @pytest.mark.parametrize(
-    ("scope", "counts"), [("small", (769, 23_787, 16)), ("files", (176, 3_924, 10)), ("share", (120, 4_473, 9))]
+    ("scope", "counts"), [("small", (769, 23_787, 13)), ("files", (176, 3_924, 10)), ("share", (120, 4_473, 9))]
 )
 def test_state_space_with_symmetry(scope: str, counts: tuple[int, int, int]) -> None:
     run = explored(scope)
