@@ -131,12 +131,15 @@ class Symmetry:
         self.order = prod(group.order for group in groups)
         self.offsets = [sum(instance.sizes[:index]) for index in range(len(groups))]
 
-    def key(self, store: Store, packing: Packing) -> bytes:
-        """The same for two states exactly when they are of one orbit."""
-        return min(packing.pack(self.renaming.store(store, turn)) for turn in self._orders(store, self._colours(store, 0)))
+    def key(self, store: Store, packing: Packing, mask: int = 0) -> bytes:
+        """The same for two states (each with a set of elements) exactly when some turn makes the one of the other."""
+        turns = self._orders(store, self._colours(store, mask))
+        if not mask:
+            return min(packing.pack(self.renaming.store(store, turn)) for turn in turns)
+        return min(packing.pack(self.renaming.store(store, turn)) + self.mask(mask, turn).to_bytes(8) for turn in turns)
 
     def between(self, source: Store, target: Store, sources: int = 0, targets: int = 0) -> Turn | None:
-        """The least turn that makes the target of the source; None when there is none.
+        """The least turn that makes the target of the source; None when there is none, which may take long: ask `key` before.
 
         sources, targets: sets of elements (as in `InstanceSearch.mask`) of which the first has to become the second.
         """

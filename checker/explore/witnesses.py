@@ -169,17 +169,21 @@ class Narrator:
         ours = range(bisect_left(edges.sources, source), bisect_right(edges.sources, source))
         events = {edges.events[i] for i in ours if edges.targets[i] == target}
         after, wanted = search.store(target), path.masks[number + 1]
+        symmetry, packing = search.symmetry, search.packing
+        orbit, with_elements = b"", b""
+        if symmetry is not None:
+            orbit, with_elements = symmetry.key(after, packing), symmetry.key(after, packing, wanted)
         best: tuple[tuple[int, bool, int], tuple[Event, Arguments, bool, Outcome]] | None = None
         for event, arguments, resumed, outcomes in calls(self.machine, before, search.callers, events):
             for outcome in outcomes:
                 if not outcome.goes_on:
                     continue
                 mask = named | search.mask(event, arguments, outcome)
-                if search.symmetry is None:
+                if symmetry is None:
                     there, others = outcome.store == after, mask != wanted
                 else:
-                    others = search.symmetry.between(after, outcome.store, wanted, mask) is None
-                    there = not others or search.symmetry.between(after, outcome.store) is not None
+                    there = symmetry.key(outcome.store, packing) == orbit
+                    others = there and symmetry.key(outcome.store, packing, mask) != with_elements
                 if there:
                     key = (outcome.faults, others, len(_elements(event, arguments, outcome)))
                     if best is None or key < best[0]:
@@ -192,8 +196,10 @@ class Narrator:
         moment = path.moment
         if search.symmetry is None or moment.event is None:
             return moment
-        there = search.store(path.states[-1])
-        turn = search.symmetry.between(there, here, path.masks[-1], named) or search.symmetry.between(there, here)
+        there, masks = search.store(path.states[-1]), (path.masks[-1], named)
+        if search.symmetry.key(there, search.packing, masks[0]) != search.symmetry.key(here, search.packing, masks[1]):
+            masks = (0, 0)
+        turn = search.symmetry.between(there, here, *masks)
         assert turn is not None
         arguments = search.symmetry.renaming.arguments(moment.event, moment.arguments, turn)
         return replace(moment, arguments=arguments, mask=search.symmetry.mask(moment.mask, turn))
