@@ -23,6 +23,7 @@ from luocheck.model.ir.vocabulary import (
     Field,
     Lifetime,
     Owner,
+    SeqT,
     SetT,
     Sort,
     SortEdge,
@@ -254,29 +255,36 @@ def _is_least(
         moved = [0] * len(cells)
         for index, cell in enumerate(cells):
             field_ = system.fields[cell[0]]
-            target = (cell[0], *_move(field_.owners, cell[1:], permutation))
+            target = (cell[0], *moved_owners(field_.owners, cell[1:], permutation))
             there = position.get(target)
             if there is None:  # a kind that a topology gave: that sort is not permuted
                 break
-            moved[there] = options[there].index(_move_value(field_.type, choice[index], permutation))
+            moved[there] = options[there].index(moved_value(field_.type, choice[index], permutation))
         else:
             if moved < ranks:
                 return False
     return True
 
 
-def _move(owners: tuple[Owner, ...], elements: tuple[int, ...], permutation: Permutations) -> tuple[int, ...]:
+def moved_owners(owners: tuple[Owner, ...], elements: tuple[int, ...], permutation: Permutations) -> tuple[int, ...]:
+    """The owners of the cell that takes the place of another."""
     return tuple(
         element if isinstance(owner, EnumDef) else permutation[owner.index][element]
         for owner, element in zip(owners, elements, strict=True)
     )
 
 
-def _move_value(type_: Type, value: Value, permutation: Permutations) -> Value:
+def moved_value(type_: Type, value: Value, permutation: Permutations) -> Value:
+    """A value in which each element is replaced by the one that takes its place; None stays."""
+    if value is None:
+        return None
     match type_:
         case ElemT(sort):
-            return None if value is None else permutation[sort.index][value]  # type: ignore[index]
+            return permutation[sort.index][value]  # type: ignore[index]
         case SetT(sort):
             assert isinstance(value, frozenset)
             return frozenset(permutation[sort.index][each] for each in value)
+        case SeqT(sort):
+            assert isinstance(value, tuple)
+            return tuple(permutation[sort.index][each] for each in value)
     return value

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from luocheck.model.ir import expressions as e
 from luocheck.model.ir import statements as st
 from luocheck.model.ir.system import Kind, Property, Scope, System
-from luocheck.model.ir.vocabulary import CountT, ElemT, Field, Lifetime, SeqT, SetT, Sort
+from luocheck.model.ir.vocabulary import CountT, ElemT, Field, Lifetime, SetT, Sort
 
 
 def told_apart(system: System, scope: Scope, claims: Iterable[Property]) -> set[int]:
@@ -50,8 +50,7 @@ def _in_block(block: st.Block, given: frozenset[int]) -> Iterator[int]:
                 over = [b for b in binders if isinstance(b, st.OverSort)]
                 loose = any(b.order == "any" for b in over)
                 if loose and (len(binders) > 1 or (rollback is not None and not rollback.visited_only)):
-                    yield from (b.sort.index for b in over)
-                    yield from (_item(b.sequence) for b in binders if isinstance(b, st.OverSeq))
+                    yield from (st.sort_walked(b).index for b in binders)
                 for b in over:
                     if b.order != "any" or _differ(where, given | {b.slot}):
                         yield b.sort.index
@@ -86,11 +85,6 @@ def _in_expression(expr: e.Expr, given: frozenset[int]) -> Iterator[int]:
 def _bound_in(expr: e.Expr) -> frozenset[int]:
     """Slots that quantifiers of an expression bind; no two of them share one that is read where the other stands."""
     return frozenset(part.slot for part in e.walk(expr) if isinstance(part, e.Quantifier))
-
-
-def _item(sequence: e.Expr) -> int:
-    assert isinstance(sequence.type, SeqT)
-    return sequence.type.sort.index
 
 
 # ---- what can break ---------------------------------------------------------------------------------------------

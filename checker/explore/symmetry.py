@@ -15,7 +15,7 @@ from math import factorial, prod
 
 from luocheck.checker.explore.packing import Packing
 from luocheck.model import graphs
-from luocheck.model.instances import Instance
+from luocheck.model.instances import Instance, moved_owners, moved_value
 from luocheck.model.ir.vocabulary import ElemT, SetT, Sort
 from luocheck.model.semantics.machine import Machine
 from luocheck.model.semantics.renaming import Renaming, Turn
@@ -77,8 +77,9 @@ def _group(instance: Instance, sort: Sort) -> SortGroup:
     around = [instance.edges[g.index] for g in instance.system.graphs if g.sort is sort]
     if not around:
         return twins
-    cells = graphs.refine(count, around[0])
-    if prod(factorial(len(cell)) for cell in cells) > MOST_LISTED:
+    # no automorphism mixes the cells of the refinement, and all twins are exchanged by one
+    most = prod(factorial(len(cell)) for cell in graphs.refine(count, around[0]))
+    if most > MOST_LISTED or most == twins.order:
         return twins
     every = [p for p in graphs.automorphisms(count, around[0]) if _keeps(instance, sort, p)]
     if len(every) == twins.order:
@@ -97,16 +98,11 @@ def _keeps(instance: Instance, sort: Sort, permutation: tuple[int, ...]) -> bool
         edges = instance.edges[graph.index]
         if graph.sort is sort and any((permutation[a], permutation[b]) not in edges for a, b in edges):
             return False
+    turn = tuple(permutation if s is sort else tuple(range(instance.sizes[s.index])) for s in instance.system.sorts)
     for cell, value in instance.fixed.items():
         field = instance.system.fields[cell[0]]
-        moved = (cell[0], *(permutation[x] if o is sort else x for o, x in zip(field.owners, cell[1:], strict=True)))
-        wanted = value
-        match field.type:
-            case ElemT(of) if of is sort and value is not None:
-                wanted = permutation[value]  # type: ignore[index]
-            case SetT(of) if of is sort:
-                wanted = frozenset(permutation[x] for x in value)  # type: ignore[union-attr, index]
-        if instance.fixed.get(moved) != wanted:
+        moved = (cell[0], *moved_owners(field.owners, cell[1:], turn))
+        if instance.fixed.get(moved) != moved_value(field.type, value, turn):
             return False
     return True
 

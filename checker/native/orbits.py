@@ -241,7 +241,7 @@ class Orbits:
 
     def _round_after(self, walk: Walk, code: str) -> str:
         """The number of a walk's element after a turn."""
-        sorts = [b.sort if isinstance(b, st.OverSort) else _item(b) for b in walk.stmt.binders]
+        sorts = [st.sort_walked(b) for b in walk.stmt.binders]
         text, below = "0", 1
         parts: list[str] = []
         for sort, size in zip(reversed(sorts), reversed(walk.sizes), strict=True):
@@ -310,8 +310,3 @@ class Orbits:
                 k += len(part.items)
             yield "break;"
         yield "} }"
-
-
-def _item(binder: st.OverSort | st.OverSeq) -> Sort:
-    assert isinstance(binder, st.OverSeq) and isinstance(binder.sequence.type, SeqT)
-    return binder.sequence.type.sort

@@ -9,7 +9,6 @@ from luocheck.checker.native.forall import member
 from luocheck.checker.native.refusal import Refused
 from luocheck.model.ir import expressions as e
 from luocheck.model.ir import statements as st
-from luocheck.model.ir.vocabulary import SeqT, Sort
 
 if TYPE_CHECKING:
     from luocheck.checker.native.statements import Body
@@ -57,7 +56,7 @@ class Walk:
 
 
 def walk(body: Body, stmt: st.Walk) -> None:
-    sizes = [body.layout.sizes[_sort(b).index] for b in stmt.binders]
+    sizes = [body.layout.sizes[st.sort_walked(b).index] for b in stmt.binders]
     length = 1
     for size in sizes:
         length *= size
@@ -194,10 +193,3 @@ def fail_walk(body: Body, node: Node) -> None:
             body.w.emit(f"rounds_reverse({name}_left.x, {name}_left.n);")
     body.w.emit(f"{name}_seen.n = 0; {name}_all.n = 0; {name}_now = -1; {name}_err = err; {name}_lab = lab;")
     body.w.emit(f"goto {node.ways_out['undo']};")
-
-
-def _sort(binder: st.OverSort | st.OverSeq) -> Sort:
-    if isinstance(binder, st.OverSort):
-        return binder.sort
-    assert isinstance(binder.sequence.type, SeqT)
-    return binder.sequence.type.sort

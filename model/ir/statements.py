@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from luocheck.model.ir.expressions import Expr
-from luocheck.model.ir.vocabulary import Field, Lock, Sort
+from luocheck.model.ir.vocabulary import Field, Lock, SeqT, Sort
 from luocheck.model.source import Span
 
 
@@ -186,6 +186,14 @@ class OverSort:
 class OverSeq:
     slot: int
     sequence: Expr
+
+
+def sort_walked(binder: OverSort | OverSeq) -> Sort:
+    """The sort of the elements that a walk's binder takes."""
+    if isinstance(binder, OverSort):
+        return binder.sort
+    assert isinstance(binder.sequence.type, SeqT)
+    return binder.sequence.type.sort
 
 
 @dataclass(frozen=True, slots=True, eq=False)

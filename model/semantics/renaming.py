@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from luocheck.model.instances import Cell, Instance
+from luocheck.model.instances import Cell, Instance, Permutations, moved_value
 from luocheck.model.ir.system import Event
-from luocheck.model.ir.vocabulary import ElemT, SeqT, SetT, Sort, Type, Value
+from luocheck.model.ir.vocabulary import ElemT, SeqT, SetT, Sort, Type
 from luocheck.model.semantics.machine import Machine
 from luocheck.model.semantics.run import SEQ, UNDO, WALK, Continuation, Frame, Held
 from luocheck.model.semantics.store import Store, call_index, live_index, lock_index
 
-Turn = tuple[tuple[int, ...], ...]
+Turn = Permutations
 
 Places = tuple[int | None, ...]
 """For each owner of a cell the index of its sort, None for an enum."""
@@ -46,7 +46,7 @@ class Renaming:
         for cell, value in store.items():
             index = cell[0]
             if index in types:
-                value = _value(types[index], value, turn)
+                value = moved_value(types[index], value, turn)
             elif index >= self.first_lock:
                 value = self._call(value, turn) if index == self.calls else self._holders(value, turn)
             moved[self._cell(cell, owners[index], turn)] = value
@@ -55,7 +55,7 @@ class Renaming:
     def arguments(self, event: Event, arguments: tuple[Any, ...], turn: Turn) -> tuple[Any, ...]:
         """Arguments of the call that does after the turn what the given one did before it."""
         types = [p.type for p in event.parameters] + [None] * len(event.predicates)
-        return tuple(value if t is None else _value(t, value, turn) for t, value in zip(types, arguments, strict=True))
+        return tuple(value if t is None else moved_value(t, value, turn) for t, value in zip(types, arguments, strict=True))
 
     # ---- parts of a store ---------------------------------------------------------------------------------------
 
@@ -79,7 +79,7 @@ class Renaming:
 
     def _call(self, call: Continuation, turn: Turn) -> Continuation:
         event = self.system.events[call.event]
-        env = tuple(v if t is None else _value(t, v, turn) for t, v in zip(event.slots, call.env, strict=True))
+        env = tuple(v if t is None else moved_value(t, v, turn) for t, v in zip(event.slots, call.env, strict=True))
         frames = tuple(self._frame(frame, turn) for frame in call.frames)
         kept = Store(self.instance, dict(call.kept_old))
         old = frozenset(self.store(kept, turn).items())
@@ -107,22 +107,6 @@ class Renaming:
 
     def _element(self, walk: int, element: tuple[int, ...], turn: Turn) -> tuple[int, ...]:
         return tuple(turn[sort.index][x] for sort, x in zip(self.walks[walk].sorts, element, strict=True))
-
-
-def _value(type_: Type, value: Value, turn: Turn) -> Any:
-    match type_:
-        case ElemT(sort):
-            return None if value is None else turn[sort.index][value]  # type: ignore[index]
-        case SetT(sort):
-            return None if value is None else frozenset(turn[sort.index][x] for x in value)  # type: ignore[union-attr, index]
-        case SeqT(sort):
-            return None if value is None else tuple(turn[sort.index][x] for x in value)  # type: ignore[union-attr, index]
-    return value
-
-
-def composed(first: Turn, then: Turn) -> Turn:
-    """One turn after another."""
-    return tuple(tuple(b[x] for x in a) for a, b in zip(first, then, strict=True))
 
 
 def inverse(turn: Turn) -> Turn:

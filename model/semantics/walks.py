@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from luocheck.model.ir import statements as st
 from luocheck.model.ir.expressions import Read
-from luocheck.model.ir.vocabulary import SeqT, Sort
+from luocheck.model.ir.vocabulary import Sort
 from luocheck.model.semantics.expressions import Oops
 from luocheck.model.semantics.run import SEQ, UNDO, WALK, Frame, Run
 
@@ -29,7 +29,7 @@ class WalkCode:
         self.drains = stmt.drains
         self.any_order = any(isinstance(b, st.OverSort) and b.order == "any" for b in stmt.binders)
         self.slots = tuple(b.slot for b in stmt.binders)
-        self.sorts: tuple[Sort, ...] = tuple(_sort_of(b) for b in stmt.binders)
+        self.sorts: tuple[Sort, ...] = tuple(st.sort_walked(b) for b in stmt.binders)
         self.sequences = [program.expr(b.sequence) if isinstance(b, st.OverSeq) else None for b in stmt.binders]
         self.where = program.expr(stmt.where) if stmt.where is not None else None
         self.step = program.block(stmt.step)
@@ -172,10 +172,3 @@ class WalkCode:
     def _names(self, run: Run, element: Element) -> str:
         instance = run.store.instance
         return ", ".join(instance.name(sort, x) for sort, x in zip(self.sorts, element, strict=True))
-
-
-def _sort_of(binder: st.OverSort | st.OverSeq) -> Sort:
-    if isinstance(binder, st.OverSort):
-        return binder.sort
-    assert isinstance(binder.sequence.type, SeqT)
-    return binder.sequence.type.sort

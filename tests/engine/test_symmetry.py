@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from engine.test_specs import SPECS, named
+from engine.test_specs import named, places
 
 from luocheck.checker.explore.exploration import Exploration, explore
 from luocheck.checker.explore.limits import Limits, Stopped
@@ -28,15 +28,6 @@ PEERS = Path(__file__).parents[1] / "specs" / "peers.luo"
 
 def system_of(text: str) -> System:
     return load_source(Source("test.luo", text)).system
-
-
-def places() -> list[tuple[str, str, str | None]]:
-    found: list[tuple[str, str, str | None]] = []
-    for spec in SPECS:
-        system = load(named(spec)).system
-        found += [(spec, scope.name, None) for scope in system.scopes]
-        found += [(spec, system.scopes[0].name, topology.name) for topology in system.topologies]
-    return found
 
 
 def place(spec: str, scope: str, topology: str | None) -> tuple[System, Scope, Topology | None]:
