@@ -55,7 +55,7 @@ class Judge:
 
     def verdicts(self, run: Exploration) -> tuple[Verdict, ...]:
         """The verdicts of a run with `expected`, `as_expected`, `note` and `inherited` filled in."""
-        return tuple(self._judge(run, verdict) for verdict in run.verdicts)
+        return tuple(_as_far_as_seen(run, self._judge(run, verdict)) for verdict in run.verdicts)
 
     def checks(self, run: Exploration) -> tuple[RunCheck, ...]:
         """The `states` and `coverage` entries that are about this scope or topology."""
@@ -145,7 +145,7 @@ class Judge:
     def _states(self, run: Exploration, entry: StateExpectation) -> RunCheck:
         assert entry.low is not None and entry.high is not None
         wanted = f"{entry.low:,}" if entry.low == entry.high else f"{entry.low:,}..{entry.high:,}"
-        found = f"{run.states:,}" if run.complete else f"{run.states:,} so far"
+        found = f"{run.states:,}" if run.complete else f"{run.states:,} so far" if run.bound is None else "not counted"
         as_expected: bool | None
         if not self.symmetry:
             as_expected, found = None, f"{found}, without symmetry"
@@ -156,9 +156,19 @@ class Judge:
         return RunCheck("states", wanted, found, as_expected, entry.span)
 
     def _coverage(self, run: Exploration, entry: StateExpectation) -> RunCheck:
+        if run.bound is not None:
+            return RunCheck("coverage", "all", "not looked at", None, entry.span)
         dead = dead_texts(run.events_never_fired, run.lines_never_fired)
         as_expected = None if dead and not run.complete else not dead
         return RunCheck("coverage", "all", "all" if not dead else "never: " + ", ".join(dead), as_expected, entry.span)
+
+
+def _as_far_as_seen(run: Exploration, verdict: Verdict) -> Verdict:
+    """What a bounded search did not find is no contradiction: a longer run may show it."""
+    found_nothing = verdict.result in (Result.HOLDS, Result.UNREACHED) and verdict.property != "lock_order"
+    if run.bound is None or not found_nothing or verdict.as_expected is not False:
+        return verdict
+    return replace(verdict, as_expected=None, note=_note(verdict, "a longer run may show it"))
 
 
 def at_least_as_large(system: System, run: Exploration, other: Scope) -> bool:

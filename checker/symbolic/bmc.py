@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from luocheck.checker.explore.exploration import Exploration
+from luocheck.checker.explore.exploration import Exploration, Progress
 from luocheck.checker.explore.limits import NO_MORE_MEMORY, Limits, Stopped
 from luocheck.checker.explore.lock_order import lock_order
 from luocheck.checker.symbolic.gates import FALSE, Gates, Lit, Valuation
@@ -25,9 +25,6 @@ from luocheck.model.ir.system import Kind, Property, Scope, System, Topology
 
 DEPTH = 6
 """Calls of the longest runs that are looked at when nothing else is said."""
-
-Tell = Callable[[int], None]
-"""Called with each depth before it is asked."""
 
 
 @dataclass(slots=True)
@@ -52,13 +49,14 @@ def bounded(
     limits: Limits | None = None,
     symmetry: bool = True,
     depth: int = DEPTH,
-    progress: Tell | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    may_refuse: bool = True,
 ) -> Exploration:
     """Looks at every run of up to `depth` calls in a scope; one verdict for each claim, in their order.
 
     Witnesses are as minimal as those of an exploration.  A claim that no such run breaks `holds to depth k` and no more; claims about
     endless or stuck runs are unknown.  A limit leaves the depth that was reached.  Raises SpecError as an exploration does, and LUO501 for
-    a scope that cuts calls into steps.
+    what it cannot translate, such as a scope that cuts calls into steps; without `may_refuse` the verdicts are unknown then.
     """
     wanted = tuple(claims if claims is not None else system.properties)
     known = _Bounded(wanted)
@@ -69,12 +67,12 @@ def bounded(
     except MemoryError:
         known.stopped = NO_MORE_MEMORY
     except Refused as refused:
+        if not may_refuse:
+            known.stopped = refused.reason
+            return _result(system, scope, topology, known)
         help = "use another engine, or a scope that does not"
         fail("LUO501", f"the engine `bmc` cannot check this: {refused.reason}", refused.span, help=help)
-    result = Exploration(system, scope, topology, engine="bmc", instances=known.instances, stopped=known.stopped)
-    result.bound = result.depth = max(0, known.reached)
-    result.verdicts = tuple(_verdict(system, scope, claim, known) for claim in wanted)
-    return result
+    return _result(system, scope, topology, known)
 
 
 def _search(
@@ -85,7 +83,7 @@ def _search(
     limits: Limits,
     symmetry: bool,
     depth: int,
-    progress: Tell | None,
+    progress: Callable[[Progress], None] | None,
 ) -> None:
     starts = list(instances(system, scope, topology, symmetry=symmetry))
     known.instances = len(starts)
@@ -93,16 +91,20 @@ def _search(
         return
     gates = Gates()
     unrolling = Unrolling(gates, starts, known.claims)
-    question = _Question(unrolling, Solver(gates, limits), known)
-    if progress is not None:
-        progress(0)
+
+    def tell() -> None:
+        if progress is not None:
+            progress(Progress(0, max(0, len(question.levels) - 1), 0, (), 0, 1, None))
+
+    question = _Question(unrolling, Solver(gates, limits, tell), known)
     question.levels.append(unrolling.start())
+    if not question.solver.possible(question.levels[0].valid):
+        return
     question.ask()
     for number in range(1, depth + 1):
         if all(claim.name in known.found or claim.kind not in DECIDED or claim.name == "lock_order" for claim in known.claims):
             return
-        if progress is not None:
-            progress(number)
+        tell()
         limits.check(0)
         before = question.levels[-1]
         question.solver.require(before.valid)
@@ -178,6 +180,14 @@ class _Question:
         return values
 
 
+def _result(system: System, scope: Scope, topology: Topology | None, known: _Bounded) -> Exploration:
+    result = Exploration(system, scope, topology, engine="bmc", instances=known.instances, stopped=known.stopped)
+    if known.reached >= 0:
+        result.bound = result.depth = known.reached
+    result.verdicts = tuple(_verdict(system, scope, claim, known) for claim in known.claims)
+    return result
+
+
 # ---- verdicts -------------------------------------------------------------------------------------------------------
 
 
@@ -198,9 +208,11 @@ def _verdict(system: System, scope: Scope, claim: Property, known: _Bounded) -> 
             return verdict(Result.UNKNOWN, note=known.notes[claim.name])
         return verdict(Result.REACHED if goal else Result.FAILS, witness)
     if known.stopped is not None:
-        return verdict(Result.UNKNOWN, note=f"{known.stopped}, at depth {known.reached + 1}")
+        return verdict(Result.UNKNOWN, note=known.stopped)
+    if known.reached < 0:
+        return verdict(Result.UNKNOWN, note="there is no state to begin with")
     if goal:
         return verdict(Result.UNREACHED)
-    if claim.kind is not Kind.BUILT_IN and claim.name not in known.seen and known.instances:
+    if claim.kind is not Kind.BUILT_IN and claim.name not in known.seen:
         return verdict(Result.UNKNOWN, note=f"nothing that it is about happens to depth {known.reached}")
     return verdict(Result.HOLDS)

@@ -7,7 +7,7 @@ that is under way.  Seeds are fixed: the same questions in the same order have t
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import z3
 from z3 import z3core
@@ -24,9 +24,11 @@ OFTEN = 20_000
 class Solver:
     """Decides whether formulas can be true together.  What is asserted stays; what is assumed is for one question."""
 
-    def __init__(self, gates: Gates, limits: Limits) -> None:
+    def __init__(self, gates: Gates, limits: Limits, watch: Callable[[], None] = lambda: None) -> None:
+        """`watch` is called now and then while a question is open."""
         self.gates = gates
         self.limits = limits
+        self.watch = watch
         self._context = z3.Context()
         self._solver = z3.SolverFor("QF_FD", ctx=self._context)
         self._solver.set("random_seed", 0)
@@ -60,6 +62,7 @@ class Solver:
             thread.join(WATCH)
             while thread.is_alive():
                 self.limits.check(0)
+                self.watch()
                 thread.join(WATCH)
         finally:
             while thread.is_alive():  # once may be too early: the query clears the flag when it begins

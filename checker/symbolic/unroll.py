@@ -249,7 +249,7 @@ class Unrolling:
         if event.result is not None:
             given.append((event.result.type, result, returned))
         for type_, value, when in given:
-            if isinstance(type_, ElemT):
+            if isinstance(type_, ElemT) and not type_.sort.pool:  # those of pools are made by calls
                 for x, lit in value.items():
                     if x is not None:
                         key = ("named", type_.sort.index, x)

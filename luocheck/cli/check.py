@@ -38,6 +38,9 @@ def add(subparsers: Subparsers) -> None:
         "--property", metavar="NAME", dest="properties", action="append", default=[], help="only this claim; repeatable"
     )
     parser.add_argument("--engine", metavar="NAME", default="auto", help="auto, interpreter, explore or bmc (default: auto)")
+    parser.add_argument(
+        "--depth", metavar="K", type=_at_least_one, help="calls of the longest runs that the engine bmc looks at (default: 6)"
+    )
     parser.add_argument("--no-symmetry", action="store_true", help="also explore what differs only in which elements are which")
     parser.add_argument(
         "--threads",
@@ -117,6 +120,7 @@ def _check(args: argparse.Namespace, name: str, terminal: Terminal, interrupts: 
             progress=progress,
             threads=args.threads,
             checkpoint=checkpoint,
+            depth=args.depth,
         )
     finally:
         progress.done()
