@@ -160,7 +160,7 @@ def check(
     for each in _plan(spec.system, scope, topology, claims, judge):
         began = time.monotonic()
         if engine == "bmc":
-            run = _bounded(spec.system, each, limits, symmetry, progress, depth, may_refuse=not runs)
+            run = _bounded(spec.system, each, judge, limits, symmetry, progress, depth, may_refuse=not runs)
         else:
             run = _explore(spec.system, each, limits, symmetry, progress, engine, threads, checkpoint)
         explored.append(run)
@@ -242,11 +242,20 @@ def _explore(
 
 
 def _bounded(
-    system: System, task: _Task, limits: Limits, symmetry: bool, progress: Watch | None, depth: int | None, *, may_refuse: bool
+    system: System,
+    task: _Task,
+    judge: Judge,
+    limits: Limits,
+    symmetry: bool,
+    progress: Watch | None,
+    depth: int | None,
+    *,
+    may_refuse: bool,
 ) -> Exploration:
     from luocheck.checker.symbolic.bmc import DEPTH, bounded  # brings z3
 
     name = task.topology.name if task.topology is not None else task.scope.name
+    entries = [e for e in system.expectations if judge.is_about(e, task.scope, task.topology)]
     return bounded(
         system,
         task.scope,
@@ -257,6 +266,7 @@ def _bounded(
         depth=depth if depth is not None else DEPTH,
         progress=(lambda reached: progress(name, reached)) if progress is not None else None,
         may_refuse=may_refuse,
+        expected={e.property: (e.event, e.label) for e in entries if e.event is not None},
     )
 
 

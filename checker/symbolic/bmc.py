@@ -6,7 +6,7 @@ choices of the run; claims are asked at each depth, so that the first counterexa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from luocheck.checker.explore.exploration import Exploration, Progress
@@ -32,6 +32,7 @@ class _Bounded:
     """What a bounded search knows.  reached: the depth up to which every run was looked at, -1 for none."""
 
     claims: tuple[Property, ...]
+    expected: Mapping[str, tuple[str, str | None]]
     found: dict[str, Witness | None] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
@@ -51,15 +52,17 @@ def bounded(
     depth: int = DEPTH,
     progress: Callable[[Progress], None] | None = None,
     may_refuse: bool = True,
+    expected: Mapping[str, tuple[str, str | None]] | None = None,
 ) -> Exploration:
     """Looks at every run of up to `depth` calls in a scope; one verdict for each claim, in their order.
 
     Witnesses are as minimal as those of an exploration.  A claim that no such run breaks `holds to depth k` and no more; claims about
     endless or stuck runs are unknown.  A limit leaves the depth that was reached.  Raises SpecError as an exploration does, and LUO501 for
     what it cannot translate, such as a scope that cuts calls into steps; without `may_refuse` the verdicts are unknown then.
+    expected: claim -> event and label with which its witness should end, where one of those that are equally minimal does.
     """
     wanted = tuple(claims if claims is not None else system.properties)
-    known = _Bounded(wanted)
+    known = _Bounded(wanted, expected or {})
     try:
         _search(system, scope, topology, known, limits or Limits(), symmetry, depth, progress)
     except Stopped as stop:
@@ -159,6 +162,8 @@ class _Question:
                 stopped = stop
                 break
             minimal.append(what)
+        if stopped is None:
+            values = self._as_expected(claim, assumed, values)
         try:
             self.known.found[claim.name] = self.replayer.witness(self.levels, values, claim, tuple(minimal))
         except Mismatch as mismatch:
@@ -166,6 +171,20 @@ class _Question:
             self.known.notes[claim.name] = f"a defect of luocheck: the run that the solver found cannot be executed ({mismatch})"
         if stopped is not None:
             raise stopped
+
+    def _as_expected(self, claim: Property, assumed: list[Lit], values: Valuation) -> Valuation:
+        """The values of a run that ends as the spec expects, if one of these does."""
+        if claim.name not in self.known.expected or len(self.levels) == 1:
+            return values
+        name, label = self.known.expected[claim.name]
+        level = self.levels[-1]
+        lit = level.event.get(self.unrolling.system.event(name).index, FALSE)
+        if label is not None:
+            lit = self.gates.and_(lit, level.label.get(label, FALSE))
+        try:
+            return self.solver.valuation() if self.solver.possible(*assumed, lit) else values
+        except Stopped:
+            return values
 
     def _least(self, assumed: list[Lit], measure: Summary, values: Valuation) -> Valuation:
         """The values of a run for which a number is least; that it is so small is assumed from now on."""

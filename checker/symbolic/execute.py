@@ -20,7 +20,7 @@ from luocheck.checker.symbolic.world import Cells, Choices, World
 from luocheck.model.instances import Cell
 from luocheck.model.ir import expressions as e
 from luocheck.model.ir import statements as st
-from luocheck.model.ir.system import Event
+from luocheck.model.ir.system import OK, Event
 from luocheck.model.ir.vocabulary import CountT, ElemT, Field, SeqT, SetT
 from luocheck.model.source import Span
 
@@ -62,6 +62,7 @@ class Executor:
         """On some paths a built-in claim is broken; they end here.  The guard of `path` is not changed."""
         other = path.fork(when)
         other.marked(self.gates, ("broke", claim))
+        other.errno, other.label = constant(OK), NONE
         self.ends.oopses.append(other)
 
     def write(self, path: Path, cell: Cell, value: Summary, when: Lit = TRUE) -> None:

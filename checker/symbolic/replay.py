@@ -63,12 +63,13 @@ class Replayer:
         for level in levels[1:] if not by_last_call else levels[1:-1]:
             event, arguments = call_of(self.world, level, values)
             there = store_of(self.world, level.cells, values, instance)
-            outcomes = [o for o in self.machine.call(event, arguments, here) if o.goes_on and o.store == there]
+            outcomes = [o for o in self._outcomes(event, arguments, here, level, values) if o.goes_on and o.store == there]
             taken.append(self._best(event, arguments, outcomes))
             here = there
         if by_last_call:
             event, arguments = call_of(self.world, levels[-1], values)
-            broken = [o for o in self.machine.call(event, arguments, here) if _breaks(claim, event, o, instance)]
+            ended = self._outcomes(event, arguments, here, levels[-1], values)
+            broken = [o for o in ended if _breaks(claim, event, o, instance)]
             taken.append(self._best(event, arguments, broken))
         elif state_monitor(claim, Compiler(instance, checked=False)).value(here) != (claim.kind is Kind.REACHABLE):
             raise Mismatch(f"`{claim.name}` is not as the formulas say")
@@ -85,6 +86,13 @@ class Replayer:
             if store == start:
                 return instance, store
         raise Mismatch("no such initial state")
+
+    def _outcomes(
+        self, event: Event, arguments: Arguments, here: Store, level: Level, values: Valuation
+    ) -> Sequence[Outcome]:
+        """The ways in which a call ends with the errno, and at the label, that the formulas say."""
+        wanted = value_of(level.errno, values), value_of(level.label, values)
+        return [o for o in self.machine.call(event, arguments, here) if (o.errno, o.label) == wanted]
 
     def _best(self, event: Event, arguments: Arguments, outcomes: Sequence[Outcome]) -> Taken:
         if not outcomes:

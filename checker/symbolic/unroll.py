@@ -42,7 +42,7 @@ class Level:
     """The states after a number of calls, and the last of these calls (`event` and what follows; nothing of it at the start).
 
     valid: when there is such a run.  faults, named: of the whole run, when it ends here; calls that end everything count too.
-    arguments: by event.
+    arguments: by event.  errno, label: how and where the last call ended.
     """
 
     cells: Cells
@@ -52,6 +52,8 @@ class Level:
     named: dict[tuple[int, int], Lit]
     event: Summary = field(default_factory=dict)
     arguments: list[list[Summary]] = field(default_factory=list)
+    errno: Summary = field(default_factory=dict)
+    label: Summary = field(default_factory=dict)
 
 
 class Unrolling:
@@ -143,7 +145,8 @@ class Unrolling:
         end = joined(gates, ends, absent)
         cells, valid = (next_.cells, next_.guard) if next_ is not None else ({}, FALSE)
         self.ask_states(cells, valid, asked)
-        return Level(cells, valid, asked, *self._measure(level, end), chosen, arguments)
+        outcome = (end.errno, end.label) if end is not None else ({}, {})
+        return Level(cells, valid, asked, *self._measure(level, end), chosen, arguments, *outcome)
 
     def _begun(self, event: Event, level: Level, choices: Choices, guard: Lit) -> tuple[list[Summary], Path | None]:
         """A call with arguments of all kinds; None when it cannot be made."""
@@ -196,7 +199,7 @@ class Unrolling:
         for each in (*finished, *ends.oopses):
             result = event.result is not None and each is done
             named = self._named(event, arguments, each.env[event.result.slot] if result and event.result else {}, each)
-            over.append(Path(each.guard, {}, [], faults=each.faults, flags=named))
+            over.append(Path(each.guard, {}, [], errno=each.errno, label=each.label, faults=each.faults, flags=named))
         after = [Path(done.guard, done.cells, [])] if done is not None and done.guard != FALSE else []
         for error in ends.errors:
             asked.wrong = gates.or_(asked.wrong, error)
