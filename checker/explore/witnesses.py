@@ -177,9 +177,7 @@ class Narrator:
             bool(self.instance.scope.stepwise),
         )
 
-    def _transition(
-        self, search: InstanceSearch, path: Path, number: int, before: Store, named: int
-    ) -> Taken:
+    def _transition(self, search: InstanceSearch, path: Path, number: int, before: Store, named: int) -> Taken:
         """The call that leads on along a path: the fewest faults, and no elements but those of the path.  `named`: until now."""
         edges, source, target = search.deeper, path.states[number], path.states[number + 1]
         ours = range(bisect_left(edges.sources, source), bisect_right(edges.sources, source))

@@ -104,7 +104,7 @@ def _search(
     if not question.solver.possible(question.levels[0].valid):
         return
     question.ask()
-    for number in range(1, depth + 1):
+    for _ in range(depth):
         if all(claim.name in known.found or claim.kind not in DECIDED or claim.name == "lock_order" for claim in known.claims):
             return
         tell()

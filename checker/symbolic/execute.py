@@ -295,9 +295,7 @@ class Executor:
         self.take(path, reader, stmt.field, stmt.arguments, items, stmt.span)
         return path
 
-    def take(
-        self, path: Path, reader: Reader, field: Field, arguments: tuple[e.Expr, ...], items: Summary, span: Span
-    ) -> None:
+    def take(self, path: Path, reader: Reader, field: Field, arguments: tuple[e.Expr, ...], items: Summary, span: Span) -> None:
         """Takes a member out of a set or sequence, when it is in there."""
         is_set = isinstance(field.type, SetT)
         keys = reader.keys(field, arguments, span)

@@ -129,9 +129,7 @@ def _change(
                         changes.members[cell, x, add] = gates.or_(changes.members.get((cell, x, add), FALSE), here)
 
 
-def _written(
-    executor: Executor, changes: _Changes, cell: Cell, value: Summary, when: Lit, error: Callable[[Lit], None]
-) -> None:
+def _written(executor: Executor, changes: _Changes, cell: Cell, value: Summary, when: Lit, error: Callable[[Lit], None]) -> None:
     gates = executor.gates
     before = changes.written.get(cell)
     if before is None:

@@ -40,7 +40,7 @@ class Gates:
             a, b = b, a
         if a == FALSE or a ^ b == 1:
             return FALSE
-        if a == TRUE or a == b:
+        if a in (TRUE, b):
             return b
         known = self._known.get((a, b))
         if known is not None:

@@ -87,9 +87,7 @@ class Replayer:
                 return instance, store
         raise Mismatch("no such initial state")
 
-    def _outcomes(
-        self, event: Event, arguments: Arguments, here: Store, level: Level, values: Valuation
-    ) -> Sequence[Outcome]:
+    def _outcomes(self, event: Event, arguments: Arguments, here: Store, level: Level, values: Valuation) -> Sequence[Outcome]:
         """The ways in which a call ends with the errno, and at the label, that the formulas say."""
         wanted = value_of(level.errno, values), value_of(level.label, values)
         return [o for o in self.machine.call(event, arguments, here) if (o.errno, o.label) == wanted]
