@@ -255,7 +255,6 @@ def _bounded(
     from luocheck.checker.symbolic.bmc import DEPTH, bounded  # brings z3
 
     name = task.topology.name if task.topology is not None else task.scope.name
-    entries = [e for e in system.expectations if judge.is_about(e, task.scope, task.topology)]
     return bounded(
         system,
         task.scope,
@@ -266,7 +265,7 @@ def _bounded(
         depth=depth if depth is not None else DEPTH,
         progress=(lambda reached: progress(name, reached)) if progress is not None else None,
         may_refuse=may_refuse,
-        expected={e.property: (e.event, e.label) for e in entries if e.event is not None},
+        expected=judge.last_calls(task.scope, task.topology),
     )
 
 

@@ -53,6 +53,11 @@ class Judge:
         self.strict = strict
         self.symmetry = symmetry
 
+    @property
+    def default(self) -> Scope:
+        """The scope that entries without a place are about.  Raises SpecError LUO604."""
+        return default_scope(self.system)
+
     def verdicts(self, run: Exploration) -> tuple[Verdict, ...]:
         """The verdicts of a run with `expected`, `as_expected`, `note` and `inherited` filled in."""
         return tuple(_as_far_as_seen(run, self._judge(run, verdict)) for verdict in run.verdicts)
@@ -61,6 +66,11 @@ class Judge:
         """The `states` and `coverage` entries that are about this scope or topology."""
         entries = [e for e in self.system.state_expectations if self.is_about(e, run.scope, run.topology)]
         return tuple(self._coverage(run, e) if e.low is None else self._states(run, e) for e in entries)
+
+    def last_calls(self, scope: Scope, topology: Topology | None) -> dict[str, tuple[str, str | None]]:
+        """How runs are expected to end in a scope or topology: claim -> event and label of `by EVENT at LABEL`."""
+        entries = [e for e in self.system.expectations if self.is_about(e, scope, topology)]
+        return {e.property: (e.event, e.label) for e in entries if e.event is not None}
 
     def is_about(self, entry: Expectation | StateExpectation, scope: Scope, topology: Topology | None) -> bool:
         """Is an entry about this scope (or this topology, in the default scope)?"""

@@ -130,7 +130,8 @@ class _Question:
     def ask(self) -> None:
         """Everything that is still open, about runs that end at the last level."""
         asked, known = self.levels[-1].asked, self.known
-        if asked.wrong != FALSE and self.solver.possible(asked.wrong):
+        wrong = self.gates.any_of((asked.clash, *asked.amiss.values()))
+        if wrong != FALSE and self.solver.possible(wrong):
             try:
                 self.replayer.provoke(self.levels, self.solver.valuation(), known.claims)
             except Mismatch as mismatch:

@@ -51,12 +51,14 @@ class Replayer:
         self.world = unrolling.world
         self.machine = Machine(self.world.first, notes=True)
 
-    def witness(self, levels: Sequence[Level], values: Valuation, claim: Property, minimal: tuple[str, ...]) -> Witness:
+    def witness(
+        self, levels: Sequence[Level], values: Valuation, claim: Property, minimal: tuple[str, ...], *, initial: bool = True
+    ) -> Witness:
         """The run that some values describe, which breaks the claim (or reaches the goal) at the last level.
 
-        Raises Mismatch when the interpreter has no such run, and SpecError where the spec itself is wrong in it.
+        With `initial` it must begin in an initial state.  Raises Mismatch when the interpreter has no such run, and SpecError where the spec itself is wrong in it.
         """
-        instance, start = self._start(levels[0], values)
+        instance, start = self._start(levels[0], values) if initial else self.begin(levels[0], values)
         by_last_call = claim.kind not in STATE_KINDS
         taken: list[Taken] = []
         here = start
@@ -79,9 +81,13 @@ class Replayer:
             raise Mismatch(f"{told} faults and not {faults}")
         return Narrator(instance, self.machine).tell(start, taken, claim, minimal, by_last_call=by_last_call)
 
-    def _start(self, level: Level, values: Valuation) -> tuple[Instance, Store]:
+    def begin(self, level: Level, values: Valuation) -> tuple[Instance, Store]:
+        """The starting point, and the state at a level."""
         instance = self.world.instances[value_of(self.world.pick, values)]
-        start = store_of(self.world, level.cells, values, instance)
+        return instance, store_of(self.world, level.cells, values, instance)
+
+    def _start(self, level: Level, values: Valuation) -> tuple[Instance, Store]:
+        instance, start = self.begin(level, values)
         for store in self.machine.initial(instance):
             if store == start:
                 return instance, store

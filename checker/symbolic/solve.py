@@ -21,6 +21,37 @@ OFTEN = 20_000
 """Gates that are translated between two looks at the limits."""
 
 
+def decided(
+    context: z3.Context, ask: Callable[[], z3.CheckSatResult], limits: Limits, watch: Callable[[], None] = lambda: None
+) -> z3.CheckSatResult:
+    """The answer of a question to a solver, sat or unsat.  Raises Stopped at a limit, and where the solver has no answer."""
+    limits.check(0)
+    answer: list[z3.CheckSatResult] = []
+    failure: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            answer.append(ask())
+        except z3.Z3Exception as error:
+            failure.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        thread.join(WATCH)
+        while thread.is_alive():
+            limits.check(0)
+            watch()
+            thread.join(WATCH)
+    finally:
+        while thread.is_alive():  # once may be too early: a question clears the flag when it begins
+            context.interrupt()
+            thread.join(WATCH)
+    if failure or not answer or answer[0] == z3.unknown:
+        raise Stopped(f"the solver gave up{': ' + str(failure[0]) if failure else ''}")
+    return answer[0]
+
+
 class Solver:
     """Decides whether formulas can be true together.  What is asserted stays; what is assumed is for one question."""
 
@@ -46,32 +77,9 @@ class Solver:
         if FALSE in assumed:
             return False
         literals = [self._literal(lit) for lit in assumed if lit != TRUE]
-        self.limits.check(0)
-        answer: list[z3.CheckSatResult] = []
-        failure: list[BaseException] = []
-
-        def ask() -> None:
-            try:
-                answer.append(self._solver.check(*literals))
-            except z3.Z3Exception as error:
-                failure.append(error)
-
-        thread = threading.Thread(target=ask, daemon=True)
-        thread.start()
-        try:
-            thread.join(WATCH)
-            while thread.is_alive():
-                self.limits.check(0)
-                self.watch()
-                thread.join(WATCH)
-        finally:
-            while thread.is_alive():  # once may be too early: the query clears the flag when it begins
-                self._context.interrupt()
-                thread.join(WATCH)
-        if failure or answer[0] == z3.unknown:
-            raise Stopped(f"the solver gave up: {failure[0] if failure else self._solver.reason_unknown()}")
-        self._model = self._solver.model() if answer[0] == z3.sat else None
-        return answer[0] == z3.sat  # type: ignore[no-any-return]
+        answer = decided(self._context, lambda: self._solver.check(*literals), self.limits, self.watch)
+        self._model = self._solver.model() if answer == z3.sat else None
+        return answer == z3.sat  # type: ignore[no-any-return]
 
     def valuation(self) -> Valuation:
         """The values of all formulas in the example that the last question found."""

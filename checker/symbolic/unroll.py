@@ -28,13 +28,14 @@ DECIDED = (*STATE_KINDS, Kind.AFTER, Kind.ASSERT, Kind.NEVER, Kind.BUILT_IN)
 class Asked:
     """What claims say at one place.
 
-    found: claim -> when it is broken, or the goal reached.  seen: claim -> when something that it is about was met.  wrong: when the spec
-    itself is (LUO605, LUO608).
+    found: claim -> when it is broken, or the goal reached.  seen: claim -> when something that it is about was met.  amiss: claim -> when
+    it reads through `none` (LUO605).  clash: when a `forall` writes two values to one place (LUO608).
     """
 
     found: dict[str, Lit] = field(default_factory=dict)
     seen: dict[str, Lit] = field(default_factory=dict)
-    wrong: Lit = FALSE
+    amiss: dict[str, Lit] = field(default_factory=dict)
+    clash: Lit = FALSE
 
 
 @dataclass(slots=True)
@@ -116,7 +117,7 @@ class Unrolling:
         self._add(asked.found, claim.name, gates.and_(gates.and_(reader.here, found), reader.bad ^ 1))
         for name, lit in reader.looked_at.items():
             self._add(asked.seen, name, lit)
-        asked.wrong = gates.or_(asked.wrong, reader.bad)
+        self._add(asked.amiss, claim.name, reader.bad)
 
     def _add(self, found: dict[str, Lit], name: str, lit: Lit) -> None:
         if name in self.names and lit != FALSE:
@@ -202,7 +203,7 @@ class Unrolling:
             over.append(Path(each.guard, {}, [], errno=each.errno, label=each.label, faults=each.faults, flags=named))
         after = [Path(done.guard, done.cells, [])] if done is not None and done.guard != FALSE else []
         for error in ends.errors:
-            asked.wrong = gates.or_(asked.wrong, error)
+            asked.clash = gates.or_(asked.clash, error)
         return after, over
 
     def _effect(self, executor: Executor, event: Event, pattern: OutcomePattern, body: st.Block, done: Path | None) -> Path | None:
