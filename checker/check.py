@@ -106,7 +106,9 @@ class CheckAnswer:
             return "undecided"
         if self.problems:
             return "unexpected"
-        missing = any(run.undecided or any(check.as_expected is None for check in run.checks) for run in self.runs)
+        missing = any(run.undecided for run in self.runs)
+        counted = [run for run in self.runs if run.bound is None]  # a bounded search counts no states
+        missing = missing or any(check.as_expected is None for run in counted for check in run.checks)
         missing = missing or any(scenario.undecided for scenario in self.scenarios)
         nothing = not any(run.verdicts for run in self.runs) or not any(run.begun for run in self.runs)
         return "undecided" if missing or nothing or self.stopped is not None else "as-expected"

@@ -69,6 +69,11 @@ def test_a_lemma_makes_it_inductive(monkeypatch: pytest.MonkeyPatch) -> None:
     assert alone.exit_status == 3 and helped.exit_status == 0
 
 
+def test_the_page_shows_that_lemma() -> None:
+    page = (TRAYS.parents[1] / "bounded.md").read_text(encoding="utf-8")
+    assert LEMMA in page and "examples/trays.luo" in page
+
+
 def test_what_induction_trips_over_is_small_and_no_violation(monkeypatch: pytest.MonkeyPatch) -> None:
     without_spacer(monkeypatch)
     answer = prove_bounded(with_text(""), properties=["nothing_lost"])
