@@ -20,7 +20,7 @@ from luocheck.checker.symbolic.summaries import Summary
 from luocheck.checker.symbolic.unroll import DECIDED, Level, Unrolling
 from luocheck.model.answer import Result, Verdict, Witness
 from luocheck.model.diagnostics import fail
-from luocheck.model.instances import instances
+from luocheck.model.instances import Instance, instances
 from luocheck.model.ir.system import Kind, Property, Scope, System, Topology
 
 DEPTH = 6
@@ -78,6 +78,15 @@ def bounded(
     return _result(system, scope, topology, known)
 
 
+def starting_points(system: System, scope: Scope, topology: Topology | None, symmetry: bool, limits: Limits) -> list[Instance]:
+    """All starting points of a scope.  Raises Stopped at a limit, and SpecError where they are too many to enumerate."""
+    found: list[Instance] = []
+    for instance in instances(system, scope, topology, symmetry=symmetry):
+        limits.check(0)
+        found.append(instance)
+    return found
+
+
 def _search(
     system: System,
     scope: Scope,
@@ -88,11 +97,11 @@ def _search(
     depth: int,
     progress: Callable[[Progress], None] | None,
 ) -> None:
-    starts = list(instances(system, scope, topology, symmetry=symmetry))
+    starts = starting_points(system, scope, topology, symmetry, limits)
     known.instances = len(starts)
     if not starts:
         return
-    gates = Gates()
+    gates = Gates(lambda: limits.check(0))
     unrolling = Unrolling(gates, starts, known.claims)
 
     def tell() -> None:

@@ -14,7 +14,7 @@ from luocheck.checker.expectations import Judge
 from luocheck.checker.explore.exploration import Exploration
 from luocheck.checker.explore.limits import NO_MORE_MEMORY, Limits, Stopped
 from luocheck.checker.selection import claims_named, scope_named, topology_named
-from luocheck.checker.symbolic.bmc import bounded
+from luocheck.checker.symbolic.bmc import bounded, starting_points
 from luocheck.checker.symbolic.gates import Gates
 from luocheck.checker.symbolic.induction import WELL_FORMED, Induction
 from luocheck.checker.symbolic.reached import Reached
@@ -24,7 +24,6 @@ from luocheck.checker.symbolic.spacer import Spacer
 from luocheck.checker.symbolic.unroll import DECIDED, Unrolling
 from luocheck.model.answer import Result, Verdict, Witness
 from luocheck.model.diagnostics import fail
-from luocheck.model.instances import instances
 from luocheck.model.ir.system import Expected, Kind, Property, Scope, System, Topology
 from luocheck.model.semantics.shown import state_lines
 from luocheck.model.spec import Spec
@@ -187,10 +186,10 @@ class _Prover:
         if not self.claims:
             return
         self._look(self.claims, DEEPEST, SLICE)
-        starts = list(instances(self.system, self.scope, self.topology, symmetry=self.symmetry))
+        starts = starting_points(self.system, self.scope, self.topology, self.symmetry, self.limits)
         if not starts or known.bound < 0:
             return
-        induction = Induction(Unrolling(Gates(), starts, self.claims), self.limits)
+        induction = Induction(Unrolling(Gates(lambda: self.limits.check(0)), starts, self.claims), self.limits)
         for depth in range(1, DEEPEST + 1):
             self._inductive(induction, depth)
         if self._open():

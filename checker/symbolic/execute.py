@@ -106,6 +106,7 @@ class Executor:
             locks.enter(path)
         here: Path | None = path
         for stmt in block.statements:
+            self.gates.poll()
             here = self._cases[type(stmt)](self, here, stmt, inner, caught)
             if here is None or here.guard == FALSE:
                 here = None

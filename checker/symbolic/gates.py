@@ -6,7 +6,7 @@ so that what cannot happen costs nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 Lit = int
 """A formula: the number of a node times two, plus one when it is negated."""
@@ -15,10 +15,18 @@ FALSE: Lit = 0
 TRUE: Lit = 1
 
 
-class Gates:
-    """The nodes of all formulas of one question.  Node 0 is the constant `false`; an input has no operands."""
+OFTEN = 1 << 14
+"""Nodes that are made between two polls."""
 
-    def __init__(self) -> None:
+
+class Gates:
+    """The nodes of all formulas of one question.  Node 0 is the constant `false`; an input has no operands.
+
+    poll: called now and then while formulas are made; what it raises ends the work.
+    """
+
+    def __init__(self, poll: Callable[[], None] = lambda: None) -> None:
+        self.poll = poll
         self.left: list[Lit] = [-1]
         self.right: list[Lit] = [-1]
         self._known: dict[tuple[Lit, Lit], Lit] = {}
@@ -63,6 +71,8 @@ class Gates:
         self.left.append(a)
         self.right.append(b)
         self._known[a, b] = made
+        if not len(self.left) % OFTEN:
+            self.poll()
         return made
 
     def or_(self, a: Lit, b: Lit) -> Lit:
