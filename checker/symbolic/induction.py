@@ -7,6 +7,7 @@ FME 2001).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 
 from luocheck.checker.explore.limits import Limits
@@ -16,6 +17,8 @@ from luocheck.checker.symbolic.replay import value_of
 from luocheck.checker.symbolic.solve import Solver
 from luocheck.checker.symbolic.unroll import Level, Unrolling
 
+SMALLER = 5.0
+"""Seconds for making the state smaller that induction trips over."""
 WELL_FORMED = ""
 """Stands among the candidates for: no `forall` writes two values to one place."""
 
@@ -70,7 +73,8 @@ class Induction:
         return left
 
     def counterexample(self, name: str, given: Sequence[str]) -> Valuation | None:
-        """A state that keeps a claim and all that is given, and a call that breaks the claim; as few cells as possible are not initial.
+        """A state that keeps a claim and all that is given, and a call that breaks the claim; few cells are not initial, as few as can be
+        shown in a little time.
 
         None: there is none, so the claim always holds where it holds at the start.  Raises Stopped.
         """
@@ -82,7 +86,8 @@ class Induction:
             return None
         values = self.solver.valuation()
         changed = self.unrolling.count(same(self.gates, self.unrolling.world, self.coded, self.start.cells))
-        while (best := value_of(changed, values)) > 0:
+        until = time.monotonic() + SMALLER
+        while time.monotonic() < until and (best := value_of(changed, values)) > 0:
             fewer = self.gates.any_of(lit for number, lit in changed.items() if number < best)
             if not self.solver.possible(*assumed, fewer):
                 break
