@@ -12,7 +12,7 @@ from luocheck.checker.explore.exploration import Exploration, Progress, explore
 from luocheck.checker.explore.limits import Limits, Stopped
 from luocheck.checker.scenarios import ScenarioRun
 from luocheck.checker.scenarios import replay as replay_scenario
-from luocheck.checker.selection import check_checkpoint, check_engine, claims_named, scope_named, topology_named
+from luocheck.checker.selection import check_bounded, check_checkpoint, check_engine, claims_named, scope_named, topology_named
 from luocheck.model.answer import Result, Verdict
 from luocheck.model.diagnostics import Diagnostic
 from luocheck.model.ir.system import Expected, Property, Scope, System, Topology
@@ -27,7 +27,8 @@ class CheckedRun:
     """One exploration, judged.
 
     symmetry: how many states that differ only in names a state may stand for at most.  stopped: the limit that ended it.  ended_early:
-    all that was looked for had been found, so its numbers are not those of the scope.
+    all that was looked for had been found, so its numbers are not those of the scope.  bound: of a bounded search, which counts no states,
+    the most calls of the runs that it looked at.
     events_never_fired, lines_never_fired: coverage, the lines as text.  cuts: how many paths the scope cut, by what was too small.
     """
 
@@ -43,6 +44,7 @@ class CheckedRun:
     seconds: float
     stopped: str | None
     ended_early: bool
+    bound: int | None
     events_never_fired: tuple[str, ...]
     lines_never_fired: tuple[str, ...]
     cuts: tuple[tuple[str, int], ...]
@@ -50,7 +52,12 @@ class CheckedRun:
     @property
     def complete(self) -> bool:
         """Was every reachable state visited?"""
-        return self.stopped is None and not self.ended_early
+        return self.stopped is None and not self.ended_early and self.bound is None
+
+    @property
+    def begun(self) -> bool:
+        """Is there a state at all, as far as that is known?"""
+        return self.states > 0 or self.bound is not None
 
     @property
     def name(self) -> str:
@@ -60,9 +67,13 @@ class CheckedRun:
     @property
     def undecided(self) -> tuple[Verdict, ...]:
         """Verdicts that an expectation waits for."""
-        waiting = self.stopped is not None
+        bounded = self.bound is not None
         return tuple(
-            v for v in self.verdicts if v.as_expected is None and v.expected is not None and (v.result is Result.UNKNOWN or waiting)
+            v
+            for v in self.verdicts
+            if v.as_expected is None
+            and v.expected is not None
+            and (v.result is Result.UNKNOWN or self.stopped is not None or (bounded and v.witness is None))
         )
 
 
@@ -95,9 +106,11 @@ class CheckAnswer:
             return "undecided"
         if self.problems:
             return "unexpected"
-        missing = any(run.undecided or any(check.as_expected is None for check in run.checks) for run in self.runs)
+        missing = any(run.undecided for run in self.runs)
+        counted = [run for run in self.runs if run.bound is None]  # a bounded search counts no states
+        missing = missing or any(check.as_expected is None for run in counted for check in run.checks)
         missing = missing or any(scenario.undecided for scenario in self.scenarios)
-        nothing = not any(run.verdicts for run in self.runs) or not any(run.states for run in self.runs)
+        nothing = not any(run.verdicts for run in self.runs) or not any(run.begun for run in self.runs)
         return "undecided" if missing or nothing or self.stopped is not None else "as-expected"
 
     @property
@@ -124,15 +137,17 @@ def check(
     progress: Watch | None = None,
     threads: int = 1,
     checkpoint: Checkpoint | None = None,
+    depth: int | None = None,
 ) -> CheckAnswer:
     """Explore a spec and compare what is found with what it expects.
 
     Without `scope` and `topology`, the default scope is explored with all claims, then each scope and topology that an `expect` entry
     names with the claims named there, and the spec's scenarios are replayed.  `scope` is a name or sizes such as `File=3,Agent=2`.
     `properties` restricts the claims.  A limit leaves verdicts unknown, never wrong.  `threads` changes nothing but the time.  `checkpoint`
-    keeps the state of the one run that `scope` or `topology` chooses, and goes on where it was left.  Raises SpecError: LUO603 for an
-    unknown name, LUO219 and LUO606 for a scope that cannot be explored, LUO500 for an engine that is not there, LUO605 for a claim that
-    reads through `none`; LUO609, LUO610, LUO611 and LUO612 for a checkpoint that cannot be kept or used.
+    keeps the state of the one run that `scope` or `topology` chooses, and goes on where it was left.  `depth`: calls of the longest runs
+    that the engine `bmc` looks at.  Raises SpecError: LUO603 for an unknown name, LUO219 and LUO606 for a scope that cannot be explored,
+    LUO500 for an engine that is not there, LUO501 for a scope that `bmc` cannot check, LUO605 for a claim that reads through `none`; LUO609
+    for options that do not go together; LUO609, LUO610, LUO611 and LUO612 for a checkpoint that cannot be kept or used.
     """
     started = time.monotonic()
     check_engine(engine)
@@ -140,12 +155,16 @@ def check(
         check_checkpoint(checkpoint.path, one_run=scope is not None or topology is not None, engine=engine)
     claims = claims_named(spec.system, properties)
     limits = limits or Limits()
+    check_bounded(engine, depth=depth, strict=strict, max_states=limits.max_states)
     judge = Judge(spec.system, strict=strict, symmetry=symmetry)
     runs: list[CheckedRun] = []
     explored: list[Exploration] = []
     for each in _plan(spec.system, scope, topology, claims, judge):
         began = time.monotonic()
-        run = _explore(spec.system, each, limits, symmetry, progress, engine, threads, checkpoint)
+        if engine == "bmc":
+            run = _bounded(spec.system, each, judge, limits, symmetry, progress, depth, may_refuse=not runs)
+        else:
+            run = _explore(spec.system, each, limits, symmetry, progress, engine, threads, checkpoint)
         explored.append(run)
         runs.append(_judged(run, judge, time.monotonic() - began))
     scenarios: list[ScenarioRun] = []
@@ -224,6 +243,34 @@ def _explore(
     )
 
 
+def _bounded(
+    system: System,
+    task: _Task,
+    judge: Judge,
+    limits: Limits,
+    symmetry: bool,
+    progress: Watch | None,
+    depth: int | None,
+    *,
+    may_refuse: bool,
+) -> Exploration:
+    from luocheck.checker.symbolic.bmc import DEPTH, bounded  # brings z3
+
+    name = task.topology.name if task.topology is not None else task.scope.name
+    return bounded(
+        system,
+        task.scope,
+        task.topology,
+        claims=task.claims,
+        limits=limits,
+        symmetry=symmetry,
+        depth=depth if depth is not None else DEPTH,
+        progress=(lambda reached: progress(name, reached)) if progress is not None else None,
+        may_refuse=may_refuse,
+        expected=judge.last_calls(task.scope, task.topology),
+    )
+
+
 def _judged(run: Exploration, judge: Judge, seconds: float) -> CheckedRun:
     return CheckedRun(
         run.scope,
@@ -238,6 +285,7 @@ def _judged(run: Exploration, judge: Judge, seconds: float) -> CheckedRun:
         seconds,
         run.stopped,
         run.ended_early,
+        run.bound,
         run.events_never_fired,
         tuple(line_text(line) for line in run.lines_never_fired),
         tuple(run.cuts.items()),

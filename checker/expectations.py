@@ -53,14 +53,24 @@ class Judge:
         self.strict = strict
         self.symmetry = symmetry
 
+    @property
+    def default(self) -> Scope:
+        """The scope that entries without a place are about.  Raises SpecError LUO604."""
+        return default_scope(self.system)
+
     def verdicts(self, run: Exploration) -> tuple[Verdict, ...]:
         """The verdicts of a run with `expected`, `as_expected`, `note` and `inherited` filled in."""
-        return tuple(self._judge(run, verdict) for verdict in run.verdicts)
+        return tuple(_as_far_as_seen(run, self._judge(run, verdict)) for verdict in run.verdicts)
 
     def checks(self, run: Exploration) -> tuple[RunCheck, ...]:
         """The `states` and `coverage` entries that are about this scope or topology."""
         entries = [e for e in self.system.state_expectations if self.is_about(e, run.scope, run.topology)]
         return tuple(self._coverage(run, e) if e.low is None else self._states(run, e) for e in entries)
+
+    def last_calls(self, scope: Scope, topology: Topology | None) -> dict[str, tuple[str, str | None]]:
+        """How runs are expected to end in a scope or topology: claim -> event and label of `by EVENT at LABEL`."""
+        entries = [e for e in self.system.expectations if self.is_about(e, scope, topology)]
+        return {e.property: (e.event, e.label) for e in entries if e.event is not None}
 
     def is_about(self, entry: Expectation | StateExpectation, scope: Scope, topology: Topology | None) -> bool:
         """Is an entry about this scope (or this topology, in the default scope)?"""
@@ -145,7 +155,7 @@ class Judge:
     def _states(self, run: Exploration, entry: StateExpectation) -> RunCheck:
         assert entry.low is not None and entry.high is not None
         wanted = f"{entry.low:,}" if entry.low == entry.high else f"{entry.low:,}..{entry.high:,}"
-        found = f"{run.states:,}" if run.complete else f"{run.states:,} so far"
+        found = f"{run.states:,}" if run.complete else f"{run.states:,} so far" if run.bound is None else "not counted"
         as_expected: bool | None
         if not self.symmetry:
             as_expected, found = None, f"{found}, without symmetry"
@@ -156,9 +166,19 @@ class Judge:
         return RunCheck("states", wanted, found, as_expected, entry.span)
 
     def _coverage(self, run: Exploration, entry: StateExpectation) -> RunCheck:
+        if run.bound is not None:
+            return RunCheck("coverage", "all", "not looked at", None, entry.span)
         dead = dead_texts(run.events_never_fired, run.lines_never_fired)
         as_expected = None if dead and not run.complete else not dead
         return RunCheck("coverage", "all", "all" if not dead else "never: " + ", ".join(dead), as_expected, entry.span)
+
+
+def _as_far_as_seen(run: Exploration, verdict: Verdict) -> Verdict:
+    """What a bounded search did not find is no contradiction: a longer run may show it."""
+    found_nothing = verdict.result in (Result.HOLDS, Result.UNREACHED) and verdict.property != "lock_order"
+    if run.bound is None or not found_nothing or verdict.as_expected is not False:
+        return verdict
+    return replace(verdict, as_expected=None, note=_note(verdict, "a longer run may show it"))
 
 
 def at_least_as_large(system: System, run: Exploration, other: Scope) -> bool:

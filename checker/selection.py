@@ -77,12 +77,22 @@ def claims_named(system: System, names: Sequence[str]) -> tuple[Property, ...]:
 
 
 def check_engine(engine: str) -> None:
-    """Raises SpecError LUO500 for an engine that this version does not have, LUO603 for one that is not known at all."""
+    """Raises SpecError LUO603 for an engine that is not known."""
     if engine not in ENGINES:
         _unknown("--engine", engine, 0, "engine", engine, ENGINES)
-    if engine == "bmc":
-        place = Span(Source("--engine", engine), 0, len(engine))
-        fail("LUO500", f"the engine `{engine}` is not available in this version", place, help="use `--engine interpreter`")
+
+
+def check_bounded(engine: str, *, depth: int | None, strict: bool, max_states: int | None) -> None:
+    """Raises SpecError LUO609 for options that make no sense with, or only with, the engine `bmc`."""
+    place = Span(Source("--engine", engine), 0, len(engine))
+    if engine != "bmc":
+        if depth is not None:
+            fail("LUO609", "--depth is about the engine `bmc`; the others look at every state", place, help="add `--engine bmc`")
+        return
+    if strict:
+        fail("LUO609", "--strict asks what never fires, and the engine `bmc` does not tell", place, help="leave one of them out")
+    if max_states is not None:
+        fail("LUO609", "--max-states counts states, and the engine `bmc` finds none one by one", place, help="use --depth")
 
 
 def check_checkpoint(path: Path | str, *, one_run: bool, engine: str) -> None:
@@ -91,9 +101,10 @@ def check_checkpoint(path: Path | str, *, one_run: bool, engine: str) -> None:
     if not one_run:
         help = "choose the run with --scope NAME or --topology NAME"
         fail("LUO609", "a checkpoint is of one run, and without --scope and --topology there are several", place, help=help)
-    if engine == "interpreter":
-        help = "leave out `--engine interpreter`; the answer is the same"
-        fail("LUO609", "the interpreter keeps no checkpoint, only the native engine does", place, help=help)
+    if engine in ("interpreter", "bmc"):
+        help = f"leave out `--engine {engine}`" + ("; the answer is the same" if engine == "interpreter" else "")
+        who = "interpreter" if engine == "interpreter" else "bounded engine"
+        fail("LUO609", f"the {who} keeps no checkpoint, only the native engine does", place, help=help)
 
 
 def _unknown(option: str, text: str, start: int, what: str, name: str, known: Iterable[str]) -> NoReturn:

@@ -54,6 +54,7 @@ def check(
     progress: Watch | None = None,
     threads: int = 1,
     checkpoint: Checkpoint | None = None,
+    depth: int | None = None,
 ) -> CheckAnswer:
     """Explore a spec exhaustively and compare what is found with what it expects.
 
@@ -61,7 +62,8 @@ def check(
     claims to decide, all by default.  Without scope and topology also the scopes and topologies that `expect` names are explored, and the
     spec's scenarios are replayed.  limits bound states, seconds and memory; what they leave open is `unknown`.  strict: see `--strict`.
     progress is called now and then with the name of the scope, and how far its exploration is.  threads: how many the native engine may
-    use; the answer does not depend on it.  checkpoint keeps the state of a long run in a file, and goes on from it.  Returns what was
+    use; the answer does not depend on it.  checkpoint keeps the state of a long run in a file, and goes on from it.  depth: calls of the
+    longest runs that the engine `bmc` looks at.  Returns what was
     found and how it compares.  Raises SpecError.
     """
     from luocheck.checker import check as checking
@@ -78,6 +80,7 @@ def check(
         progress=progress,
         threads=threads,
         checkpoint=checkpoint,
+        depth=depth,
     )
 
 

@@ -193,6 +193,13 @@ _code(
     "engine not available",
     "The engine that was asked for is not in this version, or cannot be used here: the native one needs a C compiler.",
 )
+_code(
+    "LUO501",
+    "beyond the bounded engine",
+    """The engine bmc translates calls that happen in one go: it refuses a scope that cuts calls into steps, and a `drains` whose step may
+    put elements back without end; a proof at a scope also refuses a field with too many values to be listed. The other engines explore
+    all of these.""",
+)
 
 # ---- LUO6xx: expectations and runs --------------------------------------------------------------------------------
 _code(

@@ -12,7 +12,7 @@ from luocheck.checker.checkpoint.keeper import Checkpoint, Keeper, described
 from luocheck.checker.checkpoint.plain import Plain, digest, sources_of
 from luocheck.checker.explore.contributions import Best, Contributions
 from luocheck.checker.explore.limits import NO_MORE_MEMORY, Limits, Stopped
-from luocheck.checker.explore.lock_order import lock_cycles
+from luocheck.checker.explore.lock_order import lock_order
 from luocheck.checker.explore.monitors import Monitors
 from luocheck.checker.explore.order import told_apart
 from luocheck.checker.explore.search import Coverage, Discovery, InstanceSearch, Moment
@@ -22,7 +22,7 @@ from luocheck.checker.explore.ways import Traps, recoverable, stuck
 from luocheck.checker.explore.witnesses import Narrator, Path, best_path, cost
 from luocheck.checker.native.program import Text, instance_data
 from luocheck.checker.native.tiers import Search, Tiers
-from luocheck.model.answer import Clause, Result, Verdict, Witness
+from luocheck.model.answer import Result, Verdict, Witness
 from luocheck.model.instances import Instance, instances
 from luocheck.model.ir import statements as st
 from luocheck.model.ir.system import Kind, Property, Scope, System, Topology
@@ -38,7 +38,8 @@ class Exploration:
     are states that were not visited.  levels: how many states each level has, over all instances.  never_fired: events and `fail`
     lines that no transition used (only complete explorations say something about the scope).  symmetry: states that a visited one may
     stand for at most, over all instances; 1 when no elements were exchanged.  engine: what searched, interpreter or explore;
-    engine_missing: why there was no native engine where `auto` wanted one.
+    engine_missing: why there was no native engine where `auto` wanted one.  bound: of a bounded search, the most calls of the runs that it
+    looked at; it counts no states.
     """
 
     system: System
@@ -56,13 +57,14 @@ class Exploration:
     lines_never_fired: tuple[st.Stmt, ...] = ()
     cuts: dict[str, int] = field(default_factory=dict)
     symmetry: int = 1
+    bound: int | None = None
     engine: str = "interpreter"
     engine_missing: str | None = None
 
     @property
     def complete(self) -> bool:
         """Was every reachable state visited?"""
-        return self.stopped is None and not self.ended_early
+        return self.stopped is None and not self.ended_early and self.bound is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -436,11 +438,7 @@ class _Explorer:
         if claim.kind is Kind.LIVENESS:
             return verdict(Result.UNKNOWN, note="needs the liveness engine")
         if claim.name == "lock_order":
-            cycles = lock_cycles(self.system)
-            if not cycles:
-                return verdict(Result.HOLDS)
-            clauses = tuple(Clause(c.text, "taken in a circle", (), c.span) for c in cycles)
-            return verdict(Result.FAILS, Witness(self.scope.name, None, (), (), (), (), (), clauses))
+            return verdict(*lock_order(self.system, self.scope))
         best = self.best.get(claim.name)
         goal = claim.kind is Kind.REACHABLE
         if best is not None or claim.name in self.depths:

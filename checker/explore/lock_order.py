@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from luocheck.model.answer import Clause, Result, Witness
 from luocheck.model.ir import statements as st
-from luocheck.model.ir.system import System
+from luocheck.model.ir.system import Scope, System
 from luocheck.model.ir.vocabulary import Lock
 from luocheck.model.source import Span
 
@@ -95,3 +96,12 @@ def _path(edges: list[Nesting], start: Lock, goal: Lock) -> list[Nesting] | None
                 seen.add(edge.inner.index)
                 todo.append((edge.inner, [*path, edge]))
     return None
+
+
+def lock_order(system: System, scope: Scope) -> tuple[Result, Witness | None]:
+    """The verdict about the built-in claim `lock_order`, and what breaks it: nestings that close a circle."""
+    cycles = lock_cycles(system)
+    if not cycles:
+        return Result.HOLDS, None
+    clauses = tuple(Clause(cycle.text, "taken in a circle", (), cycle.span) for cycle in cycles)
+    return Result.FAILS, Witness(scope.name, None, (), (), (), (), (), clauses)

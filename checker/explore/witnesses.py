@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +24,10 @@ from luocheck.model.semantics.store import Store
 
 MOST_MASKS = 2_000
 """Most sets of elements that are kept apart for one state; beyond, the number of elements is not claimed to be minimal."""
+
+
+Taken = tuple[Event, Arguments, bool, Outcome]
+"""A call that was executed: its event and arguments, whether it was begun earlier, and how it ended."""
 
 
 @dataclass(slots=True)
@@ -129,41 +134,50 @@ class Narrator:
         self.machine = machine
 
     def witness(self, search: InstanceSearch, path: Path, claim: Property, minimal: tuple[str, ...]) -> Witness:
-        steps: list[Step] = []
+        taken: list[Taken] = []
         start = here = search.store(path.states[0])
-        used: set[tuple[int, int]] = set()
         named = path.masks[0]
         for number in range(len(path.states) - 1):
-            event, arguments, resumed, outcome = self._transition(search, path, number, here, named)
-            steps.append(step_of(event, arguments, outcome, here, resumed))
-            used |= _elements(event, arguments, outcome)
+            step = self._transition(search, path, number, here, named)
+            event, arguments, _, outcome = step
+            taken.append(step)
             named |= search.mask(event, arguments, outcome)
             here = outcome.store
-        last, moment = here, self._renamed(search, path, here, named)
-        clauses: tuple[Clause, ...] = ()
+        moment = self._renamed(search, path, here, named)
         if moment.event is not None:
-            outcome = self._final(search, moment, last, claim)
-            steps.append(step_of(moment.event, moment.arguments, outcome, last, moment.resumed))
-            used |= _elements(moment.event, moment.arguments, outcome)
-            clauses = self._clauses(claim, outcome.store, outcome.env, moment.event)
+            taken.append((moment.event, moment.arguments, moment.resumed, self._final(search, moment, here, claim)))
+        assert sum(outcome.faults for *_, outcome in taken) == path.faults
+        return self.tell(start, taken, claim, minimal, by_last_call=moment.event is not None)
+
+    def tell(
+        self, start: Store, taken: Sequence[Taken], claim: Property, minimal: tuple[str, ...], *, by_last_call: bool
+    ) -> Witness:
+        """A run that was executed, as a witness: what its last call broke, or else the state after it."""
+        steps: list[Step] = []
+        here, used = start, self._at_start(start)
+        clauses: tuple[Clause, ...] = ()
+        for event, arguments, resumed, outcome in taken:
+            steps.append(step_of(event, arguments, outcome, here, resumed))
+            used |= elements(event, arguments, outcome)
+            here = outcome.store
+        if by_last_call:
+            event, _, _, outcome = taken[-1]
+            clauses = self._clauses(claim, outcome.store, outcome.env, event)
         else:
-            clauses = self._clauses(claim, last, [None] * claim.slots, None)
-        assert sum(step.faults for step in steps) == path.faults
+            clauses = self._clauses(claim, here, [None] * claim.slots, None)
         return Witness(
             self.instance.scope.name,
             self.instance.topology.name if self.instance.topology is not None else None,
             tuple(steps),
             self._graph(),
             tuple(self._given(start)),
-            tuple(self._names(used | self._at_start(start))),
+            tuple(self._names(used)),
             minimal,
             clauses,
             bool(self.instance.scope.stepwise),
         )
 
-    def _transition(
-        self, search: InstanceSearch, path: Path, number: int, before: Store, named: int
-    ) -> tuple[Event, Arguments, bool, Outcome]:
+    def _transition(self, search: InstanceSearch, path: Path, number: int, before: Store, named: int) -> Taken:
         """The call that leads on along a path: the fewest faults, and no elements but those of the path.  `named`: until now."""
         edges, source, target = search.deeper, path.states[number], path.states[number + 1]
         ours = range(bisect_left(edges.sources, source), bisect_right(edges.sources, source))
@@ -173,7 +187,7 @@ class Narrator:
         orbit, with_elements = b"", b""
         if symmetry is not None:
             orbit, with_elements = symmetry.key(after, packing), symmetry.key(after, packing, wanted)
-        best: tuple[tuple[int, bool, int], tuple[Event, Arguments, bool, Outcome]] | None = None
+        best: tuple[tuple[int, bool, int], Taken] | None = None
         for event, arguments, resumed, outcomes in calls(self.machine, before, search.callers, events):
             for outcome in outcomes:
                 if not outcome.goes_on:
@@ -185,7 +199,7 @@ class Narrator:
                     there = symmetry.key(outcome.store, packing) == orbit
                     others = there and symmetry.key(outcome.store, packing, mask) != with_elements
                 if there:
-                    key = (outcome.faults, others, len(_elements(event, arguments, outcome)))
+                    key = (outcome.faults, others, len(elements(event, arguments, outcome)))
                     if best is None or key < best[0]:
                         best = key, (event, arguments, resumed, outcome)
         assert best is not None, target
@@ -221,7 +235,7 @@ class Narrator:
         else:
             broken = [o for o in same if any(name == claim.name for name, _ in o.findings)]
         event, arguments = moment.event, moment.arguments
-        return min(broken, key=lambda o: (search.mask(event, arguments, o) != moment.mask, len(_elements(event, arguments, o))))
+        return min(broken, key=lambda o: (search.mask(event, arguments, o) != moment.mask, len(elements(event, arguments, o))))
 
     def _clauses(self, claim: Property, store: Store, env: list[Any], event: Event | None) -> tuple[Clause, ...]:
         condition: Expr | None = claim.condition
@@ -273,7 +287,7 @@ class Narrator:
         return [(instance.name(sorts[s], x), sorts[s].name) for s, x in sorted(used) if sorts[s].name != named]
 
 
-def _elements(event: Event, arguments: Arguments, outcome: Outcome) -> set[tuple[int, int]]:
+def elements(event: Event, arguments: Arguments, outcome: Outcome) -> set[tuple[int, int]]:
     """The elements that a call names, as (sort, element)."""
     found = {(p.type.sort.index, v) for p, v in zip(event.parameters, arguments) if isinstance(p.type, ElemT) and v is not None}
     result = event.result

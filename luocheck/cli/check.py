@@ -38,6 +38,9 @@ def add(subparsers: Subparsers) -> None:
         "--property", metavar="NAME", dest="properties", action="append", default=[], help="only this claim; repeatable"
     )
     parser.add_argument("--engine", metavar="NAME", default="auto", help="auto, interpreter, explore or bmc (default: auto)")
+    parser.add_argument(
+        "--depth", metavar="K", type=_at_least_one, help="calls of the longest runs that the engine bmc looks at (default: 6)"
+    )
     parser.add_argument("--no-symmetry", action="store_true", help="also explore what differs only in which elements are which")
     parser.add_argument(
         "--threads",
@@ -48,7 +51,7 @@ def add(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--max-states", metavar="N", type=_at_least_one, help="stop a run after so many states")
     parser.add_argument("--memory", metavar="SIZE", type=size, help="stop when the process uses so much memory, such as 2G")
-    parser.add_argument("--timeout", metavar="SECONDS", type=_seconds, help="stop after so many seconds")
+    parser.add_argument("--timeout", metavar="SECONDS", type=seconds, help="stop after so many seconds")
     parser.add_argument(
         "--checkpoint",
         metavar="FILE",
@@ -57,7 +60,7 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--checkpoint-every",
         metavar="SECONDS",
-        type=_seconds,
+        type=seconds,
         help="how often the checkpoint is written (default: 30, and less often when large)",
     )
     parser.add_argument("--strict", action="store_true", help="`within` is exact, and every event and `fail` line must fire")
@@ -117,6 +120,7 @@ def _check(args: argparse.Namespace, name: str, terminal: Terminal, interrupts: 
             progress=progress,
             threads=args.threads,
             checkpoint=checkpoint,
+            depth=args.depth,
         )
     finally:
         progress.done()
@@ -141,7 +145,8 @@ def _at_least_one(text: str) -> int:
     return int(text)
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
+    """A number of seconds.  Raises ArgumentTypeError."""
     if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,6})?", text):
         raise argparse.ArgumentTypeError(f"`{text}` is not a number of seconds")
     return float(text)

@@ -63,6 +63,9 @@ def _run(page: Page, answer: CheckAnswer, run: CheckedRun) -> None:
     how = "explored completely" if run.complete else (run.stopped or "stopped when all was found")
     label = f"  {'search' if answer.engine == 'auto' else answer.engine}  "
     numbers = f"{run.states:,} states  {run.transitions:,} transitions  depth {run.depth}{starts}  {run.seconds:.1f} s"
+    if answer.engine == "bmc":
+        numbers = f"depth {run.depth}{starts}  {run.seconds:.1f} s"
+        how = run.stopped or f"every run of up to {run.depth} calls was looked at"
     page.wrap(label, numbers)
     page.wrap(" " * len(label), how)
     if run.symmetry > 1:
@@ -72,7 +75,7 @@ def _run(page: Page, answer: CheckAnswer, run: CheckedRun) -> None:
     if run.complete:
         dead = [*run.events_never_fired, *run.lines_never_fired]
         page.wrap("  never fired  ", "; ".join(dead) if dead else "nothing: every event and every `fail` line was used")
-    if run.verdicts and not run.states:
+    if run.verdicts and not run.begun:
         page.add(f"  nothing is known of its {len(run.verdicts)} claims")
     elif run.verdicts:
         page.blank()
@@ -91,7 +94,9 @@ def _rows(run: CheckedRun) -> list[list[Part]]:
         if verdict in quiet:
             continue
         mark = _MARKS[verdict.as_expected] if verdict.as_expected is not None else Part(_open(run, verdict), "open")
-        result = _SHORT.get(verdict.result, verdict.text)
+        result = _SHORT.get(verdict.result, verdict.text) if run.bound is None else verdict.text
+        if run.bound is not None and verdict.result is Result.UNREACHED:
+            result = f"{result} ({verdict.method})"
         expected = verdict.expected or "nothing"
         rows.append(
             [
@@ -104,7 +109,8 @@ def _rows(run: CheckedRun) -> list[list[Part]]:
     if quiet:
         plural = len(quiet) > 1
         name, result = (f"{len(quiet)} built-in claims", "hold") if plural else (quiet[0].property, "holds")
-        rows.append([_MARKS[True], Part(name), Part(result), Part("holds")])
+        bound = f" (to depth {run.bound})" if run.bound is not None else ""
+        rows.append([_MARKS[True], Part(name), Part(result + bound), Part("holds")])
     return rows
 
 

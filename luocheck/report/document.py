@@ -85,6 +85,7 @@ def _run(run: CheckedRun) -> Document:
         "symmetry": run.symmetry,
         "seconds": round(run.seconds, 3),
         "complete": run.complete,
+        "bound": run.bound,
         "stopped": run.stopped,
         "cuts": dict(run.cuts),
         "coverage": _coverage(run),

@@ -35,6 +35,8 @@ class Pace:
 
     def text(self, progress: Progress) -> str:
         """Depth, states, speed, queue; which starting point, where there are several; and an estimate, where the queue shrinks."""
+        if not progress.states:
+            return f"depth {progress.depth}"  # a bounded search, which counts no states
         found, expanded = self._speeds()
         parts = [f"depth {progress.depth}", f"{progress.states:,} states"]
         if found is not None:

@@ -33,7 +33,7 @@ def tell(page: Page, system: System, verdict: Verdict, replay: str) -> None:
     if witness.given:
         page.wrap("  given: ", ", ".join(witness.given))
     steps(page, witness.steps)
-    _why(page, witness.clauses, verdict)
+    why(page, witness.clauses, verdict)
     if witness.minimal:
         page.wrap("  proved minimal: ", _minimal(witness), style="dim")
     if replay:
@@ -107,7 +107,7 @@ def _told(group: Sequence[Happening]) -> str:
     return f"{first.what} {first.text} {details}"
 
 
-def _why(page: Page, clauses: Sequence[Clause], verdict: Verdict) -> None:
+def why(page: Page, clauses: Sequence[Clause], verdict: Verdict) -> None:
     if not clauses:
         return
     page.add("  reached because:" if verdict.result is Result.REACHED else "  broken because:")

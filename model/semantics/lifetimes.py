@@ -6,21 +6,26 @@ from collections.abc import Iterator
 from itertools import product
 
 from luocheck.model.instances import Cell, cells_of, values_of
+from luocheck.model.ir.system import System
 from luocheck.model.ir.vocabulary import Field, Lifetime, Sort
 from luocheck.model.semantics.store import Store, live_index
 
 
 def after_reboot(store: Store) -> Store:
     """Volatile cells are gone, pool elements survive iff their sort has a preserved field, no lock is held, nobody is inside a call."""
-    system = store.instance.system
+    survives = surviving(store.instance.system)
+    return Store(store.instance, {cell: value for cell, value in store.items() if cell[0] in survives})
+
+
+def surviving(system: System) -> set[int]:
+    """First components of the cells that kexec leaves as they are."""
     keeping = {sort.index for sort in system.sorts if not sort.pool or _has_preserved(system.fields, sort)}
     survives: set[int] = set()
     for f in system.fields:
         owners_survive = all(not isinstance(o, Sort) or o.index in keeping for o in f.owners)
         if f.lifetime is not Lifetime.VOLATILE and owners_survive:
             survives.add(f.index)
-    survives |= {live_index(system, sort) for sort in system.sorts if sort.index in keeping}
-    return Store(store.instance, {cell: value for cell, value in store.items() if cell[0] in survives})
+    return survives | {live_index(system, sort) for sort in system.sorts if sort.index in keeping}
 
 
 def _has_preserved(fields: tuple[Field, ...], sort: Sort) -> bool:

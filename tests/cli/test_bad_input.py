@@ -81,8 +81,8 @@ def test_unknown_shipped_name_gets_a_hint(cli: Any) -> None:
         ("--scope Fil=2", "did you mean `File`?"),
         ("--topology pai", "did you mean `pair`?"),
         ("--property no_efect", "did you mean `no_effect`?"),
-        ("--engine bmc", "LUO500"),
-        ("--engine bmc", "LUO500"),
+        ("--engine bm", "did you mean `bmc`?"),
+        ("--engine bmc --scope race", "LUO501"),
     ],
 )
 def test_bad_names_on_the_command_line(cli: Any, tiny: str, options: str, words: str) -> None:
@@ -100,6 +100,7 @@ def test_bad_names_on_the_command_line(cli: Any, tiny: str, options: str, words:
         ["chekc", "x"],
         ["check"],
         ["check", "x", "--threads", "0"],
+        ["check", "x", "--engine", "bmc", "--depth", "none"],
         ["check", "x", "--threads", "two"],
         ["check", "x", "--max-states", "-1"],
         ["check", "x", "--memory", "2X"],

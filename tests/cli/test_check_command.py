@@ -198,3 +198,21 @@ def test_environment_is_left_alone(cli: Any, tiny: str) -> None:
     before = dict(os.environ)
     cli("check", tiny)
     assert dict(os.environ) == before
+
+
+def test_a_bounded_check_says_its_bound(cli: Any, tiny: str) -> None:
+    ended = cli(
+        "check", tiny, "--engine", "bmc", "--depth", "2", "--property", "all_saved", "--property", "no_effect", "--scope", "small"
+    )
+    assert ended.status == 0
+    assert "bmc  depth 2" in ended.out and "every run of up to 2 calls was looked at" in ended.out
+    assert "holds (to depth 2)" in ended.out and "FAILS (1 call)" in ended.out and "states" not in ended.out.splitlines()[3]
+    ended = cli("check", tiny, "--engine", "bmc", "--depth", "2", "--property", "way_back")
+    assert ended.status == 3 and "runs of a bounded length do not decide it" in " ".join(ended.out.split())
+
+
+def test_prove(cli: Any, tiny: str) -> None:
+    ended = cli("prove", tiny, "--bounded")
+    assert ended.status == 0 and "proved (1-induction)" in ended.out and "no_effect FAILS (1 call) as expected" in ended.out
+    ended = cli("prove", tiny)
+    assert ended.status == 2 and "LUO500" in ended.err and "--bounded" in ended.err

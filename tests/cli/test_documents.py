@@ -30,7 +30,7 @@ def refused(command: str, document: Any) -> bool:
     return not Draft202012Validator(schema(command)).is_valid(document)
 
 
-@pytest.mark.parametrize("command", ["check", "replay", "specs", "explain", "show", "parse", "errors"])
+@pytest.mark.parametrize("command", ["check", "prove", "replay", "specs", "explain", "show", "parse", "errors"])
 def test_schemas_are_schemas(command: str) -> None:
     Draft202012Validator.check_schema(schema(command))
 
@@ -67,6 +67,30 @@ def test_the_schema_of_check_is_strict(cli: Any, tiny: str) -> None:
     for key in document["properties"][0]:
         changed = [{k: v for k, v in document["properties"][0].items() if k != key}]
         assert refused("check", {**document, "properties": changed}), key
+
+
+def test_check_with_a_bound(cli: Any, tiny: str) -> None:
+    document = valid("check", cli("check", tiny, "--engine", "bmc", "--depth", "2", "--json").out)
+    assert document["engine"] == "bmc" and document["runs"][0]["bound"] == 2 and document["runs"][0]["complete"] is False
+    by_name = {(p["name"], p["scope"], p["topology"]): p for p in document["properties"]}
+    assert by_name["all_saved", "small", None]["method"] == "to depth 2"
+    assert by_name["saved_means_prepared", "small", None]["witness"]["minimal"] == ["calls", "faults", "elements", "edges"]
+    assert by_name["no_effect", "small", "pair"]["as_expected"] is True
+    assert by_name["saved_means_prepared", "race", None]["result"] == "unknown"
+    assert document["verdict"] == "undecided"
+
+
+def test_prove(cli: Any, tiny: str) -> None:
+    document = valid("prove", cli("prove", tiny, "--bounded", "--json").out)
+    assert document["command"] == "prove" and document["verdict"] == "as-expected"
+    by_name = {p["name"]: p for p in document["properties"]}
+    assert by_name["all_saved"]["result"] == "proved" and by_name["all_saved"]["method"] == "1-induction"
+    assert by_name["no_effect"]["result"] == "fails" and len(by_name["no_effect"]["witness"]["calls"]) == 1
+    for key in document["properties"][0]:
+        changed = [{k: v for k, v in document["properties"][0].items() if k != key}]
+        assert refused("prove", {**document, "properties": changed}), key
+    valid("prove", cli("prove", tiny, "nobody", "--bounded", "--json").out)
+    valid("prove", cli("prove", "nobody", "--bounded", "--json").out)
 
 
 def test_replay(cli: Any, tiny: str, tmp_path: Path) -> None:

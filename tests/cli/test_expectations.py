@@ -278,8 +278,9 @@ def test_no_scope_is_an_error() -> None:
         ({"scope": "File=7"}, "LUO606", "too many to enumerate"),
         ({"topology": "pear"}, "LUO603", "pair"),
         ({"properties": ["count_rang"]}, "LUO603", "count_range"),
-        ({"engine": "bmc"}, "LUO500", "not available"),
-        ({"engine": "bmc"}, "LUO500", "not available"),
+        ({"depth": 3}, "LUO609", "bmc"),
+        ({"engine": "bmc", "strict": True}, "LUO609", "never fires"),
+        ({"engine": "bmc", "limits": Limits(max_states=5)}, "LUO609", "--depth"),
         ({"engine": "spin"}, "LUO603", "no engine"),
     ],
 )
