@@ -254,7 +254,7 @@ def _bounded(
     *,
     may_refuse: bool,
 ) -> Exploration:
-    from luocheck.checker.symbolic.bmc import DEPTH, bounded  # brings z3
+    from luocheck.checker.symbolic.bounded.bmc import DEPTH, bounded  # brings z3
 
     name = task.topology.name if task.topology is not None else task.scope.name
     return bounded(

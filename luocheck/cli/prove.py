@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _bounded(args: argparse.Namespace, name: str, terminal: Terminal, interrupts: Interrupts) -> tuple[int, document.Document]:
     from luocheck.checker.explore.limits import Limits
-    from luocheck.checker.symbolic.bounded_prove import prove_bounded
+    from luocheck.checker.symbolic.bounded.prove import prove_bounded
     from luocheck.report import prove as report
 
     answer = prove_bounded(

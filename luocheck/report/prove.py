@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from luocheck.checker.symbolic.bounded_prove import BoundedProofs, NotInductive, Proof
+from luocheck.checker.symbolic.bounded.prove import BoundedProofs, NotInductive, Proof
 from luocheck.model.answer import Result
 from luocheck.model.ir.system import System
 from luocheck.report import document as documents

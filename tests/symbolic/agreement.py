@@ -10,8 +10,8 @@ from differential.specs import RandomSpec
 
 from luocheck.checker.explore.exploration import Exploration, explore
 from luocheck.checker.explore.limits import Limits
-from luocheck.checker.symbolic.bmc import bounded
-from luocheck.checker.symbolic.unroll import DECIDED
+from luocheck.checker.symbolic.bounded.bmc import bounded
+from luocheck.checker.symbolic.bounded.unroll import DECIDED
 from luocheck.model.answer import Result, Verdict, Witness
 from luocheck.model.diagnostics import SpecError
 from luocheck.model.ir.system import System

@@ -13,9 +13,9 @@ from symbolic.agreement import compared, disagreements
 import luocheck
 from luocheck.checker.explore.exploration import explore
 from luocheck.checker.explore.limits import Limits
-from luocheck.checker.symbolic import execute, locks, pools, reader, unroll, walks
-from luocheck.checker.symbolic.bmc import bounded
-from luocheck.checker.symbolic.gates import FALSE, TRUE, Gates, Valuation
+from luocheck.checker.symbolic.bounded import execute, locks, pools, reader, unroll, walks
+from luocheck.checker.symbolic.bounded.bmc import bounded
+from luocheck.checker.symbolic.bounded.gates import FALSE, TRUE, Gates, Valuation
 from luocheck.model.answer import Result
 from luocheck.model.diagnostics import SpecError
 from luocheck.model.source import Source

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field, replace
 from luocheck.checker.explore.exploration import Exploration, Progress
 from luocheck.checker.explore.limits import NO_MORE_MEMORY, Limits, Stopped
 from luocheck.checker.explore.lock_order import lock_order
-from luocheck.checker.symbolic.gates import FALSE, Gates, Lit, Valuation
-from luocheck.checker.symbolic.refusal import Refused
-from luocheck.checker.symbolic.replay import Mismatch, Replayer, value_of
-from luocheck.checker.symbolic.solve import Solver
-from luocheck.checker.symbolic.summaries import Summary
-from luocheck.checker.symbolic.unroll import DECIDED, Level, Unrolling
+from luocheck.checker.symbolic.bounded.gates import FALSE, Gates, Lit, Valuation
+from luocheck.checker.symbolic.bounded.refusal import Refused
+from luocheck.checker.symbolic.bounded.replay import Mismatch, Replayer, value_of
+from luocheck.checker.symbolic.bounded.solve import Solver
+from luocheck.checker.symbolic.bounded.summaries import Summary
+from luocheck.checker.symbolic.bounded.unroll import DECIDED, Level, Unrolling
 from luocheck.model.answer import Result, Verdict, Witness
 from luocheck.model.diagnostics import fail
 from luocheck.model.instances import Instance, instances

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from luocheck.checker.symbolic.gates import FALSE, TRUE, Gates, Lit
-from luocheck.checker.symbolic.summaries import NONE, Summary, constant, mux
-from luocheck.checker.symbolic.world import Cells
+from luocheck.checker.symbolic.bounded.gates import FALSE, TRUE, Gates, Lit
+from luocheck.checker.symbolic.bounded.summaries import NONE, Summary, constant, mux
+from luocheck.checker.symbolic.bounded.world import Cells
 from luocheck.model.ir.system import OK
 
 Flag = tuple[Any, ...]

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from luocheck.checker.explore.witnesses import Narrator, Taken, elements
-from luocheck.checker.symbolic.gates import Valuation
-from luocheck.checker.symbolic.summaries import Summary
-from luocheck.checker.symbolic.unroll import STATE_KINDS, Level, Unrolling
-from luocheck.checker.symbolic.world import Cells, World
+from luocheck.checker.symbolic.bounded.gates import Valuation
+from luocheck.checker.symbolic.bounded.summaries import Summary
+from luocheck.checker.symbolic.bounded.unroll import STATE_KINDS, Level, Unrolling
+from luocheck.checker.symbolic.bounded.world import Cells, World
 from luocheck.model.answer import Witness
 from luocheck.model.instances import Instance
 from luocheck.model.ir.system import Event, Kind, Property

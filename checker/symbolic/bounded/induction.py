@@ -11,11 +11,11 @@ import time
 from collections.abc import Iterable, Sequence
 
 from luocheck.checker.explore.limits import Limits
-from luocheck.checker.symbolic.anywhere import Coded, anywhere, same
-from luocheck.checker.symbolic.gates import FALSE, TRUE, Lit, Valuation
-from luocheck.checker.symbolic.replay import value_of
-from luocheck.checker.symbolic.solve import Solver
-from luocheck.checker.symbolic.unroll import Level, Unrolling
+from luocheck.checker.symbolic.bounded.anywhere import Coded, anywhere, same
+from luocheck.checker.symbolic.bounded.gates import FALSE, TRUE, Lit, Valuation
+from luocheck.checker.symbolic.bounded.replay import value_of
+from luocheck.checker.symbolic.bounded.solve import Solver
+from luocheck.checker.symbolic.bounded.unroll import Level, Unrolling
 
 SMALLER = 5.0
 """Seconds for making the state smaller that induction trips over."""

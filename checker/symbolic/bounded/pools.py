@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from luocheck.checker.symbolic.gates import FALSE, TRUE, Lit
-from luocheck.checker.symbolic.paths import Path
-from luocheck.checker.symbolic.summaries import constant, first_of, mux
-from luocheck.checker.symbolic.world import Cells, World
+from luocheck.checker.symbolic.bounded.gates import FALSE, TRUE, Lit
+from luocheck.checker.symbolic.bounded.paths import Path
+from luocheck.checker.symbolic.bounded.summaries import constant, first_of, mux
+from luocheck.checker.symbolic.bounded.world import Cells, World
 from luocheck.model.instances import Cell, cells_of, values_of
 from luocheck.model.ir import statements as st
 from luocheck.model.ir.vocabulary import ElemT, Lifetime, Sort
@@ -15,7 +15,7 @@ from luocheck.model.semantics.lifetimes import surviving
 from luocheck.model.semantics.store import live_index, references
 
 if TYPE_CHECKING:
-    from luocheck.checker.symbolic.execute import Executor
+    from luocheck.checker.symbolic.bounded.execute import Executor
 
 
 def new(executor: Executor, path: Path, stmt: st.New) -> None:

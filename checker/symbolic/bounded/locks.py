@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from luocheck.checker.symbolic.gates import FALSE, Gates, Lit
-from luocheck.checker.symbolic.paths import Path
-from luocheck.checker.symbolic.summaries import Summary, constant, made, mapped
+from luocheck.checker.symbolic.bounded.gates import FALSE, Gates, Lit
+from luocheck.checker.symbolic.bounded.paths import Path
+from luocheck.checker.symbolic.bounded.summaries import Summary, constant, made, mapped
 from luocheck.model.instances import Cell
 from luocheck.model.ir import statements as st
 from luocheck.model.semantics.statements import hold_for_ever
 from luocheck.model.semantics.store import Store, lock_index
 
 if TYPE_CHECKING:
-    from luocheck.checker.symbolic.execute import Executor
+    from luocheck.checker.symbolic.bounded.execute import Executor
 
 Value = tuple[Any, Any]
 

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import z3
 
 from luocheck.checker.explore.limits import Limits, Stopped
-from luocheck.checker.symbolic.gates import Gates, Lit
-from luocheck.checker.symbolic.induction import Induction
-from luocheck.checker.symbolic.solve import decided
-from luocheck.checker.symbolic.unroll import Level
+from luocheck.checker.symbolic.bounded.gates import Gates, Lit
+from luocheck.checker.symbolic.bounded.induction import Induction
+from luocheck.checker.symbolic.bounded.solve import decided
+from luocheck.checker.symbolic.bounded.unroll import Level
 
 
 class Spacer:

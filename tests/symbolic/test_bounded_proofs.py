@@ -15,12 +15,13 @@ from differential.specs import random_spec
 import luocheck
 from luocheck.checker.explore.exploration import explore
 from luocheck.checker.explore.limits import Limits
-from luocheck.checker.symbolic import anywhere, bounded_prove, induction
-from luocheck.checker.symbolic.bounded_prove import BoundedProofs, prove_bounded
-from luocheck.checker.symbolic.gates import Gates
-from luocheck.checker.symbolic.induction import Induction
-from luocheck.checker.symbolic.spacer import Spacer
-from luocheck.checker.symbolic.unroll import Unrolling
+from luocheck.checker.symbolic.bounded import anywhere, induction
+from luocheck.checker.symbolic.bounded import prove as bounded_prove
+from luocheck.checker.symbolic.bounded.gates import Gates
+from luocheck.checker.symbolic.bounded.induction import Induction
+from luocheck.checker.symbolic.bounded.prove import BoundedProofs, prove_bounded
+from luocheck.checker.symbolic.bounded.spacer import Spacer
+from luocheck.checker.symbolic.bounded.unroll import Unrolling
 from luocheck.model.answer import Result
 from luocheck.model.diagnostics import SpecError
 from luocheck.model.instances import instances

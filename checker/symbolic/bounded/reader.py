@@ -6,9 +6,9 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from luocheck.checker.symbolic.gates import FALSE, TRUE, Lit
-from luocheck.checker.symbolic.summaries import Summary, cases, constant, equal, made, mapped, of_truth, truth
-from luocheck.checker.symbolic.world import Cells, World
+from luocheck.checker.symbolic.bounded.gates import FALSE, TRUE, Lit
+from luocheck.checker.symbolic.bounded.summaries import Summary, cases, constant, equal, made, mapped, of_truth, truth
+from luocheck.checker.symbolic.bounded.world import Cells, World
 from luocheck.model.instances import Cell
 from luocheck.model.ir import expressions as e
 from luocheck.model.ir.vocabulary import EnumDef, Field, Lifetime, SeqT, Sort

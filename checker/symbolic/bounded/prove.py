@@ -14,14 +14,14 @@ from luocheck.checker.expectations import Judge
 from luocheck.checker.explore.exploration import Exploration
 from luocheck.checker.explore.limits import NO_MORE_MEMORY, Limits, Stopped
 from luocheck.checker.selection import claims_named, scope_named, topology_named
-from luocheck.checker.symbolic.bmc import bounded, starting_points
-from luocheck.checker.symbolic.gates import Gates
-from luocheck.checker.symbolic.induction import WELL_FORMED, Induction
-from luocheck.checker.symbolic.reached import Reached
-from luocheck.checker.symbolic.refusal import Refused
-from luocheck.checker.symbolic.replay import Mismatch, Replayer
-from luocheck.checker.symbolic.spacer import Spacer
-from luocheck.checker.symbolic.unroll import DECIDED, Unrolling
+from luocheck.checker.symbolic.bounded.bmc import bounded, starting_points
+from luocheck.checker.symbolic.bounded.gates import Gates
+from luocheck.checker.symbolic.bounded.induction import WELL_FORMED, Induction
+from luocheck.checker.symbolic.bounded.reached import Reached
+from luocheck.checker.symbolic.bounded.refusal import Refused
+from luocheck.checker.symbolic.bounded.replay import Mismatch, Replayer
+from luocheck.checker.symbolic.bounded.spacer import Spacer
+from luocheck.checker.symbolic.bounded.unroll import DECIDED, Unrolling
 from luocheck.model.answer import Result, Verdict, Witness
 from luocheck.model.diagnostics import fail
 from luocheck.model.ir.system import Expected, Kind, Property, Scope, System, Topology

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import product
 from typing import Any
 
-from luocheck.checker.symbolic.gates import FALSE, TRUE, Gates, Lit
+from luocheck.checker.symbolic.bounded.gates import FALSE, TRUE, Gates, Lit
 
 Summary = dict[Any, Lit]
 """Value -> when it is that value.  Summaries are never changed."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from luocheck.checker.symbolic.gates import FALSE, TRUE, Gates, Lit
-from luocheck.checker.symbolic.summaries import NO, NONE, Summary, constant, made
+from luocheck.checker.symbolic.bounded.gates import FALSE, TRUE, Gates, Lit
+from luocheck.checker.symbolic.bounded.summaries import NO, NONE, Summary, constant, made
 from luocheck.model.instances import Cell, Instance
 from luocheck.model.ir.vocabulary import Owner, Sort
 from luocheck.model.semantics.store import live_index, lock_index

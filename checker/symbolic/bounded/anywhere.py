@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import permutations
 from typing import Any
 
-from luocheck.checker.symbolic.gates import FALSE, TRUE, Gates, Lit
-from luocheck.checker.symbolic.refusal import Refused
-from luocheck.checker.symbolic.summaries import Summary, mux
-from luocheck.checker.symbolic.world import Cells, World
+from luocheck.checker.symbolic.bounded.gates import FALSE, TRUE, Gates, Lit
+from luocheck.checker.symbolic.bounded.refusal import Refused
+from luocheck.checker.symbolic.bounded.summaries import Summary, mux
+from luocheck.checker.symbolic.bounded.world import Cells, World
 from luocheck.model.instances import Cell, cells_of, values_of
 from luocheck.model.ir import expressions as e
 from luocheck.model.ir import statements as st

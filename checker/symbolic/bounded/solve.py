@@ -13,7 +13,7 @@ import z3
 from z3 import z3core
 
 from luocheck.checker.explore.limits import Limits, Stopped
-from luocheck.checker.symbolic.gates import FALSE, TRUE, Gates, Lit, Valuation
+from luocheck.checker.symbolic.bounded.gates import FALSE, TRUE, Gates, Lit, Valuation
 
 WATCH = 0.05
 """Seconds between two looks at the limits."""

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from luocheck.checker.symbolic.gates import FALSE, Lit
-from luocheck.checker.symbolic.paths import Exits, Path, split
-from luocheck.checker.symbolic.reader import Reader
-from luocheck.checker.symbolic.refusal import Refused
-from luocheck.checker.symbolic.summaries import NONE, Summary, cases, constant, made, mapped
+from luocheck.checker.symbolic.bounded.gates import FALSE, Lit
+from luocheck.checker.symbolic.bounded.paths import Exits, Path, split
+from luocheck.checker.symbolic.bounded.reader import Reader
+from luocheck.checker.symbolic.bounded.refusal import Refused
+from luocheck.checker.symbolic.bounded.summaries import NONE, Summary, cases, constant, made, mapped
 from luocheck.model.ir import statements as st
 from luocheck.model.ir.expressions import Read
 from luocheck.model.ir.vocabulary import SeqT
 
 if TYPE_CHECKING:
-    from luocheck.checker.symbolic.execute import Caught, Executor
+    from luocheck.checker.symbolic.bounded.execute import Caught, Executor
 
 Round = tuple[Summary, Lit]
 """What a round of a walk is about: a tuple with an element for each binder, and when there is such a round at all."""

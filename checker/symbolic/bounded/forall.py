@@ -6,17 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from luocheck.checker.symbolic import pools
-from luocheck.checker.symbolic.gates import FALSE, TRUE, Lit
-from luocheck.checker.symbolic.paths import Path
-from luocheck.checker.symbolic.reader import Reader
-from luocheck.checker.symbolic.summaries import NONE, Summary, constant, equal, mapped, mux
+from luocheck.checker.symbolic.bounded import pools
+from luocheck.checker.symbolic.bounded.gates import FALSE, TRUE, Lit
+from luocheck.checker.symbolic.bounded.paths import Path
+from luocheck.checker.symbolic.bounded.reader import Reader
+from luocheck.checker.symbolic.bounded.summaries import NONE, Summary, constant, equal, mapped, mux
 from luocheck.model.instances import Cell
 from luocheck.model.ir import statements as st
 from luocheck.model.ir.vocabulary import SetT, Sort
 
 if TYPE_CHECKING:
-    from luocheck.checker.symbolic.execute import Executor
+    from luocheck.checker.symbolic.bounded.execute import Executor
 
 
 @dataclass(slots=True)

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from luocheck.checker.explore.monitors import consequents
-from luocheck.checker.symbolic import locks, pools
-from luocheck.checker.symbolic.execute import Executor
-from luocheck.checker.symbolic.gates import FALSE, TRUE, Gates, Lit
-from luocheck.checker.symbolic.paths import WRITTEN, Ends, Exits, Path, joined, split
-from luocheck.checker.symbolic.reader import Reader
-from luocheck.checker.symbolic.refusal import Refused
-from luocheck.checker.symbolic.summaries import NONE, Summary, cases, constant, made
-from luocheck.checker.symbolic.world import Cells, Choices, World
+from luocheck.checker.symbolic.bounded import locks, pools
+from luocheck.checker.symbolic.bounded.execute import Executor
+from luocheck.checker.symbolic.bounded.gates import FALSE, TRUE, Gates, Lit
+from luocheck.checker.symbolic.bounded.paths import WRITTEN, Ends, Exits, Path, joined, split
+from luocheck.checker.symbolic.bounded.reader import Reader
+from luocheck.checker.symbolic.bounded.refusal import Refused
+from luocheck.checker.symbolic.bounded.summaries import NONE, Summary, cases, constant, made
+from luocheck.checker.symbolic.bounded.world import Cells, Choices, World
 from luocheck.model.instances import Instance
 from luocheck.model.ir import statements as st
 from luocheck.model.ir.system import OK, PANIC, Event, Kind, OutcomePattern, Property

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from luocheck.checker.symbolic import locks, pools
-from luocheck.checker.symbolic.forall import forall
-from luocheck.checker.symbolic.gates import FALSE, TRUE, Lit
-from luocheck.checker.symbolic.paths import WRITTEN, Ends, Exits, Path, joined, split
-from luocheck.checker.symbolic.reader import Reader
-from luocheck.checker.symbolic.summaries import NONE, Summary, cases, constant, made, mapped, mux
-from luocheck.checker.symbolic.walks import Walking
-from luocheck.checker.symbolic.world import Cells, Choices, World
+from luocheck.checker.symbolic.bounded import locks, pools
+from luocheck.checker.symbolic.bounded.forall import forall
+from luocheck.checker.symbolic.bounded.gates import FALSE, TRUE, Lit
+from luocheck.checker.symbolic.bounded.paths import WRITTEN, Ends, Exits, Path, joined, split
+from luocheck.checker.symbolic.bounded.reader import Reader
+from luocheck.checker.symbolic.bounded.summaries import NONE, Summary, cases, constant, made, mapped, mux
+from luocheck.checker.symbolic.bounded.walks import Walking
+from luocheck.checker.symbolic.bounded.world import Cells, Choices, World
 from luocheck.model.instances import Cell
 from luocheck.model.ir import expressions as e
 from luocheck.model.ir import statements as st
