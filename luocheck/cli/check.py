@@ -48,7 +48,7 @@ def add(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--max-states", metavar="N", type=_at_least_one, help="stop a run after so many states")
     parser.add_argument("--memory", metavar="SIZE", type=size, help="stop when the process uses so much memory, such as 2G")
-    parser.add_argument("--timeout", metavar="SECONDS", type=_seconds, help="stop after so many seconds")
+    parser.add_argument("--timeout", metavar="SECONDS", type=seconds, help="stop after so many seconds")
     parser.add_argument(
         "--checkpoint",
         metavar="FILE",
@@ -57,7 +57,7 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--checkpoint-every",
         metavar="SECONDS",
-        type=_seconds,
+        type=seconds,
         help="how often the checkpoint is written (default: 30, and less often when large)",
     )
     parser.add_argument("--strict", action="store_true", help="`within` is exact, and every event and `fail` line must fire")
@@ -141,7 +141,8 @@ def _at_least_one(text: str) -> int:
     return int(text)
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
+    """A number of seconds.  Raises ArgumentTypeError."""
     if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,6})?", text):
         raise argparse.ArgumentTypeError(f"`{text}` is not a number of seconds")
     return float(text)

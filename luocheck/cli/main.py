@@ -6,7 +6,7 @@ import io
 import sys
 from collections.abc import Sequence
 
-from luocheck.cli import audit, calls, check, explain, fmt, parse, replay, show, specs
+from luocheck.cli import audit, calls, check, explain, fmt, parse, prove, replay, show, specs
 from luocheck.cli.interrupts import end_on_sigterm
 from luocheck.cli.options import Parser, UsageError, complain, nowhere
 from luocheck.cli.status import ERROR, FINE, UNDECIDED
@@ -16,6 +16,7 @@ from luocheck.report.terminal import Terminal, drop_output
 
 COMMANDS = (
     check,
+    prove,
     replay,
     audit,
     calls,
@@ -32,6 +33,7 @@ examples:
   luocheck check linux_7_3                explore a shipped spec and compare with what it expects
   luocheck check my.luo --scope File=3    ... a spec of your own, with another number of files
   luocheck check specs/ --json            ... all specs of a folder, as one JSON document
+  luocheck prove intent                   ... is it true for any number of files and sessions?
   luocheck replay rfc_v2 run.scenario     play a scenario and show each state
   luocheck explain LUO203                 explain an error code
 
