@@ -287,6 +287,13 @@ class _Proving:
         return Unproved(call, shown, tuple(cells), tuple(graph))
 
 
+def smt2(spec: Spec, data: dict[str, Any], path: str) -> str:
+    """The questions of a certificate as SMT-LIB 2, for any solver: it is a proof when every answer is `unsat`.  Raises SpecError LUO511."""
+    from luocheck.checker.symbolic.parametric import certificate
+
+    return certificate.smt2(spec, data, path)
+
+
 def check_certificate(spec: Spec, data: dict[str, Any], path: str, limits: Limits) -> list[Checked]:
     """Checks a certificate (as `certificate.read` gives it) against a spec.  Raises SpecError LUO511, and Stopped at a limit."""
     from luocheck.checker.symbolic.parametric import certificate

@@ -34,6 +34,9 @@ def add(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--certificate", metavar="FILE", help="write the claims that were proved, and the lemmas, into this file")
     parser.add_argument("--check", metavar="FILE", help="check a certificate instead")
+    parser.add_argument(
+        "--smt2", metavar="FILE", help="also write what z3 is asked, so that any solver can be: all answers are `unsat`"
+    )
     parser.add_argument("--timeout", metavar="SECONDS", type=seconds, help="stop after so many seconds")
     parser.add_argument("--memory", metavar="SIZE", type=size, help="stop when the process uses so much memory, such as 2G")
     add_output(parser)
@@ -47,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
             return _check(args, terminal, interrupts)
         if not args.specs:
             fail("LUO609", "name a SPEC to prove, or a certificate to --check", nowhere("command line"))
-        if args.certificate is not None and not is_one(args.specs):
+        if (args.certificate is not None or args.smt2 is not None) and not is_one(args.specs):
             fail("LUO609", "a certificate is of one spec, and several are named", nowhere("command line"))
 
         def work(name: str) -> tuple[int, document.Document]:
@@ -58,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _prove(args: argparse.Namespace, name: str, terminal: Terminal, interrupts: Interrupts) -> tuple[int, document.Document]:
     from luocheck.checker.explore.limits import Limits
-    from luocheck.checker.proving import prove
+    from luocheck.checker.proving import prove, smt2
     from luocheck.report import prove as report
     from luocheck.report.terminal import NoteLine
 
@@ -73,6 +76,8 @@ def _prove(args: argparse.Namespace, name: str, terminal: Terminal, interrupts: 
     if args.certificate is not None and answer.certificate["proofs"]:
         Path(args.certificate).write_text(json.dumps(answer.certificate, indent=1) + "\n", "utf-8")
         written = args.certificate
+    if args.smt2 is not None:
+        Path(args.smt2).write_text(smt2(spec, answer.certificate, args.smt2), "utf-8")
     if not args.json:
         page = terminal.page()
         report.write(page, answer, written, tell_all=bool(args.properties))

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from luocheck.checker.symbolic.parametric import lemmas
-from luocheck.checker.symbolic.parametric.certified import gaps
+from luocheck.checker.symbolic.parametric import certified, lemmas
 from luocheck.checker.symbolic.parametric.cutpoints import PROVABLE, Cut, cut
 from luocheck.checker.symbolic.parametric.refusal import NoForm
 from luocheck.checker.symbolic.parametric.views import Clause
@@ -67,7 +66,30 @@ def check(spec: Spec, data: dict[str, Any], path: str, timeout: float, pulse: Ca
     return [_check(spec, each, path, timeout, pulse) for each in data["proofs"]]
 
 
+def smt2(spec: Spec, data: dict[str, Any], path: str) -> str:
+    """What has to be shown, as SMT-LIB 2.  Raises SpecError LUO511 and LUO510."""
+    try:
+        return "".join(certified.smt2(made, clauses) for made, _, clauses in (_read(spec, each, path) for each in data["proofs"]))
+    except NoForm as reason:
+        fail("LUO510", f"this has no form for every size: {reason.reason}", reason.span)
+
+
 def _check(spec: Spec, data: Any, path: str, timeout: float, pulse: Callable[[], None]) -> Checked:
+    try:
+        made, named, clauses = _read(spec, data, path)
+    except NoForm as reason:
+        named = tuple(str(name) for name in data["claims"])
+        return Checked(named, len(data["lemmas"]), f"it has no form for every size: {reason.reason}")
+    for gap in certified.gaps(made, clauses, timeout, pulse):
+        where = f"after {gap.event}" if gap.event is not None else "at the beginning"
+        if gap.sizes is None:
+            return Checked(named, len(clauses), f"the solver gave up {where}: {gap.reason}", undecided=True)
+        return Checked(named, len(clauses), f"a claim or a lemma can be false {where}")
+    return Checked(named, len(clauses), None)
+
+
+def _read(spec: Spec, data: Any, path: str) -> tuple[Cut, tuple[str, ...], list[Clause]]:
+    """A proof as it stands in a file."""
     named, listed = (data.get("claims"), data.get("lemmas")) if isinstance(data, dict) else (None, None)
     if not isinstance(named, list) or not named or not isinstance(listed, list):
         fail("LUO511", "a proof lacks its claims or its lemmas", _place(path))
@@ -75,19 +97,11 @@ def _check(spec: Spec, data: Any, path: str, timeout: float, pulse: Callable[[],
     for name in named:
         if name not in known:
             fail("LUO511", f"the spec has no claim `{name}` that could be proved", _place(path))
+    made = cut(spec.system, [known[name] for name in named])
     try:
-        made = cut(spec.system, [known[name] for name in named])
-        clauses = [lemmas.read(made, each) for each in listed]
+        return made, tuple(named), [lemmas.read(made, each) for each in listed]
     except lemmas.Unreadable as reason:
         fail("LUO511", f"a lemma does not fit the spec: {reason}", _place(path))
-    except NoForm as reason:
-        return Checked(tuple(named), len(listed), f"it has no form for every size: {reason.reason}")
-    for gap in gaps(made, clauses, timeout, pulse):
-        where = f"after {gap.event}" if gap.event is not None else "at the beginning"
-        if gap.sizes is None:
-            return Checked(tuple(named), len(clauses), f"the solver gave up {where}: {gap.reason}", undecided=True)
-        return Checked(tuple(named), len(clauses), f"a claim or a lemma can be false {where}")
-    return Checked(tuple(named), len(clauses), None)
 
 
 def _place(path: str) -> Span:

@@ -187,19 +187,21 @@ class _Cutter:
 
     def _refuse_fields(self) -> None:
         for f in self.system.fields:
-            if f.index not in self.relevant:
-                continue
-            for owner in f.owners:
-                if isinstance(owner, Sort) and owner.pool:
-                    raise NoForm(f"elements of `{owner.name}` come and go", f.span)
-                if isinstance(owner, EnumDef):
-                    raise NoForm(f"`{f.name}` is a field of an enum", f.span)
-            if not isinstance(f.type, BoolT | EnumT | ElemT):
-                raise NoForm(f"`{f.name}` is a {f.type}, which is not one of finitely many values or an element", f.span)
-            if isinstance(f.type, ElemT) and not f.type.optional and f.lifetime is not Lifetime.FIXED:
-                raise NoForm(f"`{f.name}` always names an element", f.span)
-            if f.drawn and f.lifetime is not Lifetime.FIXED:
-                raise NoForm(f"`{f.name}` is drawn anew at every kexec", f.span)
+            if f.index in self.relevant:
+                self._refuse(f)
+
+    def _refuse(self, f: Field) -> None:
+        for owner in f.owners:
+            if isinstance(owner, Sort) and owner.pool:
+                raise NoForm(f"elements of `{owner.name}` come and go", f.span)
+            if isinstance(owner, EnumDef):
+                raise NoForm(f"`{f.name}` is a field of an enum", f.span)
+        if not isinstance(f.type, BoolT | EnumT | ElemT):
+            raise NoForm(f"`{f.name}` is a {f.type}, which is not one of finitely many values or an element", f.span)
+        if isinstance(f.type, ElemT) and not f.type.optional:
+            raise NoForm(f"`{f.name}` always names an element", f.span)
+        if f.drawn and f.lifetime is not Lifetime.FIXED:
+            raise NoForm(f"`{f.name}` is drawn anew at every kexec", f.span)
 
     def _boot(self) -> st.Block | None:
         block = self.system.boot
@@ -297,8 +299,7 @@ class _Cutter:
             case st.Assert(name=name, condition=condition):
                 if name not in self.names_asserted:
                     return self._run(rest)
-                good = self._block(rest, stmt.span)
-                return [st.If(*_at(stmt), self._plain(condition), good, self._break(name, stmt.span))]
+                return [self._claimed(name, self._plain(condition), self._run(rest), stmt.span)]
             case st.Stop():
                 return self._run(_to_the_end(rest))
             case st.Require(condition=condition):
@@ -332,9 +333,11 @@ class _Cutter:
     def _never(self, stmt: st.Stmt) -> st.Block:
         return st.Block((st.Require(*_at(stmt), e.Const(stmt.span, e.BOOL, False)),), (), stmt.span)
 
-    def _break(self, claim: str, span: Span) -> st.Block:
+    def _claimed(self, claim: str, condition: e.Expr, rest: list[st.Stmt], span: Span) -> st.Stmt:
+        """A claim about this place.  Where it is false this can be noticed; the call goes on all the same."""
         self.broken.setdefault(claim, len(self.broken))
-        return st.Block((_Broken(span, None, "", claim),), (), span)
+        noticed = st.Block((_Broken(span, None, "", claim),), (), span)
+        return st.Sometimes(span, None, "", e.Not(span, e.BOOL, condition), None, noticed, st.Block(tuple(rest), (), span))
 
     def _fail(self, errno: str, label: str | None, rest: Frames) -> list[st.Stmt]:
         """The call fails: to the nearest `else`, over the rollbacks on the way."""
@@ -371,13 +374,10 @@ class _Cutter:
         for claim in reversed(self.claims):
             if claim.pattern is None or not claim.pattern.matches(self.event, outcome, label):
                 continue
-            if claim.kind is Kind.NEVER:
-                return list(self._break(claim.name, claim.span).statements)
-            assert claim.condition is not None
-            condition = self._plain(self._apart(claim))
-            code = [
-                st.If(claim.span, None, "", condition, st.Block(tuple(code), (), claim.span), self._break(claim.name, claim.span))
-            ]
+            condition: e.Expr = e.Const(claim.span, e.BOOL, False)
+            if claim.kind is not Kind.NEVER:
+                condition = self._plain(self._apart(claim))
+            code = [self._claimed(claim.name, condition, code, claim.span)]
         return code
 
     def _apart(self, claim: Property) -> e.Expr:
@@ -558,6 +558,7 @@ class _Cutter:
 
     def _copy(self, f: Field) -> Field:
         if f.index not in self.copied:
+            self._refuse(f)
             self.copied[f.index] = self._new_field(f"old_{f.name}", f.owners, f.type, _initial(f))
         return self.copied[f.index]
 

@@ -53,6 +53,7 @@ class Encoder:
         self.world = world
         self.system: System = world.system
         self.fields = list(fields)
+        self.made = 0  # parameters
 
     def state(self, prefix: str = "") -> State:
         """A state of which nothing is known."""
@@ -99,10 +100,12 @@ class Encoder:
     def expr(self, expr: e.Expr, state: State, env: Env) -> Meaning:
         """The value of an expression.  Reading through none gives anything."""
         match expr:
-            case e.Const(value=value, type=type_):
+            case e.Const(value=value, type=type_) if isinstance(type_, NoneT | ElemT | BoolT | EnumT):
                 return _NONE if isinstance(type_, NoneT) or value is None else self.value(type_, value)
-            case e.Var(slot=slot) | e.BadHandle(slot=slot):
+            case e.Var(slot=slot) | e.BadHandle(slot=slot) if slot in env:
                 return env[slot]
+            case e.Var(type=ElemT(sort)):  # it never got a value
+                return Maybe(z3.BoolVal(False), self.world.nobody(sort))
             case e.Read(field=f, arguments=arguments):
                 return state[f.index]([self._element(a, state, env) for a in arguments])
             case e.Not(operand=operand):
@@ -168,11 +171,9 @@ class Encoder:
             case ElemT(sort):
                 return self.world.constant(sort, name)
             case BoolT() | EnumT():
-                Encoder.made += 1
-                return self.world.function(f"{name}#{Encoder.made}", [], type_)(())
+                self.made += 1
+                return self.world.function(f"{name}#{self.made}", [], type_)(())
         raise AssertionError(type_)
-
-    made = 0
 
     def _run(
         self, statements: Sequence[st.Stmt], state: State, env: Env, conditions: tuple[Term, ...]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import z3
@@ -28,6 +29,7 @@ from luocheck.checker.symbolic.parametric.worlds import (
     maybe,
     negation,
 )
+from luocheck.model.instances import cells_of
 from luocheck.model.ir import expressions as e
 from luocheck.model.ir.system import Event, Graph, Property
 from luocheck.model.ir.vocabulary import BoolT, ElemT, Field, Value
@@ -96,6 +98,7 @@ class Model:
         self.encoder = encoder
         self.state = state
         self._values: dict[tuple[int, tuple[int, ...]], Value] = {}
+        self._edges: dict[tuple[int, bool, int, int], bool] = {}
 
     def _elements(self, sorts: Iterable[Any], places: tuple[int, ...]) -> list[Term]:
         world = self.encoder.world
@@ -123,8 +126,21 @@ class Model:
         return self._values[key]
 
     def edge(self, graph: Graph, closure: bool, x: int, y: int) -> bool:
-        ends = self._elements((graph.sort, graph.sort), (x, y))
-        return bool(self._plain(self.encoder.world.graph(graph, closure)(ends)))
+        key = (graph.index, closure, x, y)
+        if key not in self._edges:
+            ends = self._elements((graph.sort, graph.sort), (x, y))
+            self._edges[key] = bool(self._plain(self.encoder.world.graph(graph, closure)(ends)))
+        return self._edges[key]
+
+    def remember(self) -> Model:
+        """Asks everything, so that the solver's terms are needed no more."""
+        for f in self.encoder.fields:
+            for cell in cells_of(f, self.sizes):
+                self.value(f, cell[1:])
+        for graph in self.encoder.system.graphs:
+            for x, y in product(range(self.sizes[graph.sort.index]), repeat=2):
+                self.edge(graph, False, x, y)
+        return self
 
 
 @dataclass(slots=True)
@@ -195,7 +211,7 @@ class Inductive:
         parts: list[Term] = []
         for f in fields:
             owners: list[list[Term]] = [world.elements(owner) for owner in f.owners]  # type: ignore[arg-type]
-            for place in _product(owners):
+            for place in product(*owners):
                 parts.append(equal(one[f.index](place), other[f.index](place)))
         return conjunction(parts)
 
@@ -316,12 +332,6 @@ class Undecided(Exception):
     """The solver gave up."""
 
 
-def _product(lists: list[list[Term]]) -> Iterable[tuple[Term, ...]]:
-    if not lists:
-        return [()]
-    return [(x, *rest) for x in lists[0] for rest in _product(lists[1:])]
-
-
 class Wandering(Exception):
     """Views are added again and again: the explored scopes were much too small, or the views are too coarse."""
 
@@ -362,7 +372,7 @@ class Search:
         for number in list(claims):
             found = worlds.initially(number)
             if found is not None:
-                result.obstacles.append(Obstacle(claims.pop(number), None, found.before))
+                result.obstacles.append(Obstacle(claims.pop(number), None, found.before.remember()))
         active = [*claims, *(i for i in self.active if i in self.clauses)]
         todo = list(active)
         fresh = {i for i in active if i not in claims}  # of these it was not asked whether they hold at the beginning
@@ -385,7 +395,7 @@ class Search:
                 fresh.add(made)
                 todo.insert(0, made)
             elif number in claims:
-                result.obstacles.append(Obstacle(claims.pop(number), found.event, found.before))
+                result.obstacles.append(Obstacle(claims.pop(number), found.event, found.before.remember()))
                 active.remove(number)
                 todo = list(active)  # what was proved with its help is asked again
             else:

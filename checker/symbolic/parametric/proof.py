@@ -14,6 +14,7 @@ from luocheck.checker.symbolic.parametric.reached import add_views
 from luocheck.checker.symbolic.parametric.refusal import NoForm
 from luocheck.checker.symbolic.parametric.sizes import counted, scopes
 from luocheck.checker.symbolic.parametric.views import Clause, Known, templates
+from luocheck.checker.symbolic.parametric.worlds import fresh_terms
 from luocheck.model.ir import expressions as e
 from luocheck.model.ir.system import Property, Scope, System
 
@@ -71,8 +72,9 @@ def groups(system: System, claims: Sequence[Property]) -> tuple[list[list[Proper
 
 
 def prove(system: System, claims: Sequence[Property], limits: Limits, tell: Callable[[str], None] = lambda what: None) -> Proof:
-    """Tries to prove claims together.  Raises NoForm, and Stopped at a limit."""
-    return _Prover(system, claims, limits, tell).run()
+    """Tries to prove claims together; the answer does not depend on what was asked before.  Raises NoForm, and Stopped at a limit."""
+    with fresh_terms():
+        return _Prover(system, claims, limits, tell).run()
 
 
 class _Prover:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -29,6 +30,17 @@ Meaning = Any
 
 Reader = Callable[[Sequence[Term]], Meaning]
 """A field of a state: its value for elements."""
+
+
+@contextmanager
+def fresh_terms() -> Iterator[None]:
+    """Terms are numbered anew in here: what z3 answers, and how fast, depends on the numbers.  None may be kept from before."""
+    before = z3.z3._main_ctx
+    z3.z3._main_ctx = None
+    try:
+        yield
+    finally:
+        z3.z3._main_ctx = before
 
 
 class World:
@@ -151,11 +163,8 @@ class Named(World):
 class Uninterpreted(World):
     """Sorts of any size.  Formulas have quantifiers."""
 
-    _made = 0  # z3 knows enumerations by their names, for ever
-
     def __init__(self, system: System) -> None:
         super().__init__(system)
-        Uninterpreted._made += 1
         self.sorts = {sort.index: z3.DeclareSort(sort.name) for sort in system.sorts}
         self.enums: dict[int, tuple[Any, list[Term]]] = {}
         self._count = 0
@@ -166,9 +175,7 @@ class Uninterpreted(World):
     def _enum(self, type_: EnumT) -> tuple[Any, list[Term]]:
         enum = type_.enum
         if enum.index not in self.enums:
-            self.enums[enum.index] = z3.EnumSort(
-                f"{enum.name}#{self._made}", [f"{enum.name}.{member}#{self._made}" for member in enum.members]
-            )
+            self.enums[enum.index] = z3.EnumSort(enum.name, [f"{enum.name}.{member}" for member in enum.members])
         return self.enums[enum.index]
 
     def constant(self, sort: Sort, name: str) -> Term:
