@@ -201,6 +201,19 @@ _code(
     all of these.""",
 )
 
+_code(
+    "LUO510",
+    "no form for every size",
+    "`prove` says something for any number of elements. That has no meaning for what depends on how many there are: counts and counting, "
+    "lists, elements that come and go, walks inside of walks. `prove --bounded` or `check` decide such a claim in a scope.",
+)
+_code(
+    "LUO511",
+    "not a certificate",
+    "The file is not a certificate of `luocheck prove`, or names claims, fields or values that the spec does not have. "
+    "Write one with `luocheck prove SPEC --certificate FILE`.",
+)
+
 # ---- LUO6xx: expectations and runs --------------------------------------------------------------------------------
 _code(
     "LUO600",

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from luocheck.checker.native.program import Text
-from luocheck.model.instances import Instance, cells_of
-from luocheck.model.ir.vocabulary import SeqT
+from luocheck.model.instances import Cell, Instance, cells_of
+from luocheck.model.ir.vocabulary import Field, SeqT, Value
 from luocheck.model.semantics.run import FOREVER
 from luocheck.model.semantics.store import Store, call_index, live_index
 
@@ -22,20 +22,32 @@ class States:
         self.words = max(1, self.layout.words)
         self.callers = text.continuations.callers
         self.total = self.words + text.continuations.words * self.callers
+        layout = self.layout
+        self.cells: list[
+            tuple[Field, Cell, str, Value, Any]
+        ] = [  # where each cell stands, its default value and the number of that
+            (
+                f,
+                cell,
+                layout.place(f, "s", [str(x) for x in cell[1:]]),
+                layout.defaults[f.index],
+                layout.code(f, layout.defaults[f.index]) if not isinstance(f.type, SeqT) else None,
+            )
+            for f in layout.changing
+            for cell in cells_of(f, layout.sizes)
+        ]
 
     def pack(self, store: Store) -> list[int]:
         """Words of a state in which nobody is inside a call."""
         layout, system = self.layout, self.layout.system
         numbers: dict[str, int] = {}
-        for f in layout.changing:
-            for cell in cells_of(f, layout.sizes):
-                place = layout.place(f, "s", [str(x) for x in cell[1:]])
-                value: Any = store.get(cell, layout.defaults[f.index])
-                if isinstance(f.type, SeqT):
-                    numbers[f"{place}.n"] = len(value)
-                    numbers |= {f"{place}.x[{i}]": x for i, x in enumerate(value)}
-                else:
-                    numbers[place] = layout.code(f, value)
+        for f, cell, place, default, _ in self.cells:
+            value: Any = store.get(cell, default)
+            if isinstance(f.type, SeqT):
+                numbers[f"{place}.n"] = len(value)
+                numbers |= {f"{place}.x[{i}]": x for i, x in enumerate(value)}
+            else:
+                numbers[place] = layout.code(f, value)
         for sort in system.sorts:
             live = live_index(system, sort)
             numbers[f"s->live{sort.index}"] = sum(1 << x for x in range(layout.sizes[sort.index]) if (live, x) in store)
@@ -51,18 +63,17 @@ class States:
         layout, system = self.layout, self.layout.system
         numbers = {p.place: (words[p.word] >> p.shift & ((1 << p.width) - 1)) - p.bias for p in self.text.pieces}
         store = Store(self.instance, self.instance.fixed)
-        for f in layout.changing:
-            default = layout.defaults[f.index]
-            for cell in cells_of(f, layout.sizes):
-                place = layout.place(f, "s", [str(x) for x in cell[1:]])
-                number: int | list[int]
-                if isinstance(f.type, SeqT):
-                    number = [numbers.get(f"{place}.x[{i}]", 0) for i in range(numbers.get(f"{place}.n", 0))]
-                else:
-                    number = numbers.get(place, layout.code(f, default))
-                value = layout.meaning(f.type, number)
-                if value != default:
-                    store[cell] = value
+        for f, cell, place, default, usual in self.cells:
+            number: int | list[int]
+            if isinstance(f.type, SeqT):
+                number = [numbers.get(f"{place}.x[{i}]", 0) for i in range(numbers.get(f"{place}.n", 0))]
+            else:
+                number = numbers.get(place, usual)
+                if number == usual:
+                    continue
+            value = layout.meaning(f.type, number)
+            if value != default:
+                store[cell] = value
         for sort in system.sorts:
             alive = numbers.get(f"s->live{sort.index}", 0)
             for x in range(layout.sizes[sort.index]):

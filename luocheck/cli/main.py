@@ -33,7 +33,8 @@ examples:
   luocheck check linux_7_3                explore a shipped spec and compare with what it expects
   luocheck check my.luo --scope File=3    ... a spec of your own, with another number of files
   luocheck check specs/ --json            ... all specs of a folder, as one JSON document
-  luocheck prove intent --bounded         prove its claims for runs of any length, at its first scope
+  luocheck prove intent                   is it true for any number of files and sessions?
+  luocheck prove intent --bounded         ... for runs of any length, at its first scope
   luocheck replay rfc_v2 run.scenario     play a scenario and show each state
   luocheck explain LUO203                 explain an error code
 

@@ -11,7 +11,10 @@ from luocheck.model.ir.system import Scope, Topology
 
 if TYPE_CHECKING:
     from luocheck.checker.check import CheckAnswer, CheckedRun
+    from luocheck.checker.proving import ProveAnswer
     from luocheck.checker.scenarios import ScenarioRun
+    from luocheck.checker.symbolic.parametric.certificate import Checked
+    from luocheck.model.spec import Spec
 
 SCHEMA = "luocheck/1"
 
@@ -122,6 +125,68 @@ def _property(run: CheckedRun, verdict: Verdict, saved: str | None) -> Document:
         "witness": witness(verdict.witness) if verdict.witness is not None else None,
         "scenario": saved,
     }
+
+
+def prove(answer: ProveAnswer, certificate: str | None) -> Document:
+    """The document of `prove` for one spec.  certificate: the file that was written, or None."""
+    return document(
+        "prove",
+        spec=answer.spec.name,
+        file=answer.spec.source.name,
+        verdict=answer.verdict,
+        seconds=round(answer.seconds, 3),
+        stopped=answer.stopped,
+        properties=[_proved(answer, verdict) for verdict in answer.verdicts],
+        proofs=[
+            {
+                "properties": list(run.claims),
+                "lemmas": list(run.lemmas),
+                "between_calls": list(run.between_calls),
+                "states": run.states,
+                "counterexamples": run.counterexamples,
+                "questions": run.checks,
+                "seconds": round(run.seconds, 3),
+            }
+            for run in answer.runs
+        ],
+        other=list(answer.other),
+        certificate=certificate,
+    )
+
+
+def _proved(answer: ProveAnswer, verdict: Verdict) -> Document:
+    unproved = answer.unproved.get(verdict.property)
+    return {
+        "name": verdict.property,
+        "kind": verdict.kind,
+        "doc": verdict.doc,
+        "result": verdict.result.value,
+        "method": verdict.method,
+        "expected": verdict.expected,
+        "as_expected": verdict.as_expected,
+        "note": verdict.note,
+        "line": verdict.span.line if verdict.span.source.text else None,
+        "witness": witness(verdict.witness) if verdict.witness is not None else None,
+        "obstacle": {
+            "call": unproved.call,
+            "sizes": unproved.sizes,
+            "graph": list(unproved.graph),
+            "state": list(unproved.state),
+        }
+        if unproved is not None
+        else None,
+    }
+
+
+def certificate(spec: Spec, file: str, checked: Sequence[Checked], status: int) -> Document:
+    """The document of `prove --check`."""
+    return document(
+        "prove",
+        spec=spec.name,
+        certificate=file,
+        verdict={0: "accepted", 1: "rejected"}.get(status, "undecided"),
+        proofs=[{"properties": list(each.claims), "lemmas": each.lemmas, "rejected": each.gap} for each in checked],
+    )
 
 
 def witness(made: Witness) -> Document:

@@ -1,111 +1,87 @@
-"""The answer of `prove --bounded`, as text and as a document: what is proved and how, and what induction trips over."""
+"""The answer of `prove` as text: a table of verdicts, the lemmas that can be pasted, and what stands in the way of the rest."""
 
 from __future__ import annotations
 
-from luocheck.checker.symbolic.bounded.prove import BoundedProofs, NotInductive, Proof
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from luocheck.checker.proving import ProveAnswer, Unproved
 from luocheck.model.answer import Result
-from luocheck.model.ir.system import System
-from luocheck.report import document as documents
+from luocheck.model.spec import Spec
 from luocheck.report.page import Page, Part
-from luocheck.report.witness import steps, tell, why
+from luocheck.report.witness import tell
 
+if TYPE_CHECKING:
+    from luocheck.checker.symbolic.parametric.certificate import Checked
+
+_STYLES = {0: "good", 1: "bad", 3: "open"}
 _MARKS = {True: Part("ok", "good"), False: Part("!!", "bad"), None: Part("??", "open")}
-_REACHABLE = {
-    True: "a run comes to this state",
-    False: "no run comes to this state: this is no violation",
-    None: "whether a run comes to this state is not known: this is not known to be a violation",
-}
 
 
-def write(page: Page, answer: BoundedProofs) -> None:
-    """The whole report."""
+def write(page: Page, answer: ProveAnswer, certificate: str | None, tell_all: bool = False) -> None:
+    """The whole report.  certificate: the file that was written.  tell_all: also the lemmas about the middle of calls."""
     system = answer.spec.system
     page.wrap(f"{system.name}  ", system.title, style="title")
     page.blank()
-    sizes = " ".join(f"{name}={size}" for name, size in answer.scope.sizes)
-    where = f"topology {answer.topology.name}" if answer.topology is not None else f"scope {answer.scope.name}"
-    page.wrap(f"  {where}: ", sizes)
-    proved = sum(proof.verdict.result is Result.PROVED for proof in answer.proofs)
-    page.wrap("  prove  ", f"{proved} of {len(answer.proofs)} claims proved for runs of any length  {answer.seconds:.1f} s")
-    if answer.stopped is not None:
-        page.wrap("         ", answer.stopped)
+    rows = [[Part("  "), Part("PROPERTY", "dim"), Part("RESULT", "dim"), Part("", "dim")]]
+    for verdict in answer.verdicts:
+        said = verdict.text if verdict.result is not Result.UNKNOWN else "not proved"
+        rows.append(
+            [
+                _MARKS[verdict.as_expected],
+                Part(verdict.property),
+                Part(said, "bad" if verdict.as_expected is False else ""),
+                Part(verdict.note.removeprefix("not proved: ")),
+            ]
+        )
+    page.table(rows, "  ")
+    for run in answer.runs:
+        page.blank()
+        numbers = f"{len(run.lemmas)} lemmas from {run.counterexamples} counterexamples to induction, {run.checks:,} questions"
+        page.wrap("  proved together  ", ", ".join(run.claims))
+        page.wrap("    ", f"{numbers}, views of {run.states:,} states, {run.seconds:.1f} s; checked by z3 for every size")
+        _lemmas(page, "between calls", run.between_calls)
+        if tell_all:
+            _lemmas(page, "at the heads of walks, too", run.lemmas)
+    for name, unproved in answer.unproved.items():
+        page.blank()
+        _unproved(page, name, unproved)
     page.blank()
-    page.table(
-        [[Part("  "), Part("PROPERTY", "dim"), Part("RESULT", "dim"), Part("EXPECTED", "dim")], *map(_row, answer.proofs)], "  "
-    )
-    page.blank()
-    for proof in answer.proofs:
-        if proof.verdict.witness is not None:
-            tell(page, system, proof.verdict, "")
-        elif proof.obstacle is not None:
-            _obstacle(page, system, proof, proof.obstacle)
-    style = {"as-expected": "good", "unexpected": "bad", "undecided": "open"}[answer.verdict]
-    right = sum(proof.verdict.as_expected is True for proof in answer.proofs)
-    text = f"; {right} of {len(answer.proofs)} verdicts as expected; exit status {answer.exit_status}"
-    page.add(Part(f"{system.name}: {answer.verdict.replace('-', ' ')}", style), text)
+    for verdict in answer.verdicts:
+        if verdict.witness is not None:
+            tell(page, system, verdict, "")
+    if answer.other:
+        page.wrap("  not about every state, so `luocheck check` decides: ", ", ".join(answer.other), "    ", style="dim")
+    if certificate is not None:
+        page.wrap("  certificate: ", f"{certificate} (check it with `luocheck prove --check {certificate}`)")
+    proved = sum(v.result is Result.PROVED for v in answer.verdicts)
+    why = f" ({answer.stopped})" if answer.stopped is not None else ""
+    text = f"{answer.spec.name}: {answer.verdict.replace('-', ' ')}"
+    rest = f"{why}; {proved} of {len(answer.verdicts)} proved for every size; exit status {answer.exit_status}"
+    page.add(Part(text, _STYLES[answer.exit_status]), rest)
 
 
-def _row(proof: Proof) -> list[Part]:
-    verdict = proof.verdict
-    text = verdict.text
-    if verdict.result is Result.UNKNOWN and proof.obstacle is not None:
-        text = "not proved (not inductive)"
-    expected = verdict.expected or "nothing"
-    return [_MARKS[verdict.as_expected], Part(verdict.property), Part(text), Part(expected)]
+def _lemmas(page: Page, where: str, lemmas: Sequence[str]) -> None:
+    if lemmas:
+        page.wrap("    ", f"lemmas {where}:", style="dim")
+    for lemma in lemmas:
+        page.wrap("      ", lemma + ";", " " * 10)
 
 
-def _obstacle(page: Page, system: System, proof: Proof, obstacle: NotInductive) -> None:
-    page.add(Part(f"{proof.verdict.property} is not inductive", "open"))
-    if proof.verdict.doc:
-        page.wrap("  ", proof.verdict.doc, style="dim")
-    if obstacle.witness.graph:
-        names = "/".join(graph.name for graph in system.graphs)
-        page.wrap(f"  {names}: ", ", ".join(f"{a} -> {b}" for a, b in obstacle.witness.graph))
-    page.wrap("  from the state: ", "; ".join(obstacle.state) or "all cells initial")
-    page.wrap("  which is: ", _REACHABLE[obstacle.reachable], style="dim")
-    steps(page, obstacle.witness.steps)
-    why(page, obstacle.witness.clauses, proof.verdict)
-    page.blank()
+def _unproved(page: Page, name: str, unproved: Unproved) -> None:
+    page.add(Part(f"  {name} is not proved", "open"))
+    page.wrap("    ", f"from this state of {unproved.sizes}, {unproved.call} leads to a state in which it is false; no lemma that is true "
+              "of all explored states excludes it.  It was not reached where it was looked for: it may be unreachable.")  # fmt: skip
+    if unproved.graph:
+        page.wrap("    graph: ", ", ".join(unproved.graph))
+    page.wrap("    state: ", ", ".join(unproved.state) or "as in the beginning")
 
 
-# ---- JSON -----------------------------------------------------------------------------------------------------------
-
-
-def document(answer: BoundedProofs) -> documents.Document:
-    """The document of `prove --bounded` for one spec."""
-    return documents.document(
-        "prove",
-        spec=answer.spec.name,
-        file=answer.spec.source.name,
-        scope=documents.scope(answer.scope),
-        topology=documents.topology(answer.topology),
-        bounded=True,
-        verdict=answer.verdict,
-        stopped=answer.stopped,
-        seconds=round(answer.seconds, 3),
-        properties=[_property(proof) for proof in answer.proofs],
-    )
-
-
-def _property(proof: Proof) -> documents.Document:
-    verdict, obstacle = proof.verdict, proof.obstacle
-    return {
-        "name": verdict.property,
-        "kind": verdict.kind,
-        "doc": verdict.doc,
-        "result": verdict.result.value,
-        "method": verdict.method,
-        "certificate": list(proof.certificate),
-        "expected": verdict.expected,
-        "as_expected": verdict.as_expected,
-        "note": verdict.note,
-        "line": verdict.span.line if verdict.span.source.text else None,
-        "witness": documents.witness(verdict.witness) if verdict.witness is not None else None,
-        "not_inductive": {
-            "state": list(obstacle.state),
-            "reachable": obstacle.reachable,
-            "step": documents.witness(obstacle.witness),
-        }
-        if obstacle is not None
-        else None,
-    }
+def write_check(page: Page, spec: Spec, checked: Sequence[Checked], status: int) -> None:
+    """What the check of a certificate gave."""
+    for each in checked:
+        said = "accepted" if each.gap is None else f"{'not decided' if each.undecided else 'REJECTED'}: {each.gap}"
+        style = "good" if each.gap is None else "open" if each.undecided else "bad"
+        page.wrap("  ", f"{', '.join(each.claims)} by {each.lemmas} lemmas: {said}", "    ", style=style)
+    proved = [claim for each in checked if each.gap is None for claim in each.claims]
+    page.add(Part(f"{spec.name}", _STYLES[status]), f": {len(proved)} claims proved for every size; exit status {status}")

@@ -67,8 +67,8 @@ def drop_output(out: TextIO) -> None:
     os.close(null)
 
 
-class ProgressLine:
-    """How far a long run is, on standard error: one line that is rewritten on a terminal, a line every 10 s elsewhere.
+class NoteLine:
+    """What a long run is doing, on standard error: one line that is rewritten on a terminal, a line every 10 s elsewhere.
 
     Nothing is said in the first 2 s (10 s when it is not a terminal).
     """
@@ -80,15 +80,14 @@ class ProgressLine:
         self.started = time.monotonic()
         self.next = self.started + (2.0 if self.tty else 10.0)
         self.shown = False
-        self.pace = Pace()
 
-    def __call__(self, where: str, progress: Progress) -> None:
+    def __call__(self, what: str) -> None:
+        """Shows it, when it is time to."""
         now = time.monotonic()
-        self.pace.add(where, progress, now)
         if now < self.next:
             return
         self.next = now + (0.2 if self.tty else 10.0)
-        text = f"{self.name} {where}: {self.pace.text(progress)}, {now - self.started:.0f} s"
+        text = f"{self.name}: {what}, {now - self.started:.0f} s"
         if self.tty:
             self.err.write("\r\x1b[K" + text[: shutil.get_terminal_size((NARROW, 24)).columns - 1])
         else:
@@ -101,3 +100,21 @@ class ProgressLine:
         if self.shown and self.tty:
             self.err.write("\r\x1b[K")
             self.err.flush()
+
+
+class ProgressLine:
+    """How far a long run is, in a NoteLine."""
+
+    def __init__(self, name: str, err: TextIO | None = None) -> None:
+        self.line = NoteLine(name, err)
+        self.pace = Pace()
+
+    def __call__(self, where: str, progress: Progress) -> None:
+        now = time.monotonic()
+        self.pace.add(where, progress, now)
+        if now >= self.line.next:
+            self.line(f"{where}: {self.pace.text(progress)}")
+
+    def done(self) -> None:
+        """Takes the line away."""
+        self.line.done()

@@ -1,0 +1,237 @@
+"""Proofs for every size: what is proved, what is not, and what a certificate is worth."""
+
+from __future__ import annotations
+
+import copy
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from luocheck.checker.explore.exploration import explore
+from luocheck.checker.explore.limits import Limits
+from luocheck.checker.proving import ProveAnswer, check_certificate, prove
+from luocheck.model.answer import Result
+from luocheck.model.diagnostics import SpecError
+from luocheck.model.ir.system import Kind, Scope
+from luocheck.model.source import Source
+from luocheck.model.spec import Spec, load, load_source
+
+PEERS = Path(__file__).parents[1] / "specs" / "peers.luo"
+PROMISES = ("finish_leaves_nothing", "cancel_restores", "dead_agents_own_nothing", "frozen_needs_frozen")
+
+
+@cache
+def peers() -> tuple[Spec, ProveAnswer]:
+    spec = load(str(PEERS))
+    return spec, prove(spec)
+
+
+@cache
+def promises() -> tuple[Spec, ProveAnswer]:
+    spec = load("intent")
+    return spec, prove(spec, properties=PROMISES)
+
+
+def results(answer: ProveAnswer) -> dict[str, Result]:
+    return {verdict.property: verdict.result for verdict in answer.verdicts}
+
+
+def variant(old: str, new: str) -> Spec:
+    text = PEERS.read_text("utf-8")
+    assert text.count(old) == 1
+    return load_source(Source("variant.luo", text.replace(old, new)))
+
+
+def rejections(spec: Spec, certificate: dict[str, Any]) -> list[str | None]:
+    return [each.gap for each in check_certificate(spec, certificate, "file", Limits())]
+
+
+# ---- what is proved -------------------------------------------------------------------------------------------------
+
+
+def test_the_peers_model_is_proved() -> None:
+    spec, answer = peers()
+    assert set(results(answer).values()) == {Result.PROVED} and len(answer.verdicts) == 5
+    assert answer.exit_status == 0
+    assert rejections(spec, answer.certificate) == [None]
+
+
+def test_the_four_promises_are_proved_without_a_written_lemma() -> None:
+    spec, answer = promises()
+    assert not any(claim.kind is Kind.LEMMA for claim in spec.system.properties)
+    assert set(results(answer)) == set(PROMISES) and set(results(answer).values()) == {Result.PROVED}
+    assert rejections(spec, answer.certificate) == [None]
+
+
+def test_lemmas_hold_in_a_larger_scope_when_they_are_pasted() -> None:
+    """Beyond the sizes that they were found at."""
+    spec, answer = promises()
+    lemmas = answer.runs[0].between_calls
+    assert len(lemmas) >= 10
+    pasted = "".join(f"lemma found{i}: {lemma};\n" for i, lemma in enumerate(lemmas))
+    text = spec.source.text.replace("expect {", pasted + "expect {")
+    system = load_source(Source("pasted.luo", text)).system
+    scope = Scope("beyond", (("Agent", 2), ("File", 4), ("Token", 4)), frozenset())
+    claims = [claim for claim in system.properties if claim.name.startswith("found")]
+    found = explore(system, scope, claims=claims, limits=Limits(60_000))
+    assert found.states > 10_000 and {verdict.result for verdict in found.verdicts} <= {Result.HOLDS, Result.UNKNOWN}
+
+
+def test_the_same_lemmas_are_found_again() -> None:
+    again = prove(load(str(PEERS)))
+    assert again.certificate == peers()[1].certificate
+
+
+# ---- what is not proved ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "broken"),
+    [
+        ("    drop_mem: f.mem = false;\n", "", "I1"),
+        ("    if f.own != none { f.st = REG; }\n    f.mem", "    f.st = REG;\n    f.mem", "I2"),
+        ("    require op == FREEZE and f.st == DONE;\n    deps: require all d: File | needs(f, d) => d.st == ICE;\n    f.st = ICE;",
+         "    require op == FREEZE and f.st == DONE;\n    f.st = ICE;", "I3"),
+    ],
+)  # fmt: skip
+def test_seeded_bugs_are_found_not_proved(old: str, new: str, broken: str) -> None:
+    answer = prove(variant(old, new), properties=[broken])
+    (verdict,) = answer.verdicts
+    assert verdict.result is Result.FAILS and verdict.witness is not None
+    assert answer.exit_status == 1
+
+
+def test_a_bug_that_no_explored_scope_shows_is_not_proved() -> None:
+    """It takes two files, and the default scope has one."""
+    spec = variant("    deps: require all d: File | needs(f, d) => d.st == ICE;\n    f.st = ICE;", "    f.st = ICE;")
+    text = spec.source.text.replace(
+        "scope three { Agent = 2, File = 3 }", "scope alone { Agent = 2, File = 1 }\nscope three { Agent = 2, File = 3 }"
+    )
+    answer = prove(load_source(Source("alone.luo", text)), properties=["I3"])
+    (verdict,) = answer.verdicts
+    assert verdict.result is Result.FAILS and verdict.witness is not None  # found at the size of the obstacle
+
+
+def test_views_too_coarse_is_said_with_the_state() -> None:
+    """True, but a universal statement about two elements cannot say it: a flag stands for `some element is marked`."""
+    text = """\
+spec flag;
+sort File symmetric;
+scope one { File = 2 }
+per File { volatile marked: bool = false; }
+volatile var some_marked: bool = false;
+env MARK(f: File) { f.marked = true;  some_marked = true; }
+env CLEAR(f: File) { f.marked = false;  some_marked = some g: File | g != f and g.marked; }
+env LOOK() { fail EIO when some_marked and no f: File | f.marked; }
+never LOOK returns EIO;
+"""
+    answer = prove(load_source(Source("flag.luo", text)))
+    (verdict,) = answer.verdicts
+    assert verdict.result is Result.UNKNOWN and "too coarse" in verdict.note
+    unproved = answer.unproved["LOOK_never_EIO"]
+    assert unproved.call == "LOOK" and unproved.state == ("some_marked == true",)
+    assert answer.exit_status == 3
+
+
+def test_kinds_that_are_not_about_every_state_are_left_to_check() -> None:
+    spec = load("intent")
+    answer = prove(spec, properties=["full_round"])
+    (verdict,) = answer.verdicts
+    assert verdict.result is Result.UNKNOWN and "check" in verdict.note and answer.exit_status == 3
+
+
+def test_vacuous_is_not_proved() -> None:
+    text = """\
+spec quiet;
+sort File symmetric;
+scope one { File = 2 }
+per File { volatile marked: bool = false; }
+env NEVER(f: File) { require f.marked;  f.marked = true; }
+after NEVER check n: false;
+"""
+    answer = prove(load_source(Source("quiet.luo", text)))
+    (verdict,) = answer.verdicts
+    assert verdict.result is Result.VACUOUS and answer.exit_status == 1
+
+
+def test_a_written_lemma_is_proved_too() -> None:
+    text = PEERS.read_text("utf-8") + "lemma wrong: no f: File | f.snap;\nlemma right: all f: File | f.mem => f.snap;\n"
+    answer = prove(load_source(Source("lemmas.luo", text)), properties=["wrong", "right"])
+    assert results(answer) == {"wrong": Result.FAILS, "right": Result.PROVED}
+
+
+def test_an_interrupt_keeps_what_was_proved() -> None:
+    asked = 0
+
+    def interrupted() -> str | None:
+        nonlocal asked
+        asked += 1
+        return "interrupted" if asked > 40 else None
+
+    answer = prove(load("intent"), properties=PROMISES, limits=Limits(None, None, None, interrupted))
+    assert answer.stopped == "interrupted" and answer.exit_status == 3
+    assert {v.result for v in answer.verdicts} == {Result.UNKNOWN}
+
+
+# ---- certificates ---------------------------------------------------------------------------------------------------
+
+
+def test_every_lemma_is_needed() -> None:
+    spec, answer = peers()
+    for i in range(len(answer.certificate["proofs"][0]["lemmas"])):
+        broken = copy.deepcopy(answer.certificate)
+        del broken["proofs"][0]["lemmas"][i]
+        assert rejections(spec, broken)[0] is not None, i
+
+
+def test_a_lemma_made_true_is_rejected() -> None:
+    spec, answer = peers()
+    broken = copy.deepcopy(answer.certificate)
+    broken["proofs"][0]["lemmas"][0]["never"][0]["in"] = []
+    assert rejections(spec, broken)[0] is not None
+
+
+def test_a_lemma_made_false_is_rejected() -> None:
+    """`false` is inductive and implies everything, but it does not hold at the beginning."""
+    spec, answer = peers()
+    broken = copy.deepcopy(answer.certificate)
+    broken["proofs"][0]["lemmas"][0] = {"variables": [], "never": []}
+    (gap,) = rejections(spec, broken)
+    assert gap is not None and "at the beginning" in gap
+
+
+def test_a_certificate_is_of_no_other_spec() -> None:
+    _, answer = peers()
+    other = variant("    drop_mem: f.mem = false;\n", "")
+    assert rejections(other, answer.certificate)[0] is not None
+
+
+@pytest.mark.parametrize("guard", ["no f: File | f.own == m; m.a = CLOSED", "g == FROZEN and not busy;"])
+def test_a_certificate_without_a_guard_is_rejected(guard: str) -> None:
+    _, answer = peers()
+    weaker = {"no f: File | f.own == m; m.a = CLOSED": "true; m.a = CLOSED", "g == FROZEN and not busy;": "not busy;"}[guard]
+    assert rejections(variant(guard, weaker), answer.certificate)[0] is not None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda proof: proof.update(claims=[]),
+        lambda proof: proof.update(claims=["nothing"]),
+        lambda proof: proof.update(lemmas=None),
+        lambda proof: proof["lemmas"][0].update(variables=[{"name": "x", "sort": "Nobody"}]),
+        lambda proof: proof["lemmas"][0]["never"][0].update(what="File.nothing"),
+        lambda proof: proof["lemmas"][0]["never"][0].update(**{"in": ["NOTHING"]}),
+        lambda proof: proof["lemmas"][0].pop("never"),
+        lambda proof: proof["lemmas"].append(7),
+    ],
+)
+def test_what_does_not_fit_is_an_error(change: Any) -> None:
+    spec, answer = peers()
+    broken = copy.deepcopy(answer.certificate)
+    change(broken["proofs"][0])
+    with pytest.raises(SpecError) as error:
+        rejections(spec, broken)
+    assert error.value.diagnostics[0].code == "LUO511"
