@@ -182,7 +182,8 @@ class _Proving:
             self.verdicts[claim.name] = self._verdict(
                 claim, Result.UNKNOWN, "", f"LUO510 no form for every size: {where}{reason.reason}"
             )
-        for claims in together:
+        while together:
+            claims = together.pop(0)
             try:
                 proof = prove(self.system, claims, self.limits, self.progress)
             except NoForm as reason:
@@ -191,11 +192,15 @@ class _Proving:
                         claim, Result.UNKNOWN, "", f"LUO510 no form for every size: {reason.reason}"
                     )
                 continue
+            if proof.missing is not None and len(claims) > 1:
+                together = [[claim] for claim in claims] + together  # one of them may be what is too much
+                continue
             self.proofs.append(proof)
             self._account(proof, claims)
 
     def _account(self, proof: Proof, claims: Sequence[Property]) -> None:
-        method = f"every size, {len(proof.lemmas)} lemmas"
+        count = len(proof.lemmas)
+        method = f"every size, {count} lemma{'' if count == 1 else 's'}"
         for claim in proof.proved:
             if claim.name in self.vacuous:
                 note = "what it is about never happened where it was looked for"

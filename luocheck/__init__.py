@@ -12,14 +12,16 @@ when they are first needed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from luocheck.checker.check import CheckAnswer, Watch
     from luocheck.checker.checkpoint.keeper import Checkpoint
     from luocheck.checker.explore.limits import Limits
+    from luocheck.checker.proving import ProveAnswer
     from luocheck.checker.scenarios import ScenarioRun
+    from luocheck.checker.symbolic.parametric.certificate import Checked
     from luocheck.model.diagnostics import SpecError
     from luocheck.model.scenario.scenarios import Scenario
     from luocheck.model.spec import Spec
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
     __version__: str
 
-__all__ = ["SpecError", "__version__", "audit", "check", "load", "replay"]
+__all__ = ["SpecError", "__version__", "audit", "check", "check_certificate", "load", "prove", "replay"]
 
 
 def load(spec: str) -> Spec:
@@ -82,6 +84,34 @@ def check(
         checkpoint=checkpoint,
         depth=depth,
     )
+
+
+def prove(
+    spec: Spec,
+    *,
+    properties: Sequence[str] = (),
+    limits: Limits | None = None,
+    progress: Callable[[str], None] = lambda what: None,
+) -> ProveAnswer:
+    """Prove claims for any number of elements and any dependency graph, with lemmas that are found and checked by z3.
+
+    properties: the claims, all by default.  limits bound seconds and memory of the whole; what was proved before stays.  progress is told
+    what is being done.  Returns a verdict for each claim, the lemmas, and a certificate.  Raises SpecError.
+    """
+    from luocheck.checker import proving
+
+    return proving.prove(spec, properties=properties, limits=limits, progress=progress)
+
+
+def check_certificate(spec: Spec, certificate: dict[str, Any], *, limits: Limits | None = None) -> list[Checked]:
+    """Check a certificate of `prove` against a spec, from nothing but its claims and lemmas.
+
+    Each part whose `gap` is None is a proof.  Raises SpecError when it does not fit the spec, and Stopped at a limit.
+    """
+    from luocheck.checker import proving
+    from luocheck.checker.explore.limits import Limits
+
+    return proving.check_certificate(spec, certificate, "certificate", limits or Limits())
 
 
 def replay(spec: Spec, scenario: Scenario) -> ScenarioRun:

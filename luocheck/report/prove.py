@@ -37,7 +37,8 @@ def write(page: Page, answer: ProveAnswer, certificate: str | None, tell_all: bo
     page.table(rows, "  ")
     for run in answer.runs:
         page.blank()
-        numbers = f"{len(run.lemmas)} lemmas from {run.counterexamples} counterexamples to induction, {run.checks:,} questions"
+        lemmas = "no lemma" if not run.lemmas else f"{len(run.lemmas)} lemma{'' if len(run.lemmas) == 1 else 's'}"
+        numbers = f"{lemmas} from {run.counterexamples} counterexamples to induction, {run.checks:,} questions"
         page.wrap("  proved together  ", ", ".join(run.claims))
         page.wrap("    ", f"{numbers}, views of {run.states:,} states, {run.seconds:.1f} s; checked by z3 for every size")
         _lemmas(page, "between calls", run.between_calls)

@@ -33,6 +33,8 @@ Frames = tuple[Any, ...]
 STATUS = ("GONE", "LEFT", "VISITED")
 GONE, LEFT, VISITED = range(3)
 IDLE = 0
+BROKEN = "BROKEN_"
+"""Names of places where a claim is false begin so."""
 
 
 @dataclass(eq=False, slots=True)
@@ -139,7 +141,7 @@ class _Cutter:
                     pieces = [("back", self._undo(head)), ("fail", self._end_of_undo(head))]
                 bodies += [(event, head, what, piece) for what, piece in pieces]
         self._find_live(bodies)
-        places = ["BETWEEN", *(head.name for head in self._in_order()), *(f"BROKEN_{name}" for name in self.broken)]
+        places = ["BETWEEN", *(head.name for head in self._in_order()), *(f"{BROKEN}{name}" for name in self.broken)]
         enum = EnumDef(len(self.system.enums) + 1, "Place", _distinct(places), tuple(range(len(places))), NOWHERE)
         self.place = self._new_field("at", (), EnumT(enum), IDLE)
         patched: list[tuple[Event, Head | None, str, tuple[st.Stmt, ...]]] = []

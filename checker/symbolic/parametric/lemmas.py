@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from luocheck.checker.symbolic.parametric.cutpoints import IDLE, Cut
+from luocheck.checker.symbolic.parametric.cutpoints import BROKEN, IDLE, Cut
 from luocheck.checker.symbolic.parametric.views import NONE, OTHER, Clause, Column, Template, domain
 from luocheck.model.ir.vocabulary import BoolT, ElemT, EnumT, Field, Sort, Value
 
@@ -107,6 +107,9 @@ def _saying(cut: Cut, column: Column, values: frozenset[int], bound: Sequence[st
             return place if 1 in values else f"not {place}"
         case EnumT(enum):
             every = frozenset(column.domain)
+            if f is cut.place:  # control never comes where a claim is false: the claims say so themselves
+                every = frozenset(v for v in every if not enum.members[v].startswith(BROKEN))
+                values &= every
             few = values if 2 * len(values) <= len(every) else every - values
             members = [enum.members[v] for v in sorted(few)]
             if len(members) == 1:
