@@ -432,9 +432,10 @@ class _Explorer:
             else:
                 self._with_names_kept(due, wanted, progress, witnesses)
         except (Stopped, MemoryError) as stop:
-            if self.keeper is not None:
-                raise  # it goes on from there
             reason = stop.reason if isinstance(stop, Stopped) else NO_MORE_MEMORY
+            most = wanted.limits.max_states
+            if self.keeper is not None and (most is None or reason != f"stopped after {most:,} states"):
+                raise  # it goes on from there, which no more states of this limit would
             self.unknown |= {claim.name: reason for claim in due}
         finally:
             self.result.liveness_seconds += time.monotonic() - began

@@ -323,7 +323,7 @@ class NativeSearch(InstanceSearch):
 
     def inside(self, caller: int) -> bytearray:
         total, words = self.packed.total, self.packed.words + caller * self.text.continuations.words
-        if not self.packed.callers or not self.text.continuations.words:
+        if not self.r.n or not self.packed.callers or not self.text.continuations.words:
             return bytearray(len(self.states))
         mask = (1 << self.text.continuations.pc_width) - 1
         states = (ctypes.c_uint64 * (int(self.r.n) * total)).from_address(ctypes.addressof(self.r.states.contents))
