@@ -23,7 +23,7 @@ class Contributions:
 
     best, depths, unknown: by claim.  needed: claims about the graph that were about some state.  seen: claims that were looked at.
     symmetry: the most states that one stood for.  unreduced: the next instance is searched without symmetry, though it has some.
-    kept_states, kept_transitions: of searches that kept names only for liveness.
+    kept_states, kept_transitions: of searches that kept names only for liveness.  left_open: did a limit leave liveness open?
     """
 
     instances: int
@@ -41,3 +41,4 @@ class Contributions:
     unreduced: bool
     kept_states: int
     kept_transitions: int
+    left_open: bool

@@ -157,6 +157,8 @@ class _Explorer:
         self.depths: dict[str, int] = {}
         self.seen: set[str] = set()
         self.unknown: dict[str, str] = {}
+        self.left_open = False  # did the limit of states leave liveness open?
+        self.again = False  # is it decided again for the instances that a checkpoint has finished?
         self.needed: set[str] = set()  # claims about the graph that were about some state
         self.coverage = Coverage()
         self.result = Exploration(system, scope, topology)
@@ -174,6 +176,8 @@ class _Explorer:
                     machine = Machine(instance)
                     self.program = machine.program
                 if number < finished:
+                    if self.again:
+                        self._liveness_again(instance, machine, limits, witnesses)
                     continue
                 self._between(limits)
                 self._instance(instance, machine, limits, witnesses, progress)
@@ -300,6 +304,8 @@ class _Explorer:
         result.depth, result.levels, result.symmetry = found.depth, found.levels, found.symmetry
         result.kept_states, result.kept_transitions = found.kept_states, found.kept_transitions
         self.unreduced = found.unreduced
+        if found.left_open:
+            self._forget_liveness()
         return found.instances
 
     def _described(self, plain: Plain, limits: Limits) -> dict[str, str]:
@@ -343,6 +349,7 @@ class _Explorer:
             self.unreduced,
             result.kept_states,
             result.kept_transitions,
+            self.left_open,
         )
 
     # ---- what an instance contributes -----------------------------------------------------------------------------
@@ -435,10 +442,37 @@ class _Explorer:
             reason = stop.reason if isinstance(stop, Stopped) else NO_MORE_MEMORY
             most = wanted.limits.max_states
             if self.keeper is not None and (most is None or reason != f"stopped after {most:,} states"):
-                raise  # it goes on from there, which no more states of this limit would
+                raise  # it goes on from there
+            self.left_open = True
             self.unknown |= {claim.name: reason for claim in due}
         finally:
             self.result.liveness_seconds += time.monotonic() - began
+
+    def _forget_liveness(self) -> None:
+        """A checkpoint has liveness left open by a limit, which now may be another: it is decided again."""
+        names = [claim.name for claim in self._long_run]
+        for name in names:
+            for known in (self.best, self.depths, self.unknown):
+                known.pop(name, None)
+        self.needed -= set(names)
+        self.result.kept_states = self.result.kept_transitions = 0
+        self.again = True
+
+    def _liveness_again(self, instance: Instance, machine: Machine, limits: Limits, witnesses: bool) -> None:
+        """Decides liveness of an instance whose own search is finished and gone."""
+        wanted = replace(self._search(instance, machine, limits, None), keeper=None, found_before=0, only=self._long_run)
+        search, _, stopped = self.tiers.search(replace(wanted, limits=replace(limits, max_states=None)))
+        try:
+            if stopped is not None:
+                raise stopped
+            self._liveness(search, replace(wanted, limits=limits), None, witnesses)
+        finally:
+            search.close()
+
+    @property
+    def _long_run(self) -> tuple[Property, ...]:
+        """The claims about the long run."""
+        return tuple(claim for claim in self.claims if claim.kind is Kind.LIVENESS)
 
     def _with_names_kept(self, due: list[Property], wanted: Search, progress: Watch | None, witnesses: bool) -> None:
         again = replace(
@@ -446,7 +480,7 @@ class _Explorer:
             symmetry=None,
             keeper=None,
             found_before=self.result.kept_states,
-            only=tuple(claim for claim in self.claims if claim.kind is Kind.LIVENESS),
+            only=self._long_run,
             progress=self._teller(progress, self.result.kept_states) if progress is not None else None,
         )
         search, _, stopped = self.tiers.search(again)
