@@ -30,6 +30,8 @@ class CheckedRun:
     all that was looked for had been found, so its numbers are not those of the scope.  bound: of a bounded search, which counts no states,
     the most calls of the runs that it looked at.
     events_never_fired, lines_never_fired: coverage, the lines as text.  cuts: how many paths the scope cut, by what was too small.
+    kept_states, kept_transitions: of second searches for liveness, in which all elements kept their names.  liveness_seconds: what liveness
+    took, of `seconds`.
     """
 
     scope: Scope
@@ -48,6 +50,9 @@ class CheckedRun:
     events_never_fired: tuple[str, ...]
     lines_never_fired: tuple[str, ...]
     cuts: tuple[tuple[str, int], ...]
+    kept_states: int
+    kept_transitions: int
+    liveness_seconds: float
 
     @property
     def complete(self) -> bool:
@@ -289,6 +294,9 @@ def _judged(run: Exploration, judge: Judge, seconds: float) -> CheckedRun:
         run.events_never_fired,
         tuple(line_text(line) for line in run.lines_never_fired),
         tuple(run.cuts.items()),
+        run.kept_states,
+        run.kept_transitions,
+        run.liveness_seconds,
     )
 
 
@@ -362,7 +370,8 @@ def _to(expected: str) -> str:
 
 def _entry(verdict: Verdict) -> str:
     """What an `expect` entry would have to say of a verdict."""
-    calls = f" within {verdict.witness.calls}" if verdict.witness is not None else ""
+    shortest = verdict.witness is not None and verdict.witness.loop is None
+    calls = f" within {verdict.witness.calls}" if verdict.witness is not None and shortest else ""
     return {
         Result.FAILS: f"fails{calls}",
         Result.REACHED: f"is reachable{calls}",

@@ -139,7 +139,8 @@ class Judge:
         if bound is not None and self.strict and (calls < bound or not shortest):
             if calls < bound:
                 return False, f"{calls} {unit} are enough; --strict wants exactly {bound}"
-            return None, f"a shorter run may exist: {run.stopped}"
+            if run.stopped is not None:
+                return None, f"a shorter run may exist: {run.stopped}"
         if entry.event is None or not witness.steps:
             return True, ""
         last = witness.steps[-1]

@@ -91,6 +91,7 @@ class Witness:
     graph: edges (dependant, prerequisite).  given: the fixed choices and drawn values that the run starts with, as conditions in the
     words of the spec.  elements: name and sort of those that the run, the graph and `given` name, without those that the topology names:
     what a scenario has to declare.  minimal: which of calls, faults, elements, edges are proved to be as few as possible, in this order.
+    loop: for a run that goes on for ever, the number of steps before those that repeat; when it is all of them, nothing happens any more.
     """
 
     scope: str
@@ -102,6 +103,7 @@ class Witness:
     minimal: tuple[str, ...]
     clauses: tuple[Clause, ...]
     stepwise: bool = False
+    loop: int | None = None
 
     @property
     def faults(self) -> int:
@@ -110,6 +112,15 @@ class Witness:
     @property
     def calls(self) -> int:
         return len(self.steps)
+
+    @property
+    def length(self) -> str:
+        """`3 calls`, `4 steps`, `2 calls, then 3 for ever`, `2 calls, then nothing`."""
+        before = self.calls if self.loop is None else self.loop
+        text = f"{before} {'step' if self.stepwise else 'call'}{'' if before == 1 else 's'}"
+        if self.loop is None:
+            return text
+        return f"{text}, then {f'{self.calls - self.loop} for ever' if self.loop < self.calls else 'nothing'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +146,12 @@ class Verdict:
     @builtins.property  # the field above hides the name
     def text(self) -> str:
         """`FAILS (3 calls)`, `holds (exhaustive, 5,013 states)`, `vacuous`, ..."""
-        count = self.witness.calls if self.witness is not None else 0
-        unit = "step" if self.witness is not None and self.witness.stepwise else "call"
-        plural = "" if count == 1 else "s"
+        length = f" ({self.witness.length})" if self.witness is not None else ""
         match self.result:
             case Result.FAILS:
-                return f"FAILS ({count} {unit}{plural})" if self.witness is not None else "FAILS"
+                return f"FAILS{length}"
             case Result.REACHED:
-                return f"reached ({count} {unit}{plural})" if self.witness is not None else "reached"
+                return f"reached{length}"
             case Result.UNREACHED:
                 return "NOT REACHED"
             case Result.HOLDS | Result.PROVED:

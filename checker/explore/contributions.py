@@ -21,8 +21,9 @@ class Best:
 class Contributions:
     """Everything that an exploration knows between two instances.
 
-    best, depths, unknown: by claim.  needed: claims about ways out that were about some state.  seen: claims that were looked at.
+    best, depths, unknown: by claim.  needed: claims about the graph that were about some state.  seen: claims that were looked at.
     symmetry: the most states that one stood for.  unreduced: the next instance is searched without symmetry, though it has some.
+    kept_states, kept_transitions: of searches that kept names only for liveness.  left_open: did a limit leave liveness open?
     """
 
     instances: int
@@ -38,3 +39,6 @@ class Contributions:
     coverage: Coverage
     symmetry: int
     unreduced: bool
+    kept_states: int
+    kept_transitions: int
+    left_open: bool

@@ -20,6 +20,8 @@ from luocheck.checker.explore.search import Progress as SearchProgress
 from luocheck.checker.explore.symmetry import Symmetry, groups_of
 from luocheck.checker.explore.ways import Traps, recoverable, stuck
 from luocheck.checker.explore.witnesses import Narrator, Path, best_path, cost
+from luocheck.checker.liveness.decide import MORE, Answer, Decider, owed
+from luocheck.checker.liveness.tell import tell as tell_lasso
 from luocheck.checker.native.program import Text, instance_data
 from luocheck.checker.native.tiers import Search, Tiers
 from luocheck.model.answer import Result, Verdict, Witness
@@ -39,7 +41,8 @@ class Exploration:
     lines that no transition used (only complete explorations say something about the scope).  symmetry: states that a visited one may
     stand for at most, over all instances; 1 when no elements were exchanged.  engine: what searched, interpreter or explore;
     engine_missing: why there was no native engine where `auto` wanted one.  bound: of a bounded search, the most calls of the runs that it
-    looked at; it counts no states.
+    looked at; it counts no states.  kept_states, kept_transitions: of second searches, in which all
+    elements kept their names because liveness asks for that.  liveness_seconds: what deciding liveness took, with those searches.
     """
 
     system: System
@@ -60,6 +63,9 @@ class Exploration:
     bound: int | None = None
     engine: str = "interpreter"
     engine_missing: str | None = None
+    kept_states: int = 0
+    kept_transitions: int = 0
+    liveness_seconds: float = 0.0
 
     @property
     def complete(self) -> bool:
@@ -151,7 +157,9 @@ class _Explorer:
         self.depths: dict[str, int] = {}
         self.seen: set[str] = set()
         self.unknown: dict[str, str] = {}
-        self.needed: set[str] = set()  # recoverable and stuck claims that were about some state
+        self.left_open = False  # did the limit of states leave liveness open?
+        self.again = False  # is it decided again for the instances that a checkpoint has finished?
+        self.needed: set[str] = set()  # claims about the graph that were about some state
         self.coverage = Coverage()
         self.result = Exploration(system, scope, topology)
         self.program: Program | None = None
@@ -168,6 +176,8 @@ class _Explorer:
                     machine = Machine(instance)
                     self.program = machine.program
                 if number < finished:
+                    if self.again:
+                        self._liveness_again(instance, machine, limits, witnesses)
                     continue
                 self._between(limits)
                 self._instance(instance, machine, limits, witnesses, progress)
@@ -213,7 +223,7 @@ class _Explorer:
             self.keeper.pulse(None)
 
     def _instance(self, instance: Instance, machine: Machine, limits: Limits, witnesses: bool, progress: Watch | None) -> None:
-        tell = self._teller(progress) if progress is not None else None
+        tell = self._teller(progress, self.result.states) if progress is not None else None
         wanted = self._search(instance, machine, limits, tell)
         search, monitors, stopped = self.tiers.search(wanted)
         if search.symmetry is not None and monitors.stuck and search.waiting and stopped is None:
@@ -225,6 +235,7 @@ class _Explorer:
             if stopped is not None:
                 raise stopped
             self._ways(search, monitors)
+            self._liveness(search, wanted, progress, witnesses)
         except (Stopped, MemoryError):
             if self.keeper is not None:
                 self.keeper.write(search)  # before anything of it counts as contributed
@@ -262,10 +273,10 @@ class _Explorer:
             self.keeper,
         )
 
-    def _teller(self, progress: Watch) -> SearchProgress:
+    def _teller(self, progress: Watch, found_before: int) -> SearchProgress:
         def tell(states: int, depth: int, waiting: int, levels: Sequence[int]) -> None:
             sizes = tuple(after - before for before, after in pairwise(levels))
-            next_level = states - self.result.states - levels[-1]
+            next_level = states - found_before - levels[-1]
             progress(Progress(states, depth, waiting, sizes, next_level, self.result.instances + 1, self.starts))
 
         return tell
@@ -291,7 +302,10 @@ class _Explorer:
         self.coverage = found.coverage
         result.instances, result.states, result.transitions = found.instances, found.states, found.transitions
         result.depth, result.levels, result.symmetry = found.depth, found.levels, found.symmetry
+        result.kept_states, result.kept_transitions = found.kept_states, found.kept_transitions
         self.unreduced = found.unreduced
+        if found.left_open:
+            self._forget_liveness()
         return found.instances
 
     def _described(self, plain: Plain, limits: Limits) -> dict[str, str]:
@@ -333,6 +347,9 @@ class _Explorer:
             self.coverage,
             result.symmetry,
             self.unreduced,
+            result.kept_states,
+            result.kept_transitions,
+            self.left_open,
         )
 
     # ---- what an instance contributes -----------------------------------------------------------------------------
@@ -401,6 +418,104 @@ class _Explorer:
             moments = [Moment(s, None, (), False, "OK", "state", None, 0, 0) for s in traps.states if search.depth_of(s) == depth]
             search.discoveries[claim.name] = Discovery(depth, moments)
 
+    # ---- liveness -----------------------------------------------------------------------------------------------
+
+    def _liveness(self, search: InstanceSearch, wanted: Search, progress: Watch | None, witnesses: bool) -> None:
+        """Decides the claims about the long run, in a second search where the first one took states together that differ in names."""
+        due: list[Property] = []
+        for each in owed(search):
+            if each.anywhere:
+                self.needed.add(each.claim.name)
+            if each.due and each.claim.name not in self.unknown:
+                due.append(each.claim)
+        if not due:
+            return
+        began = time.monotonic()
+        try:
+            if search.labels.too_many is not None:
+                raise Stopped(f"there are too many ways to call {search.labels.too_many}")
+            if search.symmetry is None:
+                self._lassos(search, due, wanted.limits, witnesses)
+            else:
+                self._with_names_kept(due, wanted, progress, witnesses)
+        except (Stopped, MemoryError) as stop:
+            reason = stop.reason if isinstance(stop, Stopped) else NO_MORE_MEMORY
+            most = wanted.limits.max_states
+            if self.keeper is not None and (most is None or reason != f"stopped after {most:,} states"):
+                raise  # it goes on from there
+            self.left_open = True
+            self.unknown |= {claim.name: reason for claim in due}
+        finally:
+            self.result.liveness_seconds += time.monotonic() - began
+
+    def _forget_liveness(self) -> None:
+        """A checkpoint has liveness left open by a limit, which now may be another: it is decided again."""
+        names = [claim.name for claim in self._long_run]
+        for name in names:
+            for known in (self.best, self.depths, self.unknown):
+                known.pop(name, None)
+        self.needed -= set(names)
+        self.result.kept_states = self.result.kept_transitions = 0
+        self.again = True
+
+    def _liveness_again(self, instance: Instance, machine: Machine, limits: Limits, witnesses: bool) -> None:
+        """Decides liveness of an instance whose own search is finished and gone."""
+        wanted = replace(self._search(instance, machine, limits, None), keeper=None, found_before=0, only=self._long_run)
+        search, _, stopped = self.tiers.search(replace(wanted, limits=replace(limits, max_states=None)))
+        try:
+            if stopped is not None:
+                raise stopped
+            self._liveness(search, replace(wanted, limits=limits), None, witnesses)
+        finally:
+            search.close()
+
+    @property
+    def _long_run(self) -> tuple[Property, ...]:
+        """The claims about the long run."""
+        return tuple(claim for claim in self.claims if claim.kind is Kind.LIVENESS)
+
+    def _with_names_kept(self, due: list[Property], wanted: Search, progress: Watch | None, witnesses: bool) -> None:
+        again = replace(
+            wanted,
+            symmetry=None,
+            keeper=None,
+            found_before=self.result.kept_states,
+            only=self._long_run,
+            progress=self._teller(progress, self.result.kept_states) if progress is not None else None,
+        )
+        search, _, stopped = self.tiers.search(again)
+        try:
+            if stopped is not None:
+                raise stopped
+            self._lassos(search, due, wanted.limits, witnesses)
+            self.result.kept_states += len(search.states)
+            self.result.kept_transitions += search.transitions
+        finally:
+            search.close()
+
+    def _lassos(self, search: InstanceSearch, due: list[Property], limits: Limits, witnesses: bool) -> None:
+        decider = Decider(search, lambda: limits.check(0))
+        for claim in due:
+            answer = decider.decide(claim)
+            if answer.unknown:
+                self.unknown[claim.name] = MORE
+            elif answer.lasso is not None and not witnesses:
+                self._offer_depth(claim.name, Discovery(len(answer.lasso.legs), []))
+            elif answer.lasso is not None:
+                self._offer_lasso(decider, answer, claim)
+
+    def _offer_lasso(self, decider: Decider, answer: Answer, claim: Property) -> None:
+        """A lasso of one instance competes with the best of the others."""
+        instance, before = decider.search.instance, self.best.get(claim.name)
+        assert answer.lasso is not None
+        key = (*answer.key, sum(len(edges) for edges in instance.edges))
+        if before is not None and key >= before.key:
+            return
+        if self.telling is None or self.telling.sizes != instance.sizes:
+            self.telling = Machine(instance, notes=True)
+        witness = tell_lasso(decider.graph, answer.lasso, answer.elements, Narrator(instance, self.telling), claim)
+        self.best[claim.name] = Best(key, witness, False)
+
     def _offer_depth(self, name: str, discovery: Discovery) -> None:
         """A discovery whose story is not told."""
         self.depths[name] = min(discovery.depth, self.depths.get(name, discovery.depth))
@@ -431,12 +546,12 @@ class _Explorer:
     def _verdict(self, claim: Property) -> Verdict:
         states = f"{self.result.states:,} state{'' if self.result.states == 1 else 's'}"
         method = f"exhaustive, {states}" if self.result.complete else f"explored {states}"
+        if claim.kind is Kind.LIVENESS and self.result.kept_states:
+            method += f"; {self.result.kept_states:,} with names kept"
 
         def verdict(result: Result, witness: Witness | None = None, note: str = "") -> Verdict:
             return Verdict(claim.name, claim.kind.value, claim.doc, result, method, witness, note=note, span=claim.span)
 
-        if claim.kind is Kind.LIVENESS:
-            return verdict(Result.UNKNOWN, note="needs the liveness engine")
         if claim.name == "lock_order":
             return verdict(*lock_order(self.system, self.scope))
         best = self.best.get(claim.name)
@@ -456,8 +571,8 @@ class _Explorer:
         return verdict(Result.HOLDS)
 
     def _with_minimality(self, best: Best) -> Witness:
-        """What is claimed minimal: nothing while some instances were not searched to that depth."""
-        if self.result.stopped is not None:
+        """What is claimed minimal: nothing while some instances were not searched to that depth, nor of lassos."""
+        if self.result.stopped is not None or best.witness.loop is not None:
             return best.witness
         proved = ["calls", "faults"]
         if best.fewest_elements:
@@ -471,7 +586,7 @@ class _Explorer:
                     assert claim.pattern is not None
                     return claim.pattern.event not in self.coverage.events
                 return claim.name not in self.seen
-            case Kind.RECOVERABLE | Kind.STUCK:
+            case Kind.RECOVERABLE | Kind.STUCK | Kind.LIVENESS:
                 return claim.name not in self.needed
             case Kind.ASSERT:
                 lines = self.program.lines if self.program is not None else []

@@ -15,8 +15,9 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from luocheck.checker.checkpoint.file import Block
+from luocheck.checker.explore.labels import CALLER, GOT_LOCK, LABEL_SHIFT, RESUMED, RETURNED_OK, Labels, caller_of
 from luocheck.checker.explore.limits import Limits, growth_of
-from luocheck.checker.explore.monitors import Monitors
+from luocheck.checker.explore.monitors import Monitors, combinations
 from luocheck.checker.explore.packing import Packing
 from luocheck.checker.explore.symmetry import Symmetry
 from luocheck.model.instances import Instance
@@ -24,7 +25,7 @@ from luocheck.model.ir.system import OK, Event
 from luocheck.model.ir.vocabulary import ElemT
 from luocheck.model.semantics.machine import Arguments, Machine
 from luocheck.model.semantics.renaming import Turn
-from luocheck.model.semantics.run import Outcome
+from luocheck.model.semantics.run import Continuation, Outcome
 from luocheck.model.semantics.store import Store
 
 
@@ -106,9 +107,14 @@ class InstanceSearch:
         self.faults = array("q")
         self.levels: list[int] = []  # number of the first state of each level
         self.deeper = Edges()  # edges to the next level, for witnesses
-        self.edges = Edges() if keep_edges else None  # all edges, for recoverable and stuck
+        self.edges = (
+            Edges() if keep_edges else None
+        )  # all edges, for claims about the finished graph; target -1: the scope cut the path
+        self.labels = Labels(instance, monitors.liveness)
         self.cut_states: set[int] = set()
         self.ways = [(bytearray(), bytearray()) for _ in monitors.ways]  # P and Q of `recoverable`, by state
+        # P and Q of each combination that a `liveness` is about, by state
+        self.runs = [[(bytearray(), bytearray()) for _ in combinations(claim, instance)] for claim in monitors.liveness]
         self.exempt = [bytearray() for _ in monitors.stuck]
         self.waiting: dict[tuple[int, Arguments], set[int]] = {}  # atomic calls that have not returned: where they block
         self.transitions = 0
@@ -194,6 +200,11 @@ class InstanceSearch:
         """At least the edges on shortest runs with the fewest faults to some states, by their sources; `deeper` has them, too."""
         return self.deeper
 
+    def every_edge(self) -> Edges:
+        """All edges, their sources in ascending order.  Only of a search that keeps them."""
+        assert self.edges is not None
+        return self.edges
+
     def inside(self, caller: int) -> bytearray:
         """For each state, whether a caller is inside a call."""
         cell = (self.machine.calls, caller)
@@ -247,6 +258,10 @@ class InstanceSearch:
         for (claim, goal), (from_, to) in zip(self.monitors.ends_of_ways, self.ways, strict=True):
             from_.append(claim.value(store))
             to.append(goal.value(store))
+        for ends, columns in zip(self.monitors.ends_of_runs, self.runs, strict=True):
+            for (p, q), (from_, to) in zip(ends.values(store), columns, strict=True):
+                from_.append(p)
+                to.append(q)
         for exempt, flags in zip(self.monitors.exempt, self.exempt, strict=True):
             flags.append(exempt is not None and exempt.value(store))
 
@@ -289,6 +304,10 @@ class InstanceSearch:
             what = outcome.label or ""
             coverage.cuts[what] = coverage.cuts.get(what, 0) + 1
             self.cut_states.add(source)
+            if self.edges is not None:
+                about = self.about(store, event, arguments, resumed, outcome)
+                if about & ~CALLER:
+                    self.edges.add(source, -1, event.index, outcome.faults, about)
             return
         mask = self.mask(event, arguments, outcome)
         target, turn = -1, 0
@@ -303,10 +322,22 @@ class InstanceSearch:
                 self.faults[target] = min(self.faults[target], self.faults[source] + outcome.faults)
                 self.deeper.add(source, target, event.index, outcome.faults, mask, turn)
             if self.edges is not None:
-                who = caller_of(event, arguments) | (RESUMED if resumed else 0)
-                self.edges.add(source, target, event.index, outcome.faults, who)
+                self.edges.add(source, target, event.index, outcome.faults, self.about(store, event, arguments, resumed, outcome))
         seen.add((event.index, arguments, resumed, outcome.kind, outcome.errno, target))
         self._check_transition(source, depth, store, event, arguments, resumed, outcome, mask)
+
+    def about(self, before: Store, event: Event, arguments: Arguments, resumed: bool, outcome: Outcome) -> int:
+        """What an edge remembers of its call."""
+        caller = caller_of(event, arguments)
+        about = caller | self.labels.of(event, arguments) << LABEL_SHIFT
+        if resumed:
+            about |= RESUMED
+            waiting: Continuation = before[self.machine.calls, caller - 1]
+            if self.machine.program.waits_for_lock(waiting.label):
+                about |= GOT_LOCK
+        if outcome.kind == "returns" and outcome.errno == OK:
+            about |= RETURNED_OK
+        return about
 
     def _check_transition(
         self,
@@ -373,20 +404,10 @@ def calls(
                 yield event, arguments, True, machine.resume(caller, store)
 
 
-def caller_of(event: Event, arguments: Arguments) -> int:
-    """Who makes a call: 0 nobody, else the number of the caller from 1."""
-    caller = next((v for p, v in zip(event.parameters, arguments) if p.slot == event.caller), None)
-    return 0 if caller is None else int(caller) + 1
-
-
-RESUMED = 1 << 16
-"""Added to the caller in the mask column of an edge on which a call in progress went on."""
-
-
 class Edges:
     """Edges in columns.
 
-    masks: the elements that the call names, or who made it (`caller_of`, RESUMED).  turns: with symmetry, what `turn_to` needs.
+    masks: the elements that the call names, or what `labels.py` says of it.  turns: with symmetry, what `turn_to` needs.
     """
 
     __slots__ = ("events", "faults", "masks", "sources", "targets", "turns")
@@ -429,7 +450,7 @@ class EdgeRule:
         return (
             (self.with_faults or edges.faults[i] == 0)
             and (self.events is None or edges.events[i] in self.events or bool(mask & RESUMED))
-            and (self.others_than == 0 or mask & ~RESUMED != self.others_than)
+            and (self.others_than == 0 or mask & CALLER != self.others_than)
         )
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from luocheck.checker.explore.search import EdgeRule, InstanceSearch, caller_of
+from luocheck.checker.explore.labels import caller_of
+from luocheck.checker.explore.search import EdgeRule, InstanceSearch
 from luocheck.model.ir.system import Property
 
 

@@ -154,7 +154,8 @@ class Narrator:
     ) -> Witness:
         """A run that was executed, as a witness: what its last call broke, or else the state after it."""
         steps: list[Step] = []
-        here, used = start, self._at_start(start)
+        here = start
+        used: set[tuple[int, int]] = set()
         clauses: tuple[Clause, ...] = ()
         for event, arguments, resumed, outcome in taken:
             steps.append(step_of(event, arguments, outcome, here, resumed))
@@ -165,16 +166,29 @@ class Narrator:
             clauses = self._clauses(claim, outcome.store, outcome.env, event)
         else:
             clauses = self._clauses(claim, here, [None] * claim.slots, None)
+        return self.made(start, steps, used, minimal, clauses)
+
+    def made(
+        self,
+        start: Store,
+        steps: list[Step],
+        used: set[tuple[int, int]],
+        minimal: tuple[str, ...],
+        clauses: tuple[Clause, ...],
+        loop: int | None = None,
+    ) -> Witness:
+        """The witness of a run that was executed: where it starts, its steps, and the elements that they name, as (sort, element)."""
         return Witness(
             self.instance.scope.name,
             self.instance.topology.name if self.instance.topology is not None else None,
             tuple(steps),
             self._graph(),
             tuple(self._given(start)),
-            tuple(self._names(used)),
+            tuple(self._names(used | self._at_start(start))),
             minimal,
             clauses,
             bool(self.instance.scope.stepwise),
+            loop,
         )
 
     def _transition(self, search: InstanceSearch, path: Path, number: int, before: Store, named: int) -> Taken:

@@ -46,7 +46,7 @@ struct point { i64 source, n, transitions, edges, moments, cut_states, waits, cu
 /* Memory that a checkpoint keeps: `count` items, of which there is room for `*room`; no room: a part of R, which never grows. */
 struct array { const char *name; void **place; i64 *room; i64 item, count; };
 /* One way in which a call ended that is not looked up yet. */
-struct pending { u64 w[W], hash, turn; i64 source, target; u64 call; int32_t faults, run_faults; int16_t event, kind, errno_, who; uint8_t resumed, new_place; };
+struct pending { u64 w[W], hash, turn, about; i64 source, target; u64 call; int32_t faults, run_faults; int16_t event, kind, errno_; uint8_t new_place; };
 
 struct R {
   /* what Python reads and writes; in the order of `runtime.py` */
@@ -85,7 +85,7 @@ struct R {
   u64 table_mask;
   i64 moments_room, cut_room, waiting_room, answers_room;
   i64 source, level_end, here, here_source;
-  int event, resumed, faults, steps, step, nfindings, nanswers, npending, late_error;
+  int event, resumed, had_waited, faults, steps, step, nfindings, nanswers, npending, late_error;
   u64 ticks, call, answers_call;
   i64 over;
   u64 lines[N_LINES / 64 + 1];
@@ -102,6 +102,7 @@ static void unpack(const u64 *w, struct S *s);
 static void expand(struct R *r, const struct S *s);
 static void check_state(struct R *r, const struct S *s, i64 state);
 static u64 event_mask(const struct R *r);
+static u64 call_label(const struct R *r);
 static void settle(struct R *r);
 #if SYMMETRY
 static u64 canonical(const struct symmetry *y, const struct S *s, u64 *w);
@@ -400,11 +401,16 @@ static void settle(struct R *r) {
       if (r->whole == r && target >= r->level_end && p->faults < r->faults_of[target]) r->faults_of[target] = (uint16_t)p->faults;
     }
     if (r->keep_edges && target >= 0)
-      add_edge(r, &r->all, p->source, target, p->event, p->run_faults, (u64)(p->who + 1) | (p->resumed ? 1u << 16 : 0), 0);
+      add_edge(r, &r->all, p->source, target, p->event, p->run_faults, p->about, 0);
     if (p->call != r->answers_call) { r->answers_call = p->call; r->nanswers = 0; }
     if (p->source != r->here_source) { r->transitions += r->here; r->here = 0; r->here_source = p->source; }
     r->here += new_answer(r, target, p->kind, p->errno_);
   }
+}
+
+/* What an edge remembers of its call; see labels.py. */
+static u64 about_call(const struct R *r, int kind, int err, int who) {
+  return (u64)(who + 1) | (r->resumed ? BIT(16) | (r->had_waited ? BIT(18) : 0) : 0) | (kind == OUT_RETURNS && !err ? BIT(17) : 0) | call_label(r);
 }
 
 /* One way in which a call, or a step of it, ended.  The claims that it breaks are among the findings. */
@@ -439,12 +445,17 @@ static void commit(struct R *r, const struct S *s, int kind, int err, int label,
       r->cut_states = grown(r, r->cut_states, &r->cut_room, r->cut_n + 1, sizeof(i64));
       if (!r->status) r->cut_states[r->cut_n++] = r->source;
     }
+    u64 about = r->keep_edges ? about_call(r, kind, err, who) : 0;
+    if (about & ~(BIT(16) - 1)) {
+      settle(r);  /* edges stand in the order of their sources */
+      if (!r->status) add_edge(r, &r->all, r->source, -1, r->event, r->faults, about, 0);
+    }
     return;
   }
   p->faults = r->whole->faults_of[r->source] + r->faults;
   if (p->faults > 65535) { stop_with(r, NOT_DONE_HERE); return; }
   p->source = r->source; p->call = r->call; p->run_faults = r->faults; p->event = (int16_t)r->event; p->kind = (int16_t)kind;
-  p->errno_ = (int16_t)err; p->who = (int16_t)who; p->resumed = (uint8_t)r->resumed;
+  p->errno_ = (int16_t)err; p->about = r->keep_edges ? about_call(r, kind, err, who) : 0;
   if (++r->npending == BATCH) settle(r);
   if (!r->nfindings && !r->late_error) return;
   settle(r);
@@ -657,7 +668,7 @@ static int usable(const struct edges *e, i64 i, const uint8_t *events, int with_
   if (e->target[i] < 0 || e->target[i] == e->source[i]) return 0;
   if (!with_faults && e->faults[i]) return 0;
   if (!events[e->event[i]] && !(e->mask[i] >> 16 & 1)) return 0;
-  return !others_than || (e->mask[i] & ~BIT(16)) != others_than;
+  return !others_than || (e->mask[i] & (BIT(16) - 1)) != others_than;
 }
 
 /* Which states can reach a goal (one byte for each state, changed in place) over the edges that a rule allows; see EdgeRule. */

@@ -164,6 +164,8 @@ class Expressions:
                 return self._unchanged(expr)
             case e.Idle():
                 return f"idle({self.state})"
+            case e.IdleCaller(caller=caller):
+                return f"idle_caller({self.state}, {self.value(caller)})"
         raise Refused(f"an expression of kind {type(expr).__name__}")
 
     def _arithmetic(self, how: str, left: str, right: str) -> str:

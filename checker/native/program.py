@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
-from luocheck.checker.explore.monitors import consequents
+from luocheck.checker.explore.labels import LABEL_SHIFT, Labels
+from luocheck.checker.explore.monitors import Combination, combinations, consequents
 from luocheck.checker.native.continuations import Continuations
 from luocheck.checker.native.expressions import Expressions
 from luocheck.checker.native.layout import Layout, Piece, indices
@@ -25,7 +27,10 @@ RUNTIME = tuple(Path(__file__).with_name(name) for name in ("engine.c", "threads
 
 @dataclass(slots=True)
 class Text:
-    """The generated program and what is needed to read its states and its errors."""
+    """The generated program and what is needed to read its states and its errors.
+
+    flags: how many a state has.  flag_of: the first one of a claim.
+    """
 
     source: str
     layout: Layout
@@ -36,6 +41,7 @@ class Text:
     spans: list[Span]
     max_args: int
     flags: int
+    flag_of: dict[str, int]
     lines: int
 
 
@@ -58,6 +64,8 @@ class Generator:
             if claim.condition is not None and claim.kind in (Kind.INVARIANT, Kind.LEMMA, Kind.AFTER):
                 for part in consequents(claim.condition):
                     self.watched[id(part)] = f"r->seen[{self.number[claim.name]}] = 1;"
+        self.labels = Labels(instance, [claim for claim in claims if claim.kind is Kind.LIVENESS])
+        self.flag_of: dict[str, int] = {}
         self.max_args = max([1, *(len(event.argument_slots) for event in self.system.events)])
 
     def text(self) -> Text:
@@ -103,6 +111,7 @@ class Generator:
             *claims,
             *bodies,
             self._masks(),
+            self._labels(),
             self._expand(waits),
             self._load(),
         ]
@@ -116,6 +125,7 @@ class Generator:
             self.shared.spans,
             self.max_args,
             flags,
+            self.flag_of,
             lines,
         )
 
@@ -195,7 +205,11 @@ class Generator:
 
     def _idle(self) -> str:
         inside = f"for (int i = 0; i < {self.callers}; i++) if (s->c[i].pc) return 0;" if self.callers else "(void)s;"
-        return f"static inline int idle(const struct S *s) {{ {inside} return 1; }}"
+        one = "return who < 0 || !s->c[who].pc;" if self.callers else "(void)s; (void)who; return 1;"
+        return (
+            f"static inline int idle(const struct S *s) {{ {inside} return 1; }} "
+            f"static inline int idle_caller(const struct S *s, int who) {{ {one} }}"
+        )
 
     def _defaults(self) -> str:
         out = ["static void defaults(struct S *s) { memset(s, 0, sizeof *s);"]
@@ -299,9 +313,8 @@ class Generator:
             text = writer.condition(condition)
             body.append(f"return {text};")
         slots = sorted(writer.used)
-        own = claim.pattern is not None and claim.pattern.event is not None
-        types = {}
-        if own and claim.pattern is not None and claim.pattern.event is not None:
+        types: dict[int, Type | None] = {local.slot: local.type for local in claim.each}
+        if claim.pattern is not None and claim.pattern.event is not None:
             types = dict(enumerate(self.system.event(claim.pattern.event).slots))
         parameters = "".join(f", {self.layout.local_type(types.get(s) or BoolT())} v{s}" for s in slots)
         old = ", const struct S *o, int touched" if with_old else ""
@@ -309,9 +322,11 @@ class Generator:
         return f"static int {name}(struct R *r, const struct S *s{old}{parameters}) {{ {used}\n" + "\n".join(body) + "\n}", slots
 
     def _claims(self) -> tuple[list[str], int]:
-        """Functions for all claims, and `check_state`; and how many flags a state has (sides of `recoverable`, exceptions of `stuck`)."""
+        """Functions for all claims, and `check_state`; and how many flags a state has (sides of `recoverable` and `liveness`, exceptions of
+        `stuck`)."""
         functions: list[str] = []
-        state: dict[str, list[str]] = {"invariant": [], "goal": [], "way": [], "stuck": []}
+        state: dict[str, list[str]] = {"invariant": [], "goal": []}
+        flagged: dict[Kind, list[tuple[str, str]]] = {Kind.RECOVERABLE: [], Kind.LIVENESS: [], Kind.STUCK: []}
         self.transition_claims: list[tuple[Property, str | None, list[int]]] = []
         flags = 0
         for claim in self.claims:
@@ -328,13 +343,14 @@ class Generator:
             found = f"discover(r, {k}, r->depth + 1, state, -1, 0, 5, -1, 0);"
             conditions: list[tuple[str, e.Expr]] = []
             if (
-                claim.kind in (Kind.INVARIANT, Kind.LEMMA, Kind.REACHABLE, Kind.RECOVERABLE, Kind.STUCK)
+                claim.kind in (Kind.INVARIANT, Kind.LEMMA, Kind.REACHABLE, Kind.RECOVERABLE, Kind.LIVENESS, Kind.STUCK)
                 and claim.condition is not None
             ):
                 conditions.append((f"claim{k}", claim.condition))
-            if claim.kind is Kind.RECOVERABLE and claim.goal is not None:
+            if claim.kind in (Kind.RECOVERABLE, Kind.LIVENESS) and claim.goal is not None:
                 conditions.append((f"goal{k}", claim.goal))
-            functions += [self._function(name, claim, condition, False)[0] for name, condition in conditions]
+            sides = {name: self._function(name, claim, condition, False) for name, condition in conditions}
+            functions += [text for text, _ in sides.values()]
             match claim.kind:
                 case Kind.INVARIANT | Kind.LEMMA:
                     state["invariant"].append(f"if (!claim{k}(r, s)) {{ if (r->status) return; {found} }}")
@@ -343,18 +359,31 @@ class Generator:
                         f"if ((r->found_depth[{k}] < 0 || r->found_depth[{k}] == r->depth + 1) && claim{k}(r, s)) {found} if (r->status) return;"
                     )
                 case Kind.RECOVERABLE:
-                    state["way"] += [f"flag[{{}}] = claim{k}(r, s);", f"flag[{{}}] = goal{k}(r, s); if (r->status) return;"]
+                    flagged[claim.kind] += [(claim.name, f"claim{k}(r, s)"), (claim.name, f"goal{k}(r, s)")]
+                case Kind.LIVENESS:
+                    for elements in combinations(claim, self.instance):
+                        flagged[claim.kind] += [(claim.name, text) for text in self._ends(claim, elements, sides)]
                 case Kind.STUCK:
-                    value = f"claim{k}(r, s)" if claim.condition is not None else "0"
-                    state["stuck"].append(f"flag[{{}}] = {value}; if (r->status) return;")
-        flagged = [*state["way"], *state["stuck"]]
-        self.asks_states = bool(flagged or state["invariant"] or state["goal"])
-        flags = len(flagged)
-        lines = [text.format(i) for i, text in enumerate(flagged)]
+                    flagged[claim.kind].append((claim.name, f"claim{k}(r, s)" if claim.condition is not None else "0"))
+        lines: list[str] = []
+        for of_claim, value in chain(*flagged.values()):
+            self.flag_of.setdefault(of_claim, len(lines))
+            lines.append(f"flag[{len(lines)}] = {value}; if (r->status) return;")
+        flags = len(lines)
+        self.asks_states = bool(lines or state["invariant"] or state["goal"])
         head = "static void check_state(struct R *r, const struct S *s, i64 state) { (void)s; (void)state;"
         flag = ["uint8_t *flag = r->flags + state * N_FLAGS;"] if flags else []
         functions.append("\n".join([head, *flag, *state["invariant"], *state["goal"], *lines, "}"]))
         return functions, flags
+
+    def _ends(self, claim: Property, elements: Combination, sides: dict[str, tuple[str, list[int]]]) -> Iterator[str]:
+        """C of both sides of a liveness claim, about some elements."""
+        value = {local.slot: x for local, x in zip(claim.each, elements, strict=True)}
+        pools = [(local.type.sort, x) for local, x in zip(claim.each, elements) if isinstance(local.type, ElemT)]
+        alive = [f"(s->live{sort.index} >> {x} & 1)" for sort, x in pools if sort.pool]
+        there = f"({' && '.join(alive) or '1'})"
+        for (name, (_, slots)), text in zip(sides.items(), ("({there} && {call})", "(!{there} || {call})"), strict=True):
+            yield text.format(there=there, call=f"{name}(r, s{''.join(f', {value[slot]}' for slot in slots)})")
 
     # ---- events -------------------------------------------------------------------------------------------------
 
@@ -440,7 +469,9 @@ class Generator:
             )
         if stops:
             out.append("if (pc) { defaults(&before); o = &before; touched = 1; const struct C *c = &src->c[who]; switch (pc) {")
-            out += [f"case {stop.pc}: @LOAD{stop.pc}@ goto P{stop.pc};" for stop in stops]
+            for stop in stops:
+                waited = int(self.machine.program.waits_for_lock(stop.label))
+                out.append(f"case {stop.pc}: @LOAD{stop.pc}@ r->had_waited = {waited}; goto P{stop.pc};")
             out.append("} }")
         out.append("{")
         out += main
@@ -492,6 +523,16 @@ class Generator:
                 if parts:
                     out.append(f"case {event.index}: {' '.join(parts)} break;")
         return " ".join([*out, "} return m; }"])
+
+    def _labels(self) -> str:
+        """The label of a call, where edges have it; see `labels.py`."""
+        out = ["static u64 call_label(const struct R *r) { switch (r->event) {"]
+        for event, radices in self.labels.radices.items():
+            number = "(u64)0"
+            for i, radix in enumerate(radices):
+                number = f"({number} * {radix} + (u64)r->args[{i}])" if i else "(u64)r->args[0]"
+            out.append(f"case {event}: return ({number} + 1) << {LABEL_SHIFT};")
+        return " ".join([*out, "} return 0; }"])
 
     # ---- what can happen ----------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from typing import Any
 from luocheck.checker.checkpoint.file import Block, Reader, Unusable
 from luocheck.checker.checkpoint.keeper import Keeper
 from luocheck.checker.explore.limits import NO_MORE_MEMORY, Limits, Stopped, resident_bytes
-from luocheck.checker.explore.monitors import Monitors
+from luocheck.checker.explore.monitors import Monitors, combinations
 from luocheck.checker.explore.search import Coverage, EdgeRule, Edges, InstanceSearch, Moment, Progress
 from luocheck.checker.explore.symmetry import Symmetry
 from luocheck.checker.native import runtime, saved
@@ -22,7 +22,7 @@ from luocheck.checker.native.refusal import Refused
 from luocheck.checker.native.states import States
 from luocheck.model.diagnostics import fail
 from luocheck.model.instances import Instance
-from luocheck.model.ir.system import Event
+from luocheck.model.ir.system import Event, Property
 from luocheck.model.ir.vocabulary import BoolT
 from luocheck.model.semantics.claims import reads_through_none
 from luocheck.model.semantics.expressions import Oops
@@ -34,6 +34,8 @@ TELLING = 16
 """A part of the memory (one of so many) that the search leaves for the telling of what it found."""
 
 
+EDGE = 28
+"""Bytes of an edge in columns, without its turn."""
 PYTHON_ITEM = 100
 """Bytes that a number in a set takes, about."""
 
@@ -254,16 +256,23 @@ class NativeSearch(InstanceSearch):
         self._discoveries()
 
     def _graph(self) -> None:
-        """What claims about ways out ask of a finished search.  Raises Stopped where there is no room for it."""
-        r, flags = self.r, self.text.flags
-        if self.edges is None:
+        """What claims about the graph ask of a finished search.  Raises Stopped where there is no room for it."""
+        r, flags, monitors = self.r, self.text.flags, self.monitors
+        if self.edges is None and not monitors.liveness:
             return
         self._limits.check_memory(2 * r.n * flags + PYTHON_ITEM * (r.cut_n + r.waiting_n))
-        self.cut_states = set(r.cut_states[: r.cut_n])
         every = ctypes.string_at(r.flags, r.n * flags)
-        columns = [bytearray(every[i::flags]) for i in range(flags)]
-        self.ways = [(columns[2 * i], columns[2 * i + 1]) for i in range(len(self.ways))]
-        self.exempt = columns[2 * len(self.ways) :]
+
+        def column(claim: Property, number: int = 0) -> bytearray:
+            return bytearray(every[self.text.flag_of[claim.name] + number :: flags])
+
+        self.ways = [(column(claim), column(claim, 1)) for claim in monitors.ways]
+        self.runs = [
+            [(column(claim, 2 * i), column(claim, 2 * i + 1)) for i in range(len(combinations(claim, self.instance)))]
+            for claim in monitors.liveness
+        ]
+        self.exempt = [column(claim) for claim in monitors.stuck]
+        self.cut_states = set(r.cut_states[: r.cut_n])
         for k in range(r.waiting_n):
             wait = r.waits[k]
             event = self.instance.system.events[wait.event]
@@ -308,9 +317,13 @@ class NativeSearch(InstanceSearch):
         assert self.symmetry is not None
         return self.text.orbits.turn(edges.turns[i], self.symmetry.identity)
 
+    def every_edge(self) -> Edges:
+        self._limits.check_memory(EDGE * int(self.r.all.n))
+        return _edges(self.r.all)
+
     def inside(self, caller: int) -> bytearray:
         total, words = self.packed.total, self.packed.words + caller * self.text.continuations.words
-        if not self.packed.callers or not self.text.continuations.words:
+        if not self.r.n or not self.packed.callers or not self.text.continuations.words:
             return bytearray(len(self.states))
         mask = (1 << self.text.continuations.pc_width) - 1
         states = (ctypes.c_uint64 * (int(self.r.n) * total)).from_address(ctypes.addressof(self.r.states.contents))
@@ -367,6 +380,6 @@ def _edges(native: runtime.NativeEdges) -> Edges:
     columns = (("sources", native.source), ("targets", native.target), ("events", native.event), ("faults", native.faults))
     for name, pointer in (*columns, ("masks", native.mask), ("turns", native.turn)):
         column: array[int] = getattr(edges, name)
-        if n:
+        if n and pointer:
             column.frombytes(ctypes.string_at(pointer, n * column.itemsize))
     return edges

@@ -33,7 +33,10 @@ BUILD_AFTER = 60_000
 
 @dataclass(slots=True)
 class Search:
-    """A search that is not begun yet."""
+    """A search that is not begun yet.
+
+    claims: those that the exploration decides.  only: those of them that this search asks (None: all).
+    """
 
     instance: Instance
     machine: Machine
@@ -46,6 +49,7 @@ class Search:
     symmetry: Symmetry | None
     apart: Collection[int]
     keeper: Keeper | None = None
+    only: tuple[Property, ...] | None = None
 
 
 @dataclass(slots=True)
@@ -75,7 +79,7 @@ class Tiers:
         if self.engine == "explore" and self._program is None:
             self._prepare(wanted, build_it=True)
         while True:
-            monitors = Monitors(wanted.instance, wanted.claims)
+            monitors = Monitors(wanted.instance, wanted.claims if wanted.only is None else wanted.only)
             search = self._made(wanted, monitors)
             stopped: BaseException | None = None
             try:
@@ -98,7 +102,7 @@ class Tiers:
             return search, monitors, stopped
 
     def _made(self, wanted: Search, monitors: Monitors) -> InstanceSearch:
-        keep = monitors.needs_edges
+        keep = monitors.needs_edges(reduced=wanted.symmetry is not None)
         if self._program is not None:
             native = NativeSearch(
                 self._program,

@@ -70,6 +70,10 @@ def _run(page: Page, answer: CheckAnswer, run: CheckedRun) -> None:
     page.wrap(" " * len(label), how)
     if run.symmetry > 1:
         page.wrap("  symmetry  ", f"on: a state stands for up to {run.symmetry:,} that differ only in which elements are which")
+    if run.liveness_seconds:
+        seconds = f"{run.liveness_seconds:.1f} s"
+        numbers = f"{run.kept_states:,} states  {run.kept_transitions:,} transitions  {seconds}; symmetry off, all keep their names"
+        page.wrap("  liveness  ", numbers if run.kept_states else f"{seconds}, on the same graph")
     if run.cuts:
         page.wrap("  cut by the scope  ", ", ".join(f"{count:,} paths by `{what.rstrip(';')}`" for what, count in run.cuts))
     if run.complete:

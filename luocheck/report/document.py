@@ -87,6 +87,11 @@ def _run(run: CheckedRun) -> Document:
         "starting_points": run.instances,
         "symmetry": run.symmetry,
         "seconds": round(run.seconds, 3),
+        "liveness": {
+            "states": run.kept_states,
+            "transitions": run.kept_transitions,
+            "seconds": round(run.liveness_seconds, 3),
+        },
         "complete": run.complete,
         "bound": run.bound,
         "stopped": run.stopped,
@@ -197,6 +202,7 @@ def witness(made: Witness) -> Document:
         "elements": [{"name": name, "sort": sort} for name, sort in made.elements],
         "faults": made.faults,
         "minimal": list(made.minimal),
+        "loop": made.loop,
         "because": [
             {
                 "text": clause.text,

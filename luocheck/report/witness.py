@@ -32,7 +32,10 @@ def tell(page: Page, system: System, verdict: Verdict, replay: str) -> None:
         page.wrap(f"  {names}: ", ", ".join(f"{a} -> {b}" for a, b in witness.graph))
     if witness.given:
         page.wrap("  given: ", ", ".join(witness.given))
-    steps(page, witness.steps)
+    if witness.loop is None:
+        steps(page, witness.steps)
+    else:
+        _lasso(page, witness, witness.loop)
     why(page, witness.clauses, verdict)
     if witness.minimal:
         page.wrap("  proved minimal: ", _minimal(witness), style="dim")
@@ -41,10 +44,20 @@ def tell(page: Page, system: System, verdict: Verdict, replay: str) -> None:
     page.blank()
 
 
-def steps(page: Page, calls: Sequence[Step]) -> None:
-    """Numbered calls, each with what happened inside and what it changed."""
-    width = len(str(len(calls)))
-    for number, step in enumerate(calls, start=1):
+def _lasso(page: Page, witness: Witness, loop: int) -> None:
+    """A run that goes on for ever: the way into its loop, and the loop."""
+    steps(page, witness.steps[:loop], of=witness.calls)
+    if loop < witness.calls:
+        page.wrap("  for ever: ", "the following, again and again", style="open")
+        steps(page, witness.steps[loop:], first=loop + 1, of=witness.calls)
+    else:
+        page.wrap("  for ever: ", "nothing; nobody who is assumed to act can", style="open")
+
+
+def steps(page: Page, calls: Sequence[Step], first: int = 1, of: int | None = None) -> None:
+    """Numbered calls, each with what happened inside and what it changed.  `of`: how many there are in all."""
+    width = len(str(len(calls) if of is None else of))
+    for number, step in enumerate(calls, start=first):
         again = " (goes on)" if step.resumed else ""
         fault = " (fault)" if step.faults else ""
         page.wrap(f"  {number:>{width}}  ", f"{step.text}{again}{fault}", " " * (width + 8))
@@ -110,7 +123,9 @@ def _told(group: Sequence[Happening]) -> str:
 def why(page: Page, clauses: Sequence[Clause], verdict: Verdict) -> None:
     if not clauses:
         return
-    page.add("  reached because:" if verdict.result is Result.REACHED else "  broken because:")
+    lasso = verdict.witness is not None and verdict.witness.loop is not None
+    head = "where this begins:" if lasso else "reached because:" if verdict.result is Result.REACHED else "broken because:"
+    page.add(f"  {head}")
     for _, group in groupby(clauses, key=lambda clause: (clause.span.source, clause.span.line)):
         labels = []
         for clause in group:

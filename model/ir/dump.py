@@ -236,6 +236,7 @@ def _property(claim: Property, system: System) -> Document:
         "outcome": _pattern(claim.pattern) if claim.pattern is not None else None,
         "using": list(claim.using),
         "with_faults": claim.with_faults,
+        "each": [{"name": local.name, "type": str(local.type)} for local in claim.each],
         "assuming": [{"event": event, "succeeds": succeeds} for event, succeeds in claim.assuming],
         "span": _span(claim.span),
     }

@@ -178,6 +178,13 @@ class Idle(Expr):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class IdleCaller(Expr):
+    """A caller is not inside a call."""
+
+    caller: Expr
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class BadHandle(Expr):
     """An abi predicate (`bad_name(n)`): the caller passed bytes that are no proper handle.
 

@@ -128,6 +128,7 @@ class Property:
 
     condition: INVARIANT, LEMMA, REACHABLE, AFTER (may use `old`), the P of RECOVERABLE and LIVENESS, the exception of STUCK.
     goal: the Q of RECOVERABLE and LIVENESS.  pattern: AFTER and NEVER.  using: RECOVERABLE's events, empty for all.
+    each: elements that LIVENESS is about, one run for each combination; their slots have values in both sides.
     per_event: for AFTER about one event, conditions are resolved in that event's environment; else slots are their own.
     """
 
@@ -141,6 +142,7 @@ class Property:
     using: tuple[str, ...] = ()
     with_faults: bool = False
     assuming: tuple[tuple[str, bool], ...] = ()
+    each: tuple[Local, ...] = ()
     slots: int = 1
 
     def __repr__(self) -> str:

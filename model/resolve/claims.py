@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from luocheck.model.diagnostics import did_you_mean
 from luocheck.model.ir import expressions as e
 from luocheck.model.ir.system import (
@@ -13,6 +15,7 @@ from luocheck.model.ir.system import (
     Expected,
     Graph,
     Kind,
+    Local,
     OutcomePattern,
     Property,
     Scope,
@@ -20,7 +23,7 @@ from luocheck.model.ir.system import (
     Topology,
 )
 from luocheck.model.ir.vocabulary import ElemT, EnumT, Field, Lifetime, Sort
-from luocheck.model.resolve.expressions import ExpressionResolver, Names, Slots
+from luocheck.model.resolve.expressions import Bad, ExpressionResolver, Names, Slots
 from luocheck.model.resolve.flatten import never_name
 from luocheck.model.resolve.symbols import Symbols
 from luocheck.model.source import Span
@@ -122,11 +125,14 @@ class ClaimResolver:
                         slots=names.slots.count,
                     )
                 )
-            case n.Liveness(span, name, _, condition, goal, assuming):
+            case n.Liveness(span, name, _, binders, condition, goal, assuming):
                 self.declare(name)
+                each = tuple(local for b in binders if (local := self._each(resolver, b)) is not None)
                 assumed = tuple((a.event.text, a.succeeds) for a in assuming if check_event(self.symbols, a.event))
                 p, q = resolver.boolean(condition), resolver.boolean(goal)
-                self._add(Property(name.text, Kind.LIVENESS, text, span, p, q, assuming=assumed, slots=names.slots.count))
+                self._add(
+                    Property(name.text, Kind.LIVENESS, text, span, p, q, assuming=assumed, each=each, slots=names.slots.count)
+                )
             case n.After(span, outcome_node, name, _, condition):
                 pattern = pattern_of(self.symbols, outcome_node)
                 if pattern.event is None:
@@ -134,6 +140,16 @@ class ClaimResolver:
                     resolver.old_allowed = True
                     found = resolver.boolean(condition)
                     self._add(Property(name.text, Kind.AFTER, text, span, found, pattern=pattern, slots=names.slots.count))
+
+    def _each(self, resolver: ExpressionResolver, binder: n.EachName) -> Local | None:
+        """An element that a liveness claim is about; None when it is wrong (after reporting)."""
+        sort = self.symbols.sort(binder.sort)
+        if sort is None:
+            return None
+        with suppress(Bad):
+            resolver.check_fresh(binder.name)
+        var = resolver.names.bind(binder.name.text, ElemT(sort), binder.name.span)
+        return Local(var.slot, binder.name.text, ElemT(sort))
 
     def after_claim(self, claim: n.After, event_names: Names) -> None:
         """A claim about one event, resolved where its parameters and result are known."""

@@ -319,6 +319,12 @@ class ExpressionResolver:
                 if not operand.type.sort.ordered:
                     raise self.bad("LUO203", f"`{operand.type.sort.name}` has no order, so no element has a next one", span)
                 return e.Next(span, ElemT(operand.type.sort, optional=True), operand)
+            case "idle":
+                (operand_node,) = self._arity(node, 1)
+                operand = self.expr(operand_node, None)
+                if not isinstance(operand.type, ElemT) or not operand.type.sort.caller:
+                    raise self.bad("LUO202", f"`idle` asks about a caller, and this is {article(operand.type)}", operand.span)
+                return e.IdleCaller(span, BOOL, operand)
         if text in self.symbols.predicates:
             return self._predicate(node)
         if text in self.symbols.procs or text in self.symbols.events:

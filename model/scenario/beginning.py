@@ -64,7 +64,7 @@ class Beginning:
             match part:
                 case e.Read(field=f) if f.lifetime is not Lifetime.FIXED:
                     return False
-                case e.Quantifier(domain=Sort(pool=True)) | e.Idle():
+                case e.Quantifier(domain=Sort(pool=True)) | e.Idle() | e.IdleCaller():
                     return False
         return not pools
 

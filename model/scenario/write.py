@@ -8,7 +8,8 @@ from luocheck.model.answer import Result, Step, Verdict, Witness
 def scenario_text(witness: Witness, verdict: Verdict, title: str) -> str:
     """A witness of a verdict as the text of one scenario declaration, ending in a newline.
 
-    The claim at its end is the verdict's: `reaches` for a goal that was reached, else `violates`.
+    The claim at its end is the verdict's: `reaches` for a goal that was reached, else `violates`.  No list of calls shows what a run that
+    goes on for ever does: there the calls stand alone, and a comment says which ones repeat.
     """
     lines = [f"let {name}: {sort};" for name, sort in witness.elements]
     if witness.topology is not None:
@@ -16,10 +17,25 @@ def scenario_text(witness: Witness, verdict: Verdict, title: str) -> str:
     elif witness.graph:
         lines.append(f"topology {{ {' '.join(_edges(witness.graph))} }}")
     lines += [f"given {condition};" for condition in witness.given]
+    if witness.loop is not None:
+        lines += [_call(step) for step in witness.steps[: witness.loop]]
+        lines += _for_ever(witness.steps[witness.loop :], verdict.property)
+        return _declaration(lines, witness.scope, title)
     lines += [_call(step) for step in witness.steps]
     lines.append(f"{'reaches' if verdict.result is Result.REACHED else 'violates'} {verdict.property};")
+    return _declaration(lines, witness.scope, title)
+
+
+def _declaration(lines: list[str], scope: str, title: str) -> str:
     body = "".join(f"    {line}\n" for line in lines)
-    return f'scenario "{_quotable(title)}" in scope {witness.scope} {{\n{body}}}\n'
+    return f'scenario "{_quotable(title)}" in scope {scope} {{\n{body}}}\n'
+
+
+def _for_ever(loop: tuple[Step, ...], claim: str) -> list[str]:
+    """The calls that repeat, and what they break."""
+    if not loop:
+        return [f"// nothing has to happen any more, so `{claim}` fails"]
+    return [f"// what follows can repeat for ever, so `{claim}` fails", *(_call(step) for step in loop)]
 
 
 def _edges(graph: tuple[tuple[str, str], ...]) -> list[str]:

@@ -14,7 +14,7 @@ from luocheck.model.semantics.store import Store
 
 @dataclass(slots=True)
 class StateMonitor:
-    """An invariant, a lemma, a goal, or a side of `recoverable`: true or false of a state."""
+    """An invariant, a lemma, a goal, or a side of `recoverable` or `liveness`: true or false of a state."""
 
     claim: Property
     code: Code
@@ -57,7 +57,7 @@ class TransitionMonitor:
 
 
 def state_monitor(claim: Property, compile_: Compiler, *, goal: bool = False) -> StateMonitor:
-    """The condition of a claim about states; with `goal`, where a `recoverable` has to lead."""
+    """The condition of a claim about states; with `goal`, where a `recoverable` or a `liveness` has to lead."""
     condition = claim.goal if goal else claim.condition
     assert condition is not None
     return StateMonitor(claim, compile_(condition), [None] * claim.slots)

@@ -274,6 +274,10 @@ class Compiler:
     def _idle(self, expr: e.Idle) -> Code:
         return lambda s, env: s.idle()
 
+    def _idle_caller(self, expr: e.IdleCaller) -> Code:
+        caller = self(expr.caller)
+        return lambda s, env: not s.inside(caller(s, env))
+
     def _bad_handle(self, expr: e.BadHandle) -> Code:
         slot = expr.slot
         return lambda s, env: env[slot]
@@ -299,6 +303,7 @@ class Compiler:
         e.Old: "_old",
         e.Unchanged: "_unchanged",
         e.Idle: "_idle",
+        e.IdleCaller: "_idle_caller",
         e.BadHandle: "_bad_handle",
     }
 

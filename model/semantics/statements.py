@@ -56,6 +56,8 @@ class Program:
         self.lines: list[st.Stmt] = []
         self._line_of: dict[tuple[str, int, str], int] = {}
         self._steps: dict[tuple[str, int], str] = {}
+        self._lock_labels: set[str] = set()
+        self._await_labels: set[str] = set()
 
     def compiler(self, instance: Instance) -> Compiler:
         """What makes code of the expressions in bodies."""
@@ -94,6 +96,10 @@ class Program:
             count = sum(label.startswith(stmt.place + ".") for label in self._steps.values())
             self._steps[key] = f"{stmt.place}.{count + 1}"
         return self._steps[key]
+
+    def waits_for_lock(self, label: str) -> bool:
+        """Does a call that stopped at a label wait for a lock there?  A label that a lock shares with an `await` does not tell."""
+        return label in self._lock_labels and label not in self._await_labels
 
     def give_result(self, run: Run, call: int) -> None:
         """The body of a call is done: its result goes to the caller."""
@@ -209,6 +215,7 @@ class Program:
     def _await(self, stmt: st.Await) -> Op:
         condition, machine, errno = self.expr(stmt.condition), self.machine, stmt.errno
         label, line = self.step_label(stmt), self.line(stmt)
+        self._await_labels.add(label)
         signal = self._add_block((lambda run: machine.fail(run, errno or "", stmt.label),))
 
         def wait(run: Run) -> Any:
@@ -483,6 +490,7 @@ class Program:
     def _acquire(self, stmt: st.Acquire) -> Op:
         cell, shared, scoped, machine = self._lock_cell(stmt), stmt.shared, stmt.scoped, self.machine
         label = self.step_label(stmt)
+        self._lock_labels.add(label)
 
         def acquire(run: Run) -> Any:
             lock = cell(run.store, run.env)

@@ -90,6 +90,10 @@ class Store(dict[Cell, Any]):
             found.update(_locals(run.event, run.env, sort))
         return found
 
+    def inside(self, caller: int | None) -> bool:
+        """Is a caller inside a call?"""
+        return (call_index(self.instance.system), caller) in self
+
     def idle(self) -> bool:
         """Nobody is inside a call."""
         calls = call_index(self.instance.system)

@@ -44,7 +44,7 @@ DECLARATION_KEYWORDS = BLOCK_KEYWORDS | STATEMENT_KEYWORDS
 _LISTS = frozenset([
     "enum_members", "sort_attributes", "fields", "binders", "params", "stmts", "scope_bounds", "bounds", "edits",
     "scenario_items", "scenario_args", "expectations", "abi_items", "handle_targets", "abi_clauses", "abi_words", "abi_fields",
-    "assumptions", "topology_body", "names", "exprs", "quantified", "except",
+    "assumptions", "each", "topology_body", "names", "exprs", "quantified", "except",
 ])  # fmt: skip
 _FIRST_CHILD = frozenset(["where", "label", "returns"])
 _WORDS = frozenset([

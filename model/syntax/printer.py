@@ -270,11 +270,12 @@ def _claim(node: n.Claim) -> Doc:
             parts += [["using ", names(using)]] if using else []
             parts += ["with faults"] if with_faults else []
             return [claim_head("recoverable", name, doc), _clauses(parts)]
-        case n.Liveness(name=name, doc=doc, condition=condition, goal=goal, assuming=assuming):
+        case n.Liveness(name=name, doc=doc, each=each, condition=condition, goal=goal, assuming=assuming):
             parts = [expression(condition), ["leads to ", continued(goal)]]
             assumed = [[start_of(a.span), a.event.text, " succeeds" if a.succeeds else ""] for a in assuming]
             parts += [["assuming ", Group(Nest(listed(assumed)))]] if assuming else []
-            return [claim_head("liveness", name, doc), _clauses(parts)]
+            binders = f"all {', '.join(f'{b.name.text}: {b.sort.text}' for b in each)}" if each else None
+            return [words("liveness", name.text, text(doc), binders), ":", _clauses(parts)]
     raise AssertionError(node)
 
 

@@ -99,10 +99,17 @@ class Assumption(Node):
     succeeds: bool
 
 
+@rule("each_name")
+class EachName(Node):
+    name: Name
+    sort: Name
+
+
 @rule("liveness")
 class Liveness(Claim):
     name: Name
     doc: Text | None
+    each: tuple[EachName, ...]
     condition: Expr
     goal: Expr
     assuming: tuple[Assumption, ...]

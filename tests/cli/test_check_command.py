@@ -32,7 +32,8 @@ def test_report_tells_all_failures(cli: Any, tiny: str) -> None:
         "scope small: Agent=1 File=2",
         "explored completely",
         "ok  saved_means_prepared  FAILS (1 call)",
-        "--  ends",
+        "ok  ends                  FAILS (1 call, then nothing)",
+        "for ever: nothing; nobody who is assumed to act can",
         "scope race: Agent=2 File=1; cut into steps: SAVE",
         "topology pair: top, base",
         "scenarios  1 of 1 accepted",
@@ -115,7 +116,7 @@ def test_saved_scenarios_replay(cli: Any, tiny: str, tmp_path: Path) -> None:
     folder = tmp_path / "found"
     answer = json.loads(cli("check", tiny, "--save-scenarios", folder, "--json").out)
     saved = [p["scenario"] for p in answer["properties"] if p["witness"] is not None]
-    assert len(saved) == 5 and sorted(saved) == sorted(str(path) for path in folder.iterdir())
+    assert len(saved) == 6 and sorted(saved) == sorted(str(path) for path in folder.iterdir())
     for path in saved:
         assert cli("replay", tiny, path).status == 0, path
     told = cli("check", tiny, "--save-scenarios", folder).out

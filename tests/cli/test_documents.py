@@ -45,7 +45,10 @@ def test_check(cli: Any, tiny: str, endless: str, tmp_path: Path) -> None:
     assert call["event"] == "SAVE" and call["args"] == {"a": "agent0"} and call["outcome"] == "ENOMEM"
     assert call["changes"] == {"file0.saved": ["false", "true"]}
     assert failing["witness"]["faults"] == 1 and failing["witness"]["minimal"] == ["calls", "faults", "elements", "edges"]
-    assert by_name["ends", "small", None]["as_expected"] is None
+    ends = by_name["ends", "small", None]
+    assert ends["result"] == "fails" and ends["witness"]["loop"] == 1 and ends["witness"]["minimal"] == []
+    assert failing["witness"]["loop"] is None
+    assert document["runs"][0]["liveness"]["states"] == 0  # nothing was exchanged, so that one search is enough
     assert by_name["no_effect", "small", "pair"]["witness"]["graph"] == [["top", "base"]]
     assert ("saved_means_prepared", "race", None) in by_name
     assert document["coverage"] == {"events": [], "fails": []}

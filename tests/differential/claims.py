@@ -58,7 +58,7 @@ class Claims:
             (1.5, self.never),
             (1.2, self.stuck),
             (2, self.recoverable),
-            (0.4, self.liveness),
+            (1.5, self.liveness),
         ]
         found = [words.weighted(kinds)() for _ in range(words.rng.randint(4, 8))]
         lines = list(dict.fromkeys(line for line in found if line is not None))
@@ -130,8 +130,11 @@ class Claims:
         return f"recoverable {name}: {self.condition()} can reach {self.condition()}{using}{faults};"
 
     def liveness(self) -> str:
-        name = self.name("liveness")
-        return f"liveness {name}: {self.condition()} leads to {self.condition()} assuming {self.words.pick(self.events).name};"
+        words = self.words
+        chosen = dict.fromkeys(words.pick(self.events).name for _ in range(words.rng.randint(0, 3)))
+        assumed = ", ".join(name + (" succeeds" if words.chance(0.5) else "") for name in chosen)
+        assuming = f" assuming {assumed}" if assumed else ""
+        return f"liveness {self.name('liveness')}: {self.condition()} leads to {self.condition()}{assuming};"
 
     # ---- ghosts from outside ------------------------------------------------------------------------------------
 

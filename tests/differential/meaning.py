@@ -89,6 +89,8 @@ class Meaning:
                 return all(s.get(c) == before.get(c) for c in _compared(expr, s, before, value))
             case e.Idle():
                 return not any(cell[0] == call_index(s.instance.system) for cell in s)
+            case e.IdleCaller(caller=caller):
+                return (call_index(s.instance.system), value(caller)) not in s
         raise AssertionError(expr)
 
     def _compare(self, expr: e.Compare, left: Any, right: Any) -> bool:

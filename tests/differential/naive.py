@@ -8,14 +8,17 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 from differential.meaning import Meaning, subjects
+from differential.runs import TooManyGuesses, lasso_exists
 
 from luocheck.model.answer import Result
 from luocheck.model.instances import Instance, instances
 from luocheck.model.ir import statements as st
 from luocheck.model.ir.system import OK, PANIC, Event, Kind, Property, Scope, System, Topology
+from luocheck.model.ir.vocabulary import ElemT
 from luocheck.model.semantics.machine import Machine
 from luocheck.model.semantics.run import Outcome
 from luocheck.model.semantics.store import Store, call_index
@@ -32,6 +35,7 @@ class Move:
     resumed: bool
     outcome: Outcome
     target: Key | None
+    waited_for_lock: bool = False
 
 
 @dataclass
@@ -41,16 +45,20 @@ class State:
     faults: int
     moves: list[Move] = field(default_factory=list)
     blocked: list[tuple[Event, tuple[Any, ...]]] = field(default_factory=list)
-    cut: bool = False
+    cut: list[Move] = field(default_factory=list)
 
 
 @dataclass
 class Answer:
-    """What is known about one claim: the best (calls, faults) that break or reach it, and whether it was about anything."""
+    """What is known about one claim: the best (calls, faults) that break or reach it, and whether it was about anything.
+
+    Of a liveness claim `best` only says that it is broken.  skipped: it was too much work.
+    """
 
     best: tuple[int, int] | None = None
     about: bool = False
     unknown: bool = False
+    skipped: bool = False
 
     def offer(self, calls: int, faults: int) -> None:
         if self.best is None or (calls, faults) < self.best:
@@ -111,6 +119,15 @@ def naive(
     return found
 
 
+def states_of(instance: Instance, *, most_states: int = 3000) -> dict[Key, State]:
+    """Everything that can be reached in an instance.  Raises TooLarge."""
+    search = _Search(
+        Naive(instance.system, most_states, answers={claim.name: Answer() for claim in instance.system.properties}), instance
+    )
+    search.explore()
+    return search.states
+
+
 class _Search:
     """One instance."""
 
@@ -122,6 +139,11 @@ class _Search:
         self.states: dict[Key, State] = {}
 
     def run(self) -> None:
+        self.explore()
+        for claim in self.system.properties:
+            self._ask(claim)
+
+    def explore(self) -> None:
         self.found.instances += 1
         level: list[Key] = []
         for store in self.machine.initial(self.instance):
@@ -136,8 +158,6 @@ class _Search:
                 self._expand(key, following)
             level, depth = following, depth + 1
         self.found.states += len(self.states)
-        for claim in self.system.properties:
-            self._ask(claim)
 
     def _reach(self, store: Store, depth: int, faults: int, level: list[Key]) -> Key:
         key = frozenset(store.items())
@@ -175,14 +195,25 @@ class _Search:
                 self._note_lines(outcome)
                 if outcome.kind == "cut":
                     found.cuts[outcome.label or ""] = found.cuts.get(outcome.label or "", 0) + 1
-                    state.cut = True
+                    state.cut.append(
+                        Move(event, arguments, resumed, outcome, None, resumed and self._at_lock(state.store, arguments, event))
+                    )
                     continue
                 target = None
                 if outcome.goes_on:
                     target = self._reach(outcome.store, state.depth + 1, state.faults + outcome.faults, following)
                 distinct.add((event.name, arguments, resumed, outcome.kind, outcome.errno, target))
-                state.moves.append(Move(event, arguments, resumed, outcome, target))
+                waited = resumed and self._at_lock(state.store, arguments, event)
+                state.moves.append(Move(event, arguments, resumed, outcome, target, waited))
         found.transitions += len(distinct)
+
+    def _at_lock(self, store: Store, arguments: tuple[Any, ...], event: Event) -> bool:
+        """Does the call that goes on wait for a lock?"""
+        caller = _caller(event, arguments)
+        assert caller is not None
+        label = self.machine.event_inside(caller, store)[2]
+        stops = {type(s) for s in st.statements(event.body) if self.machine.program.step_label(s) == label}
+        return st.Acquire in stops and st.Await not in stops
 
     def _note_lines(self, outcome: Outcome) -> None:
         for number in outcome.lines:
@@ -209,6 +240,8 @@ class _Search:
                 self._recoverable(claim, answer)
             case Kind.STUCK:
                 self._stuck(claim, answer)
+            case Kind.LIVENESS:
+                self._liveness(claim, answer)
 
     def _of_states(self, claim: Property, answer: Answer) -> None:
         assert claim.condition is not None
@@ -243,7 +276,7 @@ class _Search:
             state = self.states[todo.popleft()]
             if ended(state):
                 return True, cut
-            cut = cut or state.cut
+            cut = cut or bool(state.cut)
             for move in state.moves:
                 if move.target is not None and move.target not in seen and allowed(move):
                     seen.add(move.target)
@@ -285,6 +318,31 @@ class _Search:
         for state in sure:
             answer.offer(state.depth, state.faults)
         answer.unknown = answer.unknown or bool(lost and not sure)
+
+    def _liveness(self, claim: Property, answer: Answer) -> None:
+        assert claim.condition is not None and claim.goal is not None
+        condition, goal, meaning = claim.condition, claim.goal, Meaning(())
+        sorts = [(local.slot, local.type.sort) for local in claim.each if isinstance(local.type, ElemT)]
+        for elements in product(*(range(self.instance.sizes[sort.index]) for _, sort in sorts)):
+            about = dict(zip([slot for slot, _ in sorts], elements))
+
+            def alive(store: Store, elements: tuple[int, ...] = elements) -> bool:
+                return all(x in list(store.elements(sort)) for (_, sort), x in zip(sorts, elements))
+
+            begin = [k for k, s in self.states.items() if alive(s.store) and meaning.of(condition, s.store, about)]
+            goals = {k for k, s in self.states.items() if not alive(s.store) or meaning.of(goal, s.store, about)}
+            answer.about = answer.about or bool(begin)
+            self._run_exists(claim, begin, goals, answer)
+
+    def _run_exists(self, claim: Property, begin: list[Key], goals: set[Key], answer: Answer) -> None:
+        """Is there a fair run from one of some states that never comes to a goal?"""
+        try:
+            if lasso_exists(self.states, begin, goals, claim, cuts_count=True):
+                answer.offer(0, 0)
+            elif lasso_exists(self.states, begin, goals, claim, cuts_count=False):
+                answer.unknown = True
+        except TooManyGuesses:
+            answer.skipped = True
 
     def _waiting(self, state: State) -> Iterator[tuple[Callable[[State], bool], Callable[[Move], bool]]]:
         calls = call_index(self.system)

@@ -98,7 +98,7 @@ def left_behind(
 ) -> dict[str, object]:
     """Everything that a search leaves behind, state by state and in its order."""
     coverage, monitors = Coverage(), Monitors(instance, instance.system.properties)
-    keep = monitors.needs_edges
+    keep = monitors.needs_edges(reduced=symmetry is not None)
     search = NativeSearch(program, instance, machine, monitors, coverage, keep_edges=keep, symmetry=symmetry, threads=threads)
     ended = ""
     asked = True
@@ -115,7 +115,7 @@ def left_behind(
         "transitions": search.transitions,
         "faults of states": r.faults_of[: r.n],
         "turns of states": r.turns[: r.n] if symmetry is not None else [],
-        "flags of states": (search.ways, search.exempt) if asked else None,
+        "flags of states": (search.ways, search.runs, search.exempt) if asked else None,
         "coverage": coverage,
         "seen": monitors.seen,
         "discoveries": search.discoveries,

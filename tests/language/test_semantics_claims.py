@@ -264,8 +264,12 @@ def test_a_claim_cannot_have_the_name_of_a_built_in_one(language):
     assert language.codes(PHASES + "invariant count_range: true;") == ["LUO201"]
 
 
-def test_liveness_is_left_to_its_engine(language):
-    assert language.explore(PHASES + "liveness l: dirty leads to phase == FROZEN assuming FREEZE succeeds;")["l"] == "unknown"
+def test_liveness_is_decided(language):
+    found = language.explore(
+        PHASES
+        + "liveness l: phase == PREPARED leads to phase != PREPARED assuming FREEZE succeeds; liveness m: phase == PREPARED leads to phase == NORMAL;"
+    )
+    assert (found["l"], found["m"]) == ("holds", "fails")
 
 
 # ---- expectations -----------------------------------------------------------------------------------------------

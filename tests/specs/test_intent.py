@@ -60,11 +60,11 @@ def test_counts_elsewhere(system: System, scope: str, topology: str | None, coun
     with names_kept():
         found = explore_in(system, scope, topology)
     assert (found.instances, found.states, found.transitions, found.depth) == counts
-    assert {v.result for v in found.verdicts} == {Result.HOLDS, Result.REACHED, Result.UNKNOWN}
+    assert {v.result for v in found.verdicts} == {Result.HOLDS, Result.REACHED}
 
 
 def test_every_claim_holds_and_is_about_something(small: Exploration) -> None:
-    wanted = {Kind.REACHABLE.value: Result.REACHED, Kind.LIVENESS.value: Result.UNKNOWN}
+    wanted = {Kind.REACHABLE.value: Result.REACHED}
     surprising = {v.property: v.text for v in small.verdicts if v.result is not wanted.get(v.kind, Result.HOLDS)}
     assert surprising == {}
 

@@ -117,7 +117,24 @@ def test_failing_claim(claim: str) -> None:
 
 
 def test_nothing_else_fails() -> None:
-    assert {v.property for v in explored("small").verdicts if v.result is Result.FAILS} == set(FAILS)
+    assert {v.property for v in explored("small").verdicts if v.result is Result.FAILS} == {*FAILS, *LASSOS}
+
+
+LASSOS = {"every_session_ends": "RETRIEVE_SESSION", "every_open_session_ends": "CLOSE"}
+"""Liveness claims that fail, with the call after which nothing helps any more."""
+
+
+@pytest.mark.parametrize("claim", LASSOS)
+def test_a_session_that_nobody_can_reach_stays(claim: str) -> None:
+    witness = verdict("small", claim).witness
+    assert witness is not None and witness.loop == len(witness.steps)
+    assert witness.steps[-1].event == LASSOS[claim] and witness.steps[-1].faults > 0
+    assert all(step.faults == 0 for step in witness.steps[:-1])
+
+
+def test_every_call_returns() -> None:
+    for scope in ("race", "mutate"):
+        assert verdict(scope, "every_call_returns").result is Result.HOLDS
 
 
 def test_device_can_be_used_by_two_processes() -> None:
@@ -134,7 +151,7 @@ def test_only_the_reply_of_preserve_fd_breaks_without_kexec() -> None:
 
 def test_vacuous_claims_are_the_known_ones() -> None:
     vacuous = {v.property for v in explored("small").verdicts if v.result is Result.VACUOUS}
-    assert vacuous == {"no_deadlock", "flb_outgoing", "flb_incoming", "flb_finished_once"}
+    assert vacuous == {"no_deadlock", "every_call_returns", "flb_outgoing", "flb_incoming", "flb_finished_once"}
     for claim in ("flb_outgoing", "flb_incoming", "flb_finished_once"):
         assert verdict("flb", claim).result is Result.HOLDS
     assert verdict("race", "no_deadlock").result is Result.HOLDS

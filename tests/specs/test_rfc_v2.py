@@ -11,7 +11,7 @@ from luocheck.checker.expectations import Judge
 from luocheck.checker.explore.exploration import Exploration, explore
 from luocheck.checker.scenarios import replay
 from luocheck.model.answer import Result, Verdict
-from luocheck.model.ir.system import Expected, Kind, System
+from luocheck.model.ir.system import Expected, System
 from luocheck.model.library import read_shipped
 from luocheck.model.scenario.scenarios import Scenario
 from luocheck.model.source import Source
@@ -72,7 +72,7 @@ def test_everything_is_as_expected() -> None:
 def test_what_is_not_expected_to_fail_holds_and_is_about_something() -> None:
     system = spec().system
     answered = {e.property for e in system.expectations if e.scope is None and e.topology is None}
-    left = {v.property: v.result for v in small().verdicts if v.property not in answered and v.kind != Kind.LIVENESS.value}
+    left = {v.property: v.result for v in small().verdicts if v.property not in answered}
     assert set(left.values()) == {Result.HOLDS}
     assert {"failed_prepare_stays", "prepare_unwinds", "prepared_files_arrive", "cancellable"} <= set(left)
 
@@ -151,9 +151,23 @@ def test_rows(row: str, claim: str, where: str, calls: int, faults: int, last: s
 
 def test_each_failing_claim_has_a_row() -> None:
     failing = {e.property for e in spec().system.expectations if e.verdict is Expected.FAILS}
-    assert failing == {claim for _, claim, *_ in ROWS}
+    assert failing == {claim for _, claim, *_ in ROWS} | {"updated_is_left", "updated_ends_by_itself"}
     table = TEXT[TEXT.index("// ---- the rows") :]
-    assert {claim for claim in failing if claim not in table} == set()
+    assert {claim for claim in failing if claim not in table} == {"updated_ends_by_itself"}
+
+
+def test_updated_is_left_unless_finish_can_only_panic() -> None:
+    witness = verdict(small(), "updated_is_left").witness
+    assert witness is not None and witness.loop is not None and "notifier" in witness.given
+    assert any(change.place == "subsys0.here" and change.after == "true" for step in witness.steps for change in step.changes)
+    assert "FINISH" not in [step.event for step in witness.steps]
+
+
+def test_every_call_returns_in_both_races() -> None:
+    system = spec().system
+    claim = system.claim("every_call_returns")
+    for scope in (scope for scope in system.scopes if scope.name in ("race_restore", "race_preserve")):
+        assert verdict(explore(system, scope, claims=[claim]), claim.name).result is Result.HOLDS
 
 
 def test_two_callers_are_in_both_races() -> None:

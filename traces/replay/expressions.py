@@ -185,6 +185,6 @@ def _is_local(body: e.Expr, slot: int) -> bool:
             own = len(part.arguments) == 1 and isinstance(part.arguments[0], e.Var) and part.arguments[0].slot == slot
             if not own or part.field.lifetime not in (Lifetime.PRESERVED, Lifetime.FIXED):
                 return False
-        elif isinstance(part, e.Quantifier | e.HasEdge | e.Idle):
+        elif isinstance(part, e.Quantifier | e.HasEdge | e.Idle | e.IdleCaller):
             return False
     return True

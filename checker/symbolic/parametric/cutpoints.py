@@ -589,6 +589,10 @@ class _Cutter:
                 return self._same_as_before(part)
             case e.Idle():
                 return e.Const(part.span, e.BOOL, True)  # calls are not cut into steps that others could see
+            case e.IdleCaller(caller=e.Var()):
+                return e.Const(part.span, e.BOOL, True)
+            case e.IdleCaller():
+                raise NoForm("it asks about a caller that it has to look up", part.span)
             case e.Quantifier(kind="number"):
                 raise NoForm("it counts elements", part.span)
         return None
