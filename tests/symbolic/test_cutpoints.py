@@ -8,7 +8,8 @@ from differential.specs import random_spec
 from luocheck.checker.explore.limits import Limits, Stopped
 from luocheck.checker.explore.monitors import Monitors
 from luocheck.checker.explore.search import Coverage, InstanceSearch
-from luocheck.checker.symbolic.parametric.cutpoints import IDLE, PROVABLE, Cut, cut
+from luocheck.checker.symbolic.parametric.cutpoints import PROVABLE, Cut, cut
+from luocheck.checker.symbolic.parametric.heads import IDLE
 from luocheck.checker.symbolic.parametric.refusal import NoForm
 from luocheck.model.diagnostics import SpecError
 from luocheck.model.instances import instances

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import z3
 
+from luocheck.checker.symbolic.parametric.clauses import broken, says
 from luocheck.checker.symbolic.parametric.cutpoints import Cut
 from luocheck.checker.symbolic.parametric.encoding import Encoder, State
-from luocheck.checker.symbolic.parametric.induction import broken, says
 from luocheck.checker.symbolic.parametric.views import Clause
 from luocheck.checker.symbolic.parametric.worlds import Term, Uninterpreted, conjunction, disjunction, fresh_terms, negation
 

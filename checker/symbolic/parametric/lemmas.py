@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from luocheck.checker.symbolic.parametric.cutpoints import BROKEN, IDLE, Cut
+from luocheck.checker.symbolic.parametric.cutpoints import BROKEN, Cut
+from luocheck.checker.symbolic.parametric.heads import IDLE
 from luocheck.checker.symbolic.parametric.views import NONE, OTHER, Clause, Column, Template, domain
 from luocheck.model.ir.vocabulary import BoolT, ElemT, EnumT, Field, Sort, Value
 

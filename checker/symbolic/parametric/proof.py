@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from luocheck.checker.explore.limits import Limits, Stopped
+from luocheck.checker.symbolic.parametric.asking import Undecided, Worlds
 from luocheck.checker.symbolic.parametric.certified import Gap, gaps
 from luocheck.checker.symbolic.parametric.cutpoints import Cut, cut
-from luocheck.checker.symbolic.parametric.induction import Obstacle, Search, Undecided, Wandering, Worlds
+from luocheck.checker.symbolic.parametric.induction import Obstacle, Search, Wandering
 from luocheck.checker.symbolic.parametric.reached import add_views
 from luocheck.checker.symbolic.parametric.refusal import NoForm
 from luocheck.checker.symbolic.parametric.sizes import counted, scopes

@@ -1,0 +1,234 @@
+"""A spec's own words without `old`: what is read later of the state before a call is copied when it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from luocheck.checker.symbolic.parametric.frames import placed
+from luocheck.checker.symbolic.parametric.refusal import NoForm
+from luocheck.checker.symbolic.parametric.relevance import relevant_fields, under_old, watched
+from luocheck.checker.symbolic.parametric.rewriting import changed, changed_block
+from luocheck.model.ir import expressions as e
+from luocheck.model.ir import statements as st
+from luocheck.model.ir.system import Event, Kind, Property, System
+from luocheck.model.ir.vocabulary import BoolT, ElemT, EnumDef, EnumT, Field, Lifetime, Sort, Type, Value
+from luocheck.model.source import NOWHERE
+
+
+class Copies:
+    """Expressions and straight statements of a spec, as far as some claims depend on them."""
+
+    def __init__(self, system: System, claims: tuple[Property, ...]) -> None:
+        self.system = system
+        self.claims = claims
+        self.slots: list[Type | None] = []
+        self.copied: dict[int, Field] = {}
+        self.new_fields: list[Field] = []
+        self.names_asserted = {claim.name for claim in claims if claim.kind is Kind.ASSERT}
+        self.relevant = relevant_fields(system, claims)
+
+    def _refuse_fields(self) -> None:
+        for f in self.system.fields:
+            if f.index in self.relevant:
+                self._refuse(f)
+
+    def _refuse(self, f: Field) -> None:
+        for owner in f.owners:
+            if isinstance(owner, Sort) and owner.pool:
+                raise NoForm(f"elements of `{owner.name}` come and go", f.span)
+            if isinstance(owner, EnumDef):
+                raise NoForm(f"`{f.name}` is a field of an enum", f.span)
+        if not isinstance(f.type, BoolT | EnumT | ElemT):
+            raise NoForm(f"`{f.name}` is a {f.type}, which is not one of finitely many values or an element", f.span)
+        if isinstance(f.type, ElemT) and not f.type.optional:
+            raise NoForm(f"`{f.name}` always names an element", f.span)
+        if f.drawn and f.lifetime is not Lifetime.FIXED:
+            raise NoForm(f"`{f.name}` is drawn anew at every kexec", f.span)
+
+    def _lifetimes(self, stmt: st.Reboot) -> list[st.Stmt]:
+        return [
+            self._for_all_owners(
+                f, lambda reads, f=f: st.Assign(*placed(stmt), f, reads, e.Const(stmt.span, f.type, initial_value(f)))
+            )
+            for f in self.system.fields
+            if f.index in self.relevant and f.lifetime is Lifetime.VOLATILE
+        ]
+
+    def _for_all_owners(self, f: Field, write: Any) -> st.Stmt:
+        variables: list[tuple[int, Sort]] = []
+        for owner in f.owners:
+            assert isinstance(owner, Sort)
+            variables.append((self._new_slot(), owner))
+        stmt: st.Stmt = write(tuple(e.Var(NOWHERE, ElemT(sort), slot, "") for slot, sort in variables))
+        for slot, sort in reversed(variables):
+            stmt = st.Forall(NOWHERE, None, "", slot, sort, None, st.Block((stmt,), (), NOWHERE))
+        return stmt
+
+    def _kept(self, event: Event) -> list[st.Stmt]:
+        """What is read later of the state before the call is copied at its beginning."""
+        needed: set[int] = set()
+        conditions = [c.condition for c in self.claims if c.pattern is not None and c.condition is not None and may_match(c, event)]
+        conditions += [s.condition for s in st.statements(event.body) if isinstance(s, st.Assert) and s.name in self.names_asserted]
+        for effect in event.effects:
+            for stmt in st.statements(effect.body):
+                if not isinstance(stmt, st.Assign) or stmt.field.index in self.relevant:
+                    conditions += st.expressions(stmt)
+        for condition in conditions:
+            needed |= under_old(self.system, condition)
+        return [
+            self._for_all_owners(
+                f, lambda reads, f=f: st.Assign(NOWHERE, None, "", self._copy(f), reads, e.Read(NOWHERE, f.type, f, reads))
+            )
+            for f in self.system.fields
+            if f.index in needed and f.lifetime is not Lifetime.FIXED
+        ]
+
+    def _copy(self, f: Field) -> Field:
+        if f.index not in self.copied:
+            self._refuse(f)
+            self.copied[f.index] = self._new_field(f"old_{f.name}", f.owners, f.type, initial_value(f))
+        return self.copied[f.index]
+
+    def _copies(self) -> Iterator[tuple[Field, Field]]:
+        for index, copy in self.copied.items():
+            yield self.system.fields[index], copy
+
+    def _forgotten(self) -> list[st.Stmt]:
+        found: list[st.Stmt] = []
+        for _, copy in self._copies():
+            initial = e.Const(NOWHERE, copy.type, initial_value(copy))
+            found.append(self._for_all_owners(copy, lambda reads, c=copy, v=initial: st.Assign(NOWHERE, None, "", c, reads, v)))
+        return found
+
+    def _plain(self, expr: e.Expr) -> e.Expr:
+        """Without `old` and `unchanged`, which read the copies, and without `idle`."""
+        return changed(expr, self._without_old)
+
+    def _without_old(self, part: e.Expr) -> e.Expr | None:
+        match part:
+            case e.Old(operand=operand):
+                return changed(operand, self._as_before)
+            case e.Unchanged():
+                return self._same_as_before(part)
+            case e.Idle():
+                return e.Const(part.span, e.BOOL, True)  # calls are not cut into steps that others could see
+            case e.IdleCaller(caller=e.Var()):
+                return e.Const(part.span, e.BOOL, True)
+            case e.IdleCaller():
+                raise NoForm("it asks about a caller that it has to look up", part.span)
+            case e.Quantifier(kind="number"):
+                raise NoForm("it counts elements", part.span)
+        return None
+
+    def _as_before(self, part: e.Expr) -> e.Expr | None:
+        if isinstance(part, e.Read) and part.field.lifetime is not Lifetime.FIXED:
+            arguments = tuple(changed(a, self._as_before) for a in part.arguments)
+            return e.Read(part.span, part.type, self._copy(part.field), arguments)
+        return None
+
+    def _same_as_before(self, part: e.Unchanged) -> e.Expr:
+        excepted = {f.index for f in part.fields}
+        result: e.Expr = e.Const(part.span, e.BOOL, True)
+        for f in watched(self.system):
+            if f.index in excepted:
+                continue
+            variables = [(self._new_slot(), owner) for owner in f.owners if isinstance(owner, Sort)]
+            reads = tuple(e.Var(part.span, ElemT(sort), slot, "") for slot, sort in variables)
+            now, before = e.Read(part.span, f.type, f, reads), e.Read(part.span, f.type, self._copy(f), reads)
+            same: e.Expr = e.Compare(part.span, e.BOOL, "==", now, before)
+            for cell in part.cells:
+                if cell.field is f:
+                    here: e.Expr = e.Const(part.span, e.BOOL, True)
+                    for argument, read in zip(cell.arguments, reads, strict=True):
+                        equal = e.Compare(part.span, e.BOOL, "==", self._plain(argument), read)
+                        here = e.And(part.span, e.BOOL, here, equal)
+                    same = e.Or(part.span, e.BOOL, here, same)
+            for slot, sort in reversed(variables):
+                same = e.Quantifier(part.span, e.BOOL, "all", slot, "", sort, same)
+            result = e.And(part.span, e.BOOL, result, same)
+        return result
+
+    def _plain_stmt(self, stmt: st.Stmt) -> st.Stmt:
+        block = changed_block(st.Block((stmt,), (), stmt.span), self._without_old)
+        return block.statements[0]
+
+    def _only_relevant(self, block: st.Block) -> st.Block:
+        """A straight block without what the claims do not depend on."""
+        kept: list[st.Stmt] = []
+        for stmt in block.statements:
+            match stmt:
+                case st.Assign(field=f):
+                    if f.index in self.relevant:
+                        kept.append(self._plain_stmt(stmt))
+                case st.Let():
+                    kept.append(self._plain_stmt(stmt))
+                case st.If(condition=condition, then=then, orelse=orelse):
+                    inner = self._only_relevant(then)
+                    other = self._only_relevant(orelse) if orelse is not None else None
+                    if inner.statements or (other is not None and other.statements):
+                        kept.append(replace(stmt, condition=self._plain(condition), then=inner, orelse=other))
+                case st.Forall(where=where, body=body, sort=sort):
+                    inner = self._only_relevant(body)
+                    if inner.statements:
+                        if sort.pool:
+                            raise NoForm(f"elements of `{sort.name}` come and go", stmt.span)
+                        kept.append(replace(stmt, where=self._plain(where) if where is not None else None, body=inner))
+                case st.Skip() | st.Arguments() | st.Assert():
+                    pass
+                case st.Insert(field=f) | st.Remove(field=f) if f.index not in self.relevant:
+                    pass
+                case _:
+                    raise NoForm("this statement has no form for every size", stmt.span)
+        return st.Block(tuple(kept), block.locals, block.span)
+
+    def _apart(self, claim: Property) -> e.Expr:
+        """The condition of a claim; when its locals are its own, with slots that the call does not use."""
+        condition = claim.condition
+        assert condition is not None and claim.pattern is not None
+        if claim.pattern.event is not None:
+            bound = [part for part in e.walk(condition) if isinstance(part, e.Quantifier)]
+            for part in bound:
+                while len(self.slots) <= part.slot:
+                    self.slots.append(None)
+            return condition
+        first = len(self.slots)
+        highest = max((part.slot for part in e.walk(condition) if isinstance(part, e.Quantifier | e.Var)), default=0)
+        self.slots += [None] * (highest + 1)
+
+        def moved(part: e.Expr) -> e.Expr | None:
+            if isinstance(part, e.Var):
+                return replace(part, slot=part.slot + first)
+            if isinstance(part, e.Quantifier):
+                domain = changed(part.domain, moved) if isinstance(part.domain, e.Expr) else part.domain
+                return replace(part, slot=part.slot + first, domain=domain, body=changed(part.body, moved))
+            return None
+
+        return changed(condition, moved)
+
+    def _new_slot(self) -> int:
+        self.slots.append(None)
+        return len(self.slots) - 1
+
+    def _new_field(self, name: str, owners: tuple[Any, ...], type_: Type, initial: Value) -> Field:
+        taken = {f.name for f in (*self.system.fields, *self.new_fields)}
+        while name in taken:
+            name += "_"
+        made = Field(
+            len(self.system.fields) + len(self.new_fields), name, owners, Lifetime.VOLATILE, type_, initial, False, NOWHERE
+        )
+        self.new_fields.append(made)
+        return made
+
+
+def may_match(claim: Property, event: Event) -> bool:
+    pattern = claim.pattern
+    assert pattern is not None
+    return pattern.event in (None, event.name) and pattern.kind in (None, event.kind)
+
+
+def initial_value(f: Field) -> Value:
+    if f.initial is not None and not isinstance(f.initial, bool | int | str | tuple | frozenset):
+        raise NoForm(f"`{f.name}` begins with the first or last of a sort", f.span)
+    return f.initial

@@ -1,0 +1,172 @@
+"""Heads of walks: the status of each element, the locals that are kept, and how control gets there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from luocheck.checker.symbolic.parametric.copies import Copies
+from luocheck.checker.symbolic.parametric.frames import Broken, Frames, Goto, Head, binder_of, live_locals, placed, walk_around
+from luocheck.checker.symbolic.parametric.refusal import NoForm
+from luocheck.model.ir import expressions as e
+from luocheck.model.ir import statements as st
+from luocheck.model.ir.system import Event, Property, System
+from luocheck.model.ir.vocabulary import BoolT, ElemT, EnumDef, EnumT, Field, Sort, Type
+from luocheck.model.source import NOWHERE
+
+STATUS = ("GONE", "LEFT", "VISITED")
+GONE, LEFT, VISITED = range(3)
+IDLE = 0
+
+Piece = tuple[Event, Head | None, str, list[st.Stmt]]
+"""Code without loops: the call that it is of, where it begins, and which of the two things that can happen there."""
+
+
+class Heads(Copies):
+    """Where control can be between the pieces of calls."""
+
+    place: Field
+
+    def __init__(self, system: System, claims: tuple[Property, ...]) -> None:
+        super().__init__(system, claims)
+        self.heads: dict[tuple[Any, ...], Head] = {}
+        self.todo: list[Head] = []
+        self.event: Event = system.events[0]
+        self.slots_of: dict[Event, list[Type | None]] = {}
+        self.registers: dict[tuple[str, int], Field] = {}
+        self.broken: dict[str, int] = {}
+        self.status_type = EnumDef(len(system.enums), "WalkStatus", STATUS, (0, 1, 2), NOWHERE)
+        self.status: dict[int, Field] = {}
+
+    def _in_order(self) -> list[Head]:
+        return sorted(self.heads.values(), key=lambda head: head.number)
+
+    def _head(self, walk: st.Walk, rest: Frames, failing: tuple[str, str | None] | None) -> Head:
+        key = (walk, rest, failing)
+        if key not in self.heads:
+            if walk.drains or len(walk.binders) != 1 or not isinstance(walk.binders[0], st.OverSort):
+                raise NoForm(f"`{walk.name}` walks along a list, or over pairs", walk.span)
+            if walk.binders[0].sort.pool:
+                raise NoForm(f"elements of `{walk.binders[0].sort.name}` come and go", walk.span)
+            outer = walk_around(rest)
+            if outer is not None:
+                raise NoForm(f"`{walk.name}` runs inside of the walk `{outer.walk.name}`", walk.span)
+            self.heads[key] = Head(len(self.heads) + 1, self.event, walk, rest, failing)
+            self.todo.append(self.heads[key])
+            self._status_of(walk.binders[0].sort)
+        return self.heads[key]
+
+    def _status_of(self, sort: Sort) -> Field:
+        if sort.index not in self.status:
+            self.status[sort.index] = self._new_field("walk", (sort,), EnumT(self.status_type), GONE)
+        return self.status[sort.index]
+
+    def _none_before(self, walk: st.Walk, here: e.Expr, status: int, backwards: bool) -> e.Expr:
+        """No element that has to come before this one has the status."""
+        binder = binder_of(walk)
+        assert binder.graph is not None
+        graph = self.system.graphs[binder.graph]
+        if not graph.acyclic:
+            raise NoForm(f"`{walk.name}` goes along a graph that may have circles", walk.span)
+        slot = self._new_slot()
+        other = e.Var(walk.span, ElemT(binder.sort), slot, "")
+        ends = (other, here) if backwards else (here, other)
+        edge = e.HasEdge(walk.span, e.BOOL, graph, ends[0], ends[1], False)
+        waits = e.And(walk.span, e.BOOL, edge, self._has_status(binder.sort, other, status))
+        return e.Quantifier(walk.span, e.BOOL, "no", slot, "", binder.sort, waits)
+
+    def _only_if(self, walk: st.Walk, condition: e.Expr) -> st.Stmt:
+        return st.Require(walk.span, None, walk.name, condition)
+
+    def _has_status(self, sort: Sort, element: e.Expr, status: int) -> e.Expr:
+        f = self._status_of(sort)
+        read = e.Read(element.span, f.type, f, (element,))
+        return e.Compare(element.span, e.BOOL, "==", read, e.Const(element.span, f.type, status))
+
+    def _set_status(self, head: Head, status: int) -> st.Stmt:
+        walk = head.walk
+        binder = binder_of(walk)
+        f = self._status_of(binder.sort)
+        here = e.Var(walk.span, ElemT(binder.sort), binder.slot, "")
+        return st.Assign(*placed(walk), f, (here,), e.Const(walk.span, f.type, status))
+
+    def _all_status(self, head: Head, status: int) -> st.Stmt:
+        walk = head.walk
+        binder = binder_of(walk)
+        return st.Forall(*placed(walk), binder.slot, binder.sort, None, st.Block((self._set_status(head, status),), (), walk.span))
+
+    def _at(self, number: int) -> e.Expr:
+        read = e.Read(NOWHERE, self.place.type, self.place, ())
+        return e.Compare(NOWHERE, e.BOOL, "==", read, e.Const(NOWHERE, self.place.type, number))
+
+    def _find_live(self, bodies: list[Piece]) -> None:
+        """Least sets of locals: what the pieces at a head read, and what the heads that they lead to need."""
+        live: dict[Head, frozenset[int]] = {head: frozenset() for head in self.heads.values()}
+        while True:
+            before = dict(live)
+            for _, head, _, body in bodies:
+                if head is not None:
+                    live[head] |= live_locals(body, live)
+            if live == before:
+                break
+        for head, slots in live.items():
+            head.live = tuple(sorted(slots))
+
+    def _register(self, head: Head, slot: int) -> Field:
+        type_ = head.event.slots[slot]
+        assert type_ is not None
+        kept = ElemT(type_.sort, True) if isinstance(type_, ElemT) else type_
+        same = [other for other in head.live if str(head.event.slots[other]).rstrip("?") == str(type_).rstrip("?")]
+        key = (str(type_).rstrip("?"), same.index(slot))
+        if key not in self.registers:
+            name = f"the_{key[0].lower()}" + (str(key[1] + 1) if key[1] else "")
+            self.registers[key] = self._new_field(
+                name, (), kept, False if isinstance(kept, BoolT) else None if isinstance(kept, ElemT) else 0
+            )
+        return self.registers[key]
+
+    def _require_at(self, head: Head | None) -> st.Stmt:
+        return st.Require(NOWHERE, None, "", self._at(head.number if head is not None else IDLE))
+
+    def _loads(self, head: Head | None) -> list[st.Stmt]:
+        if head is None:
+            return []
+        found: list[st.Stmt] = []
+        for slot in head.live:
+            register = self._register(head, slot)
+            type_ = head.event.slots[slot]
+            assert type_ is not None
+            found.append(st.Let(NOWHERE, None, "", slot, "", e.Read(NOWHERE, type_, register, ())))
+        return found
+
+    def _patched(self, statements: Iterable[st.Stmt]) -> list[st.Stmt]:
+        """Jumps become assignments."""
+        found: list[st.Stmt] = []
+        for stmt in statements:
+            match stmt:
+                case Goto(head=head):
+                    found += self._jump(head)
+                case Broken(claim=claim):
+                    found += self._jump(None, 1 + len(self.heads) + self.broken[claim])
+                case st.If(then=then, orelse=orelse) | st.Sometimes(then=then, orelse=orelse):
+                    other = st.Block(tuple(self._patched(orelse.statements)), (), orelse.span) if orelse is not None else None
+                    found.append(replace(stmt, then=st.Block(tuple(self._patched(then.statements)), (), then.span), orelse=other))
+                case _:
+                    found.append(stmt)
+        return found
+
+    def _jump(self, head: Head | None, number: int = IDLE) -> list[st.Stmt]:
+        found: list[st.Stmt] = []
+        used: set[int] = set()
+        for slot in head.live if head is not None else ():
+            register = self._register(head, slot)  # type: ignore[arg-type]
+            used.add(register.index)
+            found.append(st.Assign(NOWHERE, None, "", register, (), e.Var(NOWHERE, register.type, slot, "")))
+        for register in self.registers.values():
+            if register.index not in used:
+                found.append(st.Assign(NOWHERE, None, "", register, (), e.Const(NOWHERE, register.type, register.initial)))  # type: ignore[arg-type]
+        if head is None:
+            found += self._forgotten()
+        place = e.Const(NOWHERE, self.place.type, head.number if head is not None else number)
+        return [*found, st.Assign(NOWHERE, None, "", self.place, (), place)]

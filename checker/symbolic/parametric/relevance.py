@@ -1,0 +1,84 @@
+"""Which parts of a spec a claim depends on."""
+
+from __future__ import annotations
+
+from luocheck.checker.symbolic.parametric.rewriting import fields_read
+from luocheck.model.ir import expressions as e
+from luocheck.model.ir import statements as st
+from luocheck.model.ir.system import Kind, Property, System
+from luocheck.model.ir.vocabulary import Field, Lifetime
+
+
+def relevant_fields(system: System, claims: tuple[Property, ...]) -> frozenset[int]:
+    """Fields that the claims depend on: what they read, what decides where control goes, and what flows into either."""
+    found: set[int] = set()
+    asserted = {claim.name for claim in claims if claim.kind is Kind.ASSERT}
+    for claim in claims:
+        if claim.condition is not None:
+            found |= reads(system, claim.condition)
+    flows: list[tuple[int, set[int]]] = []
+    bodies = [block for _, block in system.bodies()]
+    bodies += [effect.body for event in system.events for effect in event.effects]
+    for body in bodies:
+        for stmt in st.statements(body):
+            match stmt:
+                case st.Assign(field=f):
+                    flows.append((f.index, set().union(*(reads(system, x) for x in st.expressions(stmt)))))
+                case st.Insert(field=f) | st.Remove(field=f):
+                    flows.append((f.index, set().union(*(reads(system, x) for x in st.expressions(stmt)))))
+                case st.If(then=then, orelse=orelse) if is_straight(then) and (orelse is None or is_straight(orelse)):
+                    for written in fields_written(then) | (fields_written(orelse) if orelse is not None else set()):
+                        flows.append((written, reads(system, stmt.condition)))
+                case st.Forall(where=where, body=inner):
+                    if where is not None:
+                        flows += [(written, reads(system, where)) for written in fields_written(inner)]
+                case st.Assert(name=name) if name not in asserted:
+                    pass
+                case _:
+                    for expr in st.expressions(stmt):
+                        found |= reads(system, expr)
+    while True:
+        more = set().union(*(reads for written, reads in flows if written in found)) - found
+        if not more:
+            return frozenset(found)
+        found |= more
+
+
+def reads(system: System, expr: e.Expr) -> set[int]:
+    found = {read.field.index for read in fields_read(expr)}
+    for part in e.walk(expr):
+        if isinstance(part, e.Unchanged):
+            found |= {f.index for f in watched(system)} - {f.index for f in part.fields}
+    return found
+
+
+def fields_written(block: st.Block) -> set[int]:
+    return {stmt.field.index for stmt in st.statements(block) if isinstance(stmt, st.Assign | st.Insert | st.Remove)}
+
+
+def watched(system: System) -> list[Field]:
+    return [f for f in system.fields if f.lifetime in (Lifetime.VOLATILE, Lifetime.PRESERVED)]
+
+
+def under_old(system: System, condition: e.Expr) -> set[int]:
+    found: set[int] = set()
+    for part in e.walk(condition):
+        if isinstance(part, e.Old):
+            found |= {read.field.index for read in fields_read(part.operand)}
+        elif isinstance(part, e.Unchanged):
+            found |= {f.index for f in watched(system)} - {f.index for f in part.fields}
+    return found
+
+
+def is_straight(block: st.Block) -> bool:
+    """Does the block always get to its end, without a choice or a walk?"""
+    for stmt in block.statements:
+        match stmt:
+            case st.Assign() | st.Forall() | st.Skip() | st.Arguments():
+                pass
+            case st.If(then=then, orelse=orelse):
+                if not is_straight(then) or (orelse is not None and not is_straight(orelse)):
+                    return False
+            case _:
+                return False
+    return True
