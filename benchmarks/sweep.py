@@ -89,7 +89,7 @@ def sweep(what: str, most_states: int) -> Sweep:
             executing,
             monitors,
             Coverage(),
-            keep_edges=monitors.needs_edges,
+            keep_edges=monitors.needs_edges(reduced=symmetry.order > 1),
             symmetry=symmetry if symmetry.order > 1 else None,
         )
         prepared = lap()

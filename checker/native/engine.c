@@ -101,6 +101,7 @@ static void pack(const struct S *s, u64 *w);
 static void unpack(const u64 *w, struct S *s);
 static void expand(struct R *r, const struct S *s);
 static void check_state(struct R *r, const struct S *s, i64 state);
+static void state_flags(struct R *r, const struct S *s, i64 state);
 static u64 event_mask(const struct R *r);
 static u64 call_label(const struct R *r);
 static void settle(struct R *r);

@@ -371,9 +371,12 @@ class Generator:
             lines.append(f"flag[{len(lines)}] = {value}; if (r->status) return;")
         flags = len(lines)
         self.asks_states = bool(lines or state["invariant"] or state["goal"])
-        head = "static void check_state(struct R *r, const struct S *s, i64 state) { (void)s; (void)state;"
+        arguments = "(struct R *r, const struct S *s, i64 state)"
+        head = f"static void state_flags{arguments} {{ (void)s; (void)state;"
         flag = ["uint8_t *flag = r->flags + state * N_FLAGS;"] if flags else []
-        functions.append("\n".join([head, *flag, *state["invariant"], *state["goal"], *lines, "}"]))
+        functions.append("\n".join([head, *flag, *lines, "}"]))
+        head = f"static void check_state{arguments} {{ (void)s; (void)state;"
+        functions.append("\n".join([head, *state["invariant"], *state["goal"], "state_flags(r, s, state);", "}"]))
         return functions, flags
 
     def _ends(self, claim: Property, elements: Combination, sides: dict[str, tuple[str, list[int]]]) -> Iterator[str]:

@@ -46,6 +46,7 @@ struct worker {
   i64 provisional, most_new;
   pthread_t thread;
   u64 *places;  /* of its states in the table */
+  u64 *turns;  /* by which its states came here first */
   i64 *numbers;  /* that its states got, or -1 */
   i64 finds_n, finds_room;
   struct find *finds;
@@ -119,7 +120,7 @@ static i64 known_or_new(struct R *r, const struct pending *p) {
     if (entry >> NUMBER_BITS == p->hash >> NUMBER_BITS && same(words_of(all->team, state), p->w)) return known(w, state, p->faults, p->turn);
   }
   r->n++;
-  r->faults_of[own] = (uint16_t)p->faults; w->places[own] = at; w->numbers[own] = -1;
+  r->faults_of[own] = (uint16_t)p->faults; w->places[own] = at; w->turns[own] = p->turn; w->numbers[own] = -1;
   note(w, w->provisional + own, p->faults, p->turn);
 #if ASKS_STATES
   struct S s;
@@ -203,6 +204,14 @@ static void number_states(struct team *t, struct worker *w, i64 last) {
         if (state < 0) return;
         u64 *place = &r->table[owner->places[own]];
         *place = *place & ~NUMBER_MASK | (u64)(state + 1);
+#if SYMMETRY
+        if (N_FLAGS && r->y.on && owner->turns[own] != w->finds[i].turn) {  /* it stands there in other names than it was asked about */
+          struct S s;
+          unfolded(owner->r.states + own * W, w->finds[i].turn, &s);
+          state_flags(r, &s, state);
+          if (r->status) return;
+        } else
+#endif
         if (N_FLAGS) memcpy(r->flags + state * N_FLAGS, owner->r.flags + own * N_FLAGS, N_FLAGS);
       }
     }
@@ -372,7 +381,7 @@ static i64 expand_block(struct team *t, i64 from) {
 
 static void free_worker(struct worker *w) {
   free_lists(&w->r);
-  free(w->places); free(w->numbers); free(w->finds); free(w);
+  free(w->places); free(w->turns); free(w->numbers); free(w->finds); free(w);
 }
 
 static void free_team(struct team *t) {
@@ -397,8 +406,9 @@ static struct worker *new_worker(struct R *r, int number) {
   own->faults_of = malloc(MOST_NEW * sizeof(uint16_t));
   own->flags = malloc(MOST_NEW * N_FLAGS + 1);
   w->places = malloc(MOST_NEW * sizeof(u64));
+  w->turns = malloc(MOST_NEW * sizeof(u64));
   w->numbers = malloc(MOST_NEW * sizeof(i64));
-  if (own->states && own->faults_of && own->flags && w->places && w->numbers) return w;
+  if (own->states && own->faults_of && own->flags && w->places && w->turns && w->numbers) return w;
   free_worker(w);
   return 0;
 }

@@ -83,11 +83,15 @@ class NoteLine:
 
     def __call__(self, what: str) -> None:
         """Shows it, when it is time to."""
+        self.show(f"{self.name}: {what}")
+
+    def show(self, line: str) -> None:
+        """Shows a whole line, when it is time to, with the seconds that have passed."""
         now = time.monotonic()
         if now < self.next:
             return
         self.next = now + (0.2 if self.tty else 10.0)
-        text = f"{self.name}: {what}, {now - self.started:.0f} s"
+        text = f"{line}, {now - self.started:.0f} s"
         if self.tty:
             self.err.write("\r\x1b[K" + text[: shutil.get_terminal_size((NARROW, 24)).columns - 1])
         else:
@@ -113,7 +117,7 @@ class ProgressLine:
         now = time.monotonic()
         self.pace.add(where, progress, now)
         if now >= self.line.next:
-            self.line(f"{where}: {self.pace.text(progress)}")
+            self.line.show(f"{self.line.name} {where}: {self.pace.text(progress)}")
 
     def done(self) -> None:
         """Takes the line away."""

@@ -140,7 +140,7 @@ def test_log_lines_when_standard_error_is_no_terminal() -> None:
     line = ProgressLine("spec", err)
     line("small", Progress(100, 2, 50, (1, 20), 30, 1, 1))
     assert err.getvalue() == ""
-    line.next = 0.0
+    line.line.next = 0.0
     line("small", Progress(12345, 3, 678, (1, 20, 600), 200, 1, 1))
     line("small", Progress(12346, 3, 678, (1, 20, 600), 201, 1, 1))
     line.done()

@@ -172,6 +172,7 @@ class Expressions:
                 (1.5, lambda: self.membership(place)),
                 (0.3, lambda: words.pick(["true", "false"])),
                 (0.3 if not place.fixed else 0, lambda: "idle"),
+                (0.6 if not place.fixed else 0, lambda: self.of_caller(place)),
                 (1, lambda: self.of_order(place)),
                 (1.5, lambda: self.of_graph(place)),
                 (1, lambda: self.applied(place)),
@@ -266,6 +267,11 @@ class Expressions:
             return None
         x, y = self.element(graph.sort, place), self.element(graph.sort, place)
         return f"{graph.name}{self.words.pick(['', '+'])}({x}, {y})" if x and y else None
+
+    def of_caller(self, place: Place) -> str | None:
+        caller = self.words.caller
+        x = self.element(caller.name, place) if caller is not None and not place.fixed else None
+        return f"idle({x})" if x else None
 
     def applied(self, place: Place) -> str | None:
         if not self.defines or place.fixed:

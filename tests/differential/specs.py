@@ -183,6 +183,7 @@ class _Maker:
             sequence = self.expressions.read(Type("seq", sort), place, 0)
             if sequence is not None and not sequence.startswith("("):
                 name = words.fresh("w")
+                backwards = words.pick(["", " reversed"])
                 return f"drains {name} in {sequence}{backwards}", [Local(name, Type("elem", sort))], (sequence, name)
         binders, bound, walked = [], [], None
         for _ in range(words.weighted([(3, 1), (1, 2)])):

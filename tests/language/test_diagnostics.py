@@ -29,6 +29,8 @@ GOLDEN = sorted(FOLDER.glob("*.txt"))
 NOT_FROM_A_SPEC = {
     "LUO500": "the command line asks for an engine",
     "LUO501": "a bounded check or proof meets what it does not translate",
+    "LUO510": "a proof for every size meets what has no form for it",
+    "LUO511": "a certificate cannot be read",
     "LUO601": "a run compares verdicts with expectations",
     "LUO602": "a run replays a scenario",
     "LUO603": "the command line names a scope, topology or property",
