@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import product
 
 from luocheck.model.instances import Cell, cells_of, values_of
+from luocheck.model.ir.system import System
 from luocheck.model.ir.vocabulary import Field, Lifetime, Sort
 from luocheck.model.semantics.store import Store, live_index
 
@@ -13,14 +14,20 @@ from luocheck.model.semantics.store import Store, live_index
 def after_reboot(store: Store) -> Store:
     """Volatile cells are gone, pool elements survive iff their sort has a preserved field, no lock is held, nobody is inside a call."""
     system = store.instance.system
-    keeping = {sort.index for sort in system.sorts if not sort.pool or _has_preserved(system.fields, sort)}
-    survives: set[int] = set()
-    for f in system.fields:
-        owners_survive = all(not isinstance(o, Sort) or o.index in keeping for o in f.owners)
-        if f.lifetime is not Lifetime.VOLATILE and owners_survive:
-            survives.add(f.index)
-    survives |= {live_index(system, sort) for sort in system.sorts if sort.index in keeping}
+    fields, sorts = survivors(system)
+    survives = fields | {live_index(system, sort) for sort in system.sorts if sort.index in sorts}
     return Store(store.instance, {cell: value for cell, value in store.items() if cell[0] in survives})
+
+
+def survivors(system: System) -> tuple[set[int], set[int]]:
+    """Fields whose values kexec keeps, and sorts whose elements it keeps, by index."""
+    sorts = {sort.index for sort in system.sorts if not sort.pool or _has_preserved(system.fields, sort)}
+    fields: set[int] = set()
+    for f in system.fields:
+        owners_survive = all(not isinstance(o, Sort) or o.index in sorts for o in f.owners)
+        if f.lifetime is not Lifetime.VOLATILE and owners_survive:
+            fields.add(f.index)
+    return fields, sorts
 
 
 def _has_preserved(fields: tuple[Field, ...], sort: Sort) -> bool:
