@@ -214,6 +214,24 @@ _code(
     "Write one with `luocheck prove SPEC --certificate FILE`.",
 )
 
+_code(
+    "LUO520",
+    "no translation to Promela",
+    "`luocheck export` does not translate this part of the spec, and leaves nothing out silently: a scope that cuts calls into steps, a local "
+    "that is a written-out set. The engines of `luocheck check` explore both.",
+)
+_code(
+    "LUO521",
+    "claim left out of the model",
+    "The exported model decides claims about single states and calls. `recoverable`, `never stuck` and `liveness` are about whole runs, and "
+    "are left out; the model's first lines name them.",
+)
+_code(
+    "LUO522",
+    "too large for a Promela model",
+    "The scope needs more starting points, elements or text than a Promela model can have. A smaller scope fits, or one graph (--graph N).",
+)
+
 # ---- LUO6xx: expectations and runs --------------------------------------------------------------------------------
 _code(
     "LUO600",

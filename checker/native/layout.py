@@ -52,7 +52,7 @@ class Layout:
         self.defaults = instance.defaults
         if max(self.sizes, default=0) > MAX_ELEMENTS:
             raise Refused(f"a sort has more than {MAX_ELEMENTS} elements")
-        self.errnos = [OK, PANIC, *_errnos(self.system)]
+        self.errnos = [OK, PANIC, *errnos(self.system)]
         self.labels = _labels(self.system)
         self.changing = [f for f in self.system.fields if f.lifetime is not Lifetime.FIXED]
         self.fixed = [f for f in self.system.fields if f.lifetime is Lifetime.FIXED]
@@ -214,7 +214,8 @@ def indices(field: Field, sizes: tuple[int, ...]) -> list[tuple[int, ...]]:
     return list(product(*ranges))
 
 
-def _errnos(system: System) -> list[str]:
+def errnos(system: System) -> list[str]:
+    """All errnos that a spec names, in order."""
     found: set[str] = set()
     blocks = [body for _, body in system.bodies()] + [effect.body for event in system.events for effect in event.effects]
     exprs = [c for claim in system.properties for c in (claim.condition, claim.goal) if c is not None]

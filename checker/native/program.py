@@ -18,7 +18,8 @@ from luocheck.model.instances import Instance
 from luocheck.model.ir import expressions as e
 from luocheck.model.ir import statements as st
 from luocheck.model.ir.system import PANIC, Effect, Event, Kind, OutcomePattern, Property
-from luocheck.model.ir.vocabulary import BoolT, ElemT, EnumT, Lifetime, SeqT, SetT, Sort, Type
+from luocheck.model.ir.vocabulary import BoolT, ElemT, EnumT, SeqT, SetT, Sort, Type
+from luocheck.model.semantics.lifetimes import survivors
 from luocheck.model.semantics.machine import Machine, _leading_requires
 from luocheck.model.source import Span
 
@@ -261,18 +262,10 @@ class Generator:
 
     def _after_reboot(self) -> str:
         """What the interpreter's `after_reboot` keeps."""
-        fields = self.system.fields
-        keeping = {
-            s.index
-            for s in self.system.sorts
-            if not s.pool or any(f.lifetime is Lifetime.PRESERVED and s in f.owners for f in fields)
-        }
+        fields, sorts = survivors(self.system)
         out = ["static void after_reboot(struct R *r, struct S *s) { struct S d; (void)r; defaults(&d);"]
-        for f in self.layout.changing:
-            survives = f.lifetime is not Lifetime.VOLATILE and all(not isinstance(o, Sort) or o.index in keeping for o in f.owners)
-            if survives:
-                out.append(f"memcpy(&d.f{f.index}, &s->f{f.index}, sizeof d.f{f.index});")
-        out += [f"d.live{s.index} = s->live{s.index};" for s in self.system.sorts if s.pool and s.index in keeping]
+        out += [f"memcpy(&d.f{f.index}, &s->f{f.index}, sizeof d.f{f.index});" for f in self.layout.changing if f.index in fields]
+        out += [f"d.live{s.index} = s->live{s.index};" for s in self.system.sorts if s.pool and s.index in sorts]
         return " ".join([*out, "*s = d; }"])
 
     # ---- packing ------------------------------------------------------------------------------------------------

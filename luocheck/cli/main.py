@@ -6,7 +6,7 @@ import io
 import sys
 from collections.abc import Sequence
 
-from luocheck.cli import audit, calls, check, explain, fmt, parse, prove, replay, show, specs
+from luocheck.cli import audit, calls, check, explain, export, fmt, parse, prove, replay, show, specs
 from luocheck.cli.interrupts import end_on_sigterm
 from luocheck.cli.options import Parser, UsageError, complain, nowhere
 from luocheck.cli.status import ERROR, FINE, UNDECIDED
@@ -24,6 +24,7 @@ COMMANDS = (
     parse,
     fmt,
     specs,
+    export,
     explain,
 )
 

@@ -19,13 +19,19 @@ def after_reboot(store: Store) -> Store:
 
 def surviving(system: System) -> set[int]:
     """First components of the cells that kexec leaves as they are."""
-    keeping = {sort.index for sort in system.sorts if not sort.pool or _has_preserved(system.fields, sort)}
-    survives: set[int] = set()
+    fields, sorts = survivors(system)
+    return fields | {live_index(system, sort) for sort in system.sorts if sort.index in sorts}
+
+
+def survivors(system: System) -> tuple[set[int], set[int]]:
+    """Fields whose values kexec keeps, and sorts whose elements it keeps, by index."""
+    sorts = {sort.index for sort in system.sorts if not sort.pool or _has_preserved(system.fields, sort)}
+    fields: set[int] = set()
     for f in system.fields:
-        owners_survive = all(not isinstance(o, Sort) or o.index in keeping for o in f.owners)
+        owners_survive = all(not isinstance(o, Sort) or o.index in sorts for o in f.owners)
         if f.lifetime is not Lifetime.VOLATILE and owners_survive:
-            survives.add(f.index)
-    return survives | {live_index(system, sort) for sort in system.sorts if sort.index in keeping}
+            fields.add(f.index)
+    return fields, sorts
 
 
 def _has_preserved(fields: tuple[Field, ...], sort: Sort) -> bool:

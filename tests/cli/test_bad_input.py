@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-COMMANDS = ["check", "parse", "show --flat", "replay", "fmt"]
+COMMANDS = ["check", "parse", "show --flat", "replay", "export", "fmt"]
 
 
 def bad(tmp_path: Path) -> dict[str, str]:

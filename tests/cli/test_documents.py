@@ -30,7 +30,7 @@ def refused(command: str, document: Any) -> bool:
     return not Draft202012Validator(schema(command)).is_valid(document)
 
 
-@pytest.mark.parametrize("command", ["check", "prove", "replay", "specs", "explain", "show", "parse", "errors"])
+@pytest.mark.parametrize("command", ["check", "prove", "replay", "specs", "explain", "show", "parse", "export", "errors"])
 def test_schemas_are_schemas(command: str) -> None:
     Draft202012Validator.check_schema(schema(command))
 
@@ -129,3 +129,17 @@ def test_the_others(cli: Any, tiny: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", shipped())
 def test_parse_of_shipped_specs(cli: Any, name: str) -> None:
     valid("parse", cli("parse", name, "--json").out)
+
+
+def test_export(cli: Any, tiny: str, tmp_path: Path) -> None:
+    document = valid("export", cli("export", tiny, "--topology", "pair", "--json").out)
+    assert document["topology"] == "pair" and document["output"] is None and "active proctype" in document["text"]
+    assert "saved_means_prepared" in document["claims"] and "lock_order" not in document["claims"]
+    assert [problem["code"] for problem in document["left_out"]] == ["LUO521"] * len(document["left_out"])
+    path = tmp_path / "m.pml"
+    document = valid("export", cli("export", tiny, "--output", path, "--json").out)
+    assert document["output"] == str(path) and path.read_text() == document["text"]
+    valid("export", cli("export", tiny, "--scope", "race", "--json").out)
+    for key in document:
+        assert refused("export", {k: v for k, v in document.items() if k != key}), key
+    assert refused("export", {**document, "extra": 1})

@@ -118,3 +118,27 @@ def test_api_prints_nothing(capsys: pytest.CaptureFixture[str], tiny: str) -> No
     assert capsys.readouterr() == ("", "")
     with pytest.raises(AttributeError):
         luocheck.nothing  # noqa: B018
+
+
+def test_export_prints_or_writes(cli: Any, tiny: str, tmp_path: Path) -> None:
+    printed = cli("export", tiny)
+    assert printed.status == 0 and printed.out.startswith("/* ") and "active proctype luo()" in printed.out
+    path = tmp_path / "model.pml"
+    for _ in range(2):  # an exported model is written again
+        written = cli("export", tiny, "--output", path)
+        assert written.status == 0 and written.out == f"{path}\n" and path.read_text() == printed.out
+    path.write_text("something of value")
+    kept = cli("export", tiny, "--output", path)
+    assert kept.status == 2 and "error[LUO610]" in kept.err and path.read_text() == "something of value"
+    assert cli("export", tiny, "--output", tmp_path).status == 2
+    assert cli("export", tiny, "--output", tmp_path / "no" / "m.pml").status == 2
+
+
+def test_export_refuses_what_it_cannot_say(cli: Any, tiny: str) -> None:
+    cut = cli("export", tiny, "--scope", "race")
+    assert cut.status == 2 and "error[LUO520]" in cut.err and cut.out == ""
+    for option, value in (("--scope", "nowhere"), ("--topology", "nothing"), ("--graph", "77")):
+        wrong = cli("export", tiny, option, value)
+        assert wrong.status == 2 and "error[LUO603]" in wrong.err and wrong.out == ""
+    assert cli("export", tiny, "--to", "tla").status == 2
+    assert cli("export", tiny, "--graph", "one").status == 2

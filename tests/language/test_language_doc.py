@@ -59,7 +59,8 @@ class Runner:
         self.preludes = {name: block.text for block in blocks if (name := block.named("prelude")) is not None}
         self.bases = {name: block.text for block in blocks if (name := block.named("base")) is not None}
 
-    def check(self, block):
+    def written(self, block):
+        """The file of a block, beside those that it may extend."""
         prelude = block.named("in")
         text = (self.preludes[prelude] if prelude is not None else "") + block.text
         if not re.search(r"^spec\b", text, re.MULTILINE):
@@ -68,6 +69,10 @@ class Runner:
             (self.directory / f"{name}.luo").write_text(base)
         file = self.directory / f"{block.named('base') or block.named('file') or 'doc'}.luo"
         file.write_text(text)
+        return file
+
+    def check(self, block):
+        file = self.written(block)
         wanted = sorted(item.split()[1] for item in block.items if item.startswith("error "))
         try:
             spec = load_source(read_path(file))
@@ -78,7 +83,7 @@ class Runner:
         assert wanted == [], f"no error, but {wanted} was announced"
         lints = [d.code for d in spec.system.warnings]
         announced = [item.split()[1] for item in block.items if item.startswith("lint ")]
-        if prelude is None or announced:
+        if block.named("in") is None or announced:
             assert lints == announced
         if spec.system.scopes:
             self.explore(spec.system, block)
