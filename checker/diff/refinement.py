@@ -1,0 +1,268 @@
+"""Weak trace refinement: is everything that user space can see of one spec possible in the other?  If not, the shortest sequence that is not.
+
+Breadth-first over pairs of a state of the one and its belief: all states of the other in which the same calls may have returned the same,
+whatever happened unseen (a subset construction, on the fly).  A pair is not followed when a pair with the same state and a smaller belief
+was met before: whatever the larger belief cannot do, the smaller one cannot do either (De Wulf, Doyen, Henzinger, Raskin, Antichains: a
+new algorithm for checking universality of finite automata, 2006).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from luocheck.checker.diff.half import ENDED, Answer, Bad, Call, Half, SeenArguments
+from luocheck.checker.diff.links import Links, named, unnamed
+from luocheck.checker.explore.limits import Limits, Stopped
+from luocheck.model.ir.system import OK
+
+Belief = frozenset[tuple[int, Links]]
+"""States that agree, each with what the handles stand for there."""
+
+PULSE = 64
+"""Pairs between two looks at the limits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A visible call: position of its event, arguments, outcome, what it gave."""
+
+    event: int
+    arguments: SeenArguments
+    outcome: str
+    gives: object
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """How a pair came about: by a visible call (`label` and the answer that was followed), or unseen (both None)."""
+
+    label: Label | None
+    answer: Answer | None
+
+
+@dataclass(slots=True)
+class Run:
+    """A run of one spec that the other cannot follow.
+
+    start: its first state.  calls: what was executed, each with whether user space sees it; the last is the one that differs.
+    believed: the belief before it.  label: what the last call looked like.
+    """
+
+    start: int
+    calls: list[tuple[Call, bool]]
+    believed: Belief
+    label: Label
+
+
+@dataclass(slots=True)
+class Refinement:
+    """What a search found.
+
+    run: the shortest run that the other spec cannot follow, None when none was found.  depth: every sequence of up to so many visible
+    calls was looked at; complete: and there are no longer ones that matter.  pairs: how many were visited.  stopped: the limit that ended
+    it.  cut: how many sequences were not followed because the scope is too small to say what the other spec does.
+    """
+
+    run: Run | None = None
+    depth: int = 0
+    complete: bool = False
+    pairs: int = 0
+    stopped: str | None = None
+    cut: int = 0
+
+
+def refine(left: Half, right: Half, starts: Iterable[tuple[int, Iterable[int]]], limits: Limits, depth: int | None) -> Refinement:
+    """Looks for the shortest visible sequence of `left` that `right` does not have.
+
+    starts: first states of `left`, each with the first states of `right` that are the same world.  depth: most visible calls.
+    """
+    return _Search(left, right, limits).run(starts, depth)
+
+
+@dataclass(slots=True)
+class _Pair:
+    state: int
+    belief: Belief
+    before: int
+    move: Move | None
+
+
+@dataclass(slots=True)
+class _Search:
+    left: Half
+    right: Half
+    limits: Limits
+    pairs: list[_Pair] = field(default_factory=list)
+    smallest: dict[int, list[Belief]] = field(default_factory=dict)
+    closures: dict[Belief, Belief | None] = field(default_factory=dict)
+    after: dict[tuple[Belief, Label], Belief | None] = field(default_factory=dict)
+    result: Refinement = field(default_factory=Refinement)
+
+    def run(self, starts: Iterable[tuple[int, Iterable[int]]], depth: int | None) -> Refinement:
+        result = self.result
+        try:
+            self._search(starts, depth)
+        except Stopped as stop:
+            result.stopped = stop.reason
+        except MemoryError:
+            result.stopped = "stopped because there is no more memory"
+        result.pairs = len(self.pairs)
+        return result
+
+    def _search(self, starts: Iterable[tuple[int, Iterable[int]]], depth: int | None) -> None:
+        result = self.result
+        level: list[int] = []
+        for state, others in starts:
+            nothing = unnamed(self.left.handle_sizes())
+            belief = self._closed(frozenset((other, nothing) for other in others))
+            if belief is None:
+                result.cut += 1
+            else:
+                self._add(state, belief, -1, None, level)
+        while level:
+            if depth is not None and result.depth >= depth:
+                return
+            deeper: list[int] = []
+            for number in level:  # grows: what happens unseen stays in the level
+                if number % PULSE == 0:
+                    self.limits.check(len(self.pairs))
+                if self._expand(number, level, deeper):
+                    return
+            result.depth += 1
+            level = deeper
+        result.complete = True
+
+    def _add(self, state: int, belief: Belief, before: int, move: Move | None, level: list[int]) -> None:
+        """A pair, unless one with a smaller belief is there."""
+        known = self.smallest.setdefault(state, [])
+        if any(other <= belief for other in known):
+            return
+        known[:] = [other for other in known if not belief <= other]
+        known.append(belief)
+        level.append(len(self.pairs))
+        self.pairs.append(_Pair(state, belief, before, move))
+
+    def _expand(self, number: int, level: list[int], deeper: list[int]) -> bool:
+        """Follows everything that can happen in a pair; True when something is found that the other spec cannot do."""
+        pair = self.pairs[number]
+        state, belief = pair.state, pair.belief
+        targets, _ = self.left.unseen_moves(state)
+        for target in targets:
+            self._add(target, self._survived(belief, state, target), number, Move(None, None), level)
+        for label, answer in self._labels(state):
+            after = self._after(belief, label)
+            if after is None:
+                self.result.cut += 1
+            elif not after:
+                self.result.run = self._told(number, label, answer)
+                return True
+            elif answer.target != ENDED:
+                self._add(answer.target, self._survived(after, state, answer.target), number, Move(label, answer), deeper)
+        return False
+
+    def _labels(self, state: int) -> Iterator[tuple[Label, Answer]]:
+        """What can be seen next in a state."""
+        left = self.left
+        for event in range(len(left.seen)):
+            for arguments in left.calls(state, event):
+                for answer in left.answers(state, event, arguments).every:
+                    for outcome in left.outcomes(answer.outcome):
+                        yield Label(event, arguments, outcome, answer.gives), answer
+
+    # ---- beliefs ------------------------------------------------------------------------------------------------
+
+    def _closed(self, belief: Belief) -> Belief | None:
+        """The belief after whatever may have happened unseen; None when the scope is too small to say."""
+        if belief in self.closures:
+            return self.closures[belief]
+        found = set(belief)
+        todo = list(belief)
+        result: Belief | None = None
+        for state, links in todo:  # grows
+            targets, cut = self.right.unseen_moves(state)
+            if cut:
+                break
+            for target in targets:
+                each = target, links.dead_there(self.right.alive(target))
+                if each not in found:
+                    found.add(each)
+                    todo.append(each)
+        else:
+            result = frozenset(found)
+        self.closures[belief] = result
+        return result
+
+    def _after(self, belief: Belief, label: Label) -> Belief | None:
+        """The belief after a visible call; None when the scope is too small to say, empty when it is impossible."""
+        key = belief, label
+        if key not in self.after:
+            found: set[tuple[int, Links]] = set()
+            cut = False
+            for state, links in belief:
+                for arguments, bound in passed(self.left, self.right, state, links, label):
+                    answers = self.right.answers(state, label.event, arguments)
+                    cut = cut or answers.cut
+                    found.update(self._follow(answers.every, bound, label))
+            self.after[key] = None if cut else self._closed(frozenset(found))
+        return self.after[key]
+
+    def _follow(self, answers: Iterable[Answer], links: Links, label: Label) -> Iterator[tuple[int, Links]]:
+        """States after the answers that look like a label."""
+        right = self.right
+        sort = self.left.handle_given(label.event)
+        for answer in answers:
+            if not right.returns(answer.outcome, label.outcome):
+                continue
+            bound: Links | None = links
+            if label.outcome == OK and sort is not None and label.gives is not None:
+                assert isinstance(label.gives, int)
+                bound = links.given(sort, label.gives, answer.gives)
+            elif label.outcome == OK and answer.gives != label.gives:
+                bound = None
+            if bound is None:
+                continue
+            if answer.target == ENDED:
+                yield ENDED, bound
+            else:
+                yield answer.target, bound.dead_there(right.alive(answer.target))
+
+    def _survived(self, belief: Belief, before: int, after: int) -> Belief:
+        """A belief without the handles that stand for nothing any more on this side."""
+        alive = self.left.alive(after)
+        if all(old <= new for old, new in zip(self.left.alive(before), alive, strict=True)):
+            return belief
+        return frozenset((state, links.dead_here(alive)) for state, links in belief)
+
+    # ---- telling ------------------------------------------------------------------------------------------------
+
+    def _told(self, number: int, label: Label, answer: Answer) -> Run:
+        """The run to a pair, and the call there that the other spec cannot follow."""
+        path = [number]
+        while self.pairs[path[-1]].before >= 0:
+            path.append(self.pairs[path[-1]].before)
+        path.reverse()
+        calls: list[tuple[Call, bool]] = []
+        for here, there in itertools.pairwise(path):
+            move, state = self.pairs[there].move, self.pairs[here].state
+            assert move is not None
+            if move.label is None or move.answer is None:
+                calls.append((self.left.finds_unseen(state, self.pairs[there].state), False))
+            else:
+                calls.append((self.left.finds(state, move.label.event, move.label.arguments, move.answer), True))
+        last = self.pairs[number]
+        calls.append((self.left.finds(last.state, label.event, label.arguments, answer), True))
+        return Run(self.pairs[path[0]].state, calls, last.belief, label)
+
+
+def passed(left: Half, right: Half, state: int, links: Links, label: Label) -> Iterator[tuple[SeenArguments, Links]]:
+    """The arguments of a label of `left` in a state of `right`, for each way to choose what handles stand for that were not seen before."""
+    alive = right.alive(state)
+    found: list[tuple[SeenArguments, Links]] = [((), links)]
+    for sort, value in zip(left.handle_sorts(label.event), label.arguments, strict=True):
+        if sort is None or isinstance(value, Bad):
+            found = [((*sofar, value), bound) for sofar, bound in found]
+        else:
+            found = [((*sofar, there), more) for sofar, bound in found for there, more in named(bound, sort, value, alive[sort])]
+    yield from found
