@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from luocheck.checker.diff.half import Half
@@ -72,9 +72,11 @@ class Comparison:
         self.setups = Setups(old, new, new_scope)
         self.unmatched = 0
 
-    def compare(self, limits: Limits, depth: int | None) -> Direction:
-        """Looks for the shortest sequence that the second spec does not have."""
-        found = refine(self.left, self.right, self._starts(limits), limits, depth)
+    def compare(self, limits: Limits, depth: int | None, note: Callable[[str], None] | None = None) -> Direction:
+        """Looks for the shortest sequence that the second spec does not have.  depth: most visible calls.  note: told how far it is."""
+        who = f"{self.left.system.name} against {self.right.system.name}"
+        tell = (lambda pairs, calls: note(f"{who}: {pairs:,} pairs, {calls} calls")) if note is not None else None
+        found = refine(self.left, self.right, self._starts(limits), limits, depth, tell)
         told = self._told(found.run) if found.run is not None else None
         return Direction(told, found.depth, found.complete, found.pairs, found.stopped, found.cut, self.unmatched)
 

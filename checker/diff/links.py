@@ -75,5 +75,5 @@ def named(links: Links, sort: int, here: int, alive: frozenset[int]) -> Iterator
         if now != GONE:
             yield now, links
         return
-    for there in sorted(alive - links.taken(sort)):  # type: ignore[arg-type]
+    for there in sorted(alive - links.taken(sort)):
         yield there, links.bind(sort, here, there)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from luocheck.model.diagnostics import did_you_mean, fail
-from luocheck.model.ir.system import Event, Property, System
+from luocheck.model.ir.system import Event, System
 from luocheck.model.ir.vocabulary import BoolT, ElemT, EnumT, Sort, Type
 from luocheck.model.source import Source, Span
 
@@ -30,16 +30,23 @@ class Seen:
 class Pairing:
     """Events and claims that are compared.
 
-    old, new: visible events, position by position; hidden_old, hidden_new: events that happen unseen.  claims: pairs of names.  left_out:
-    what is not compared, one sentence each.
+    old, new: visible events, position by position; hidden_old, hidden_new: events that happen unseen.  events, claims: pairs of names, also
+    of events that are hidden.  left_out: what is not compared.
     """
 
     old: tuple[Seen, ...]
     new: tuple[Seen, ...]
     hidden_old: tuple[Event, ...]
     hidden_new: tuple[Event, ...]
+    events: tuple[tuple[str, str], ...]
     claims: tuple[tuple[str, str], ...]
     left_out: tuple[str, ...]
+
+    def swapped(self) -> Pairing:
+        """The same seen from the other spec."""
+        events = tuple((new, old) for old, new in self.events)
+        claims = tuple((new, old) for old, new in self.claims)
+        return Pairing(self.new, self.old, self.hidden_new, self.hidden_old, events, claims, self.left_out)
 
 
 def pair(old: System, new: System, maps: Sequence[str] = ()) -> Pairing:
@@ -75,6 +82,7 @@ def pair(old: System, new: System, maps: Sequence[str] = ()) -> Pairing:
         tuple(right for _, right in seen),
         tuple(hidden_old),
         tuple(sorted(hidden_new, key=lambda each: each.index)),
+        tuple(events.items()),
         tuple(claims.items()),
         tuple(left_out),
     )
@@ -162,16 +170,14 @@ def _mapped(old: System, new: System, maps: Sequence[str]) -> tuple[dict[str, st
             fail("LUO609", f"`{left if left in asked else right}` is mapped twice", place)
         asked.add(left)
         taken.add(right)
-        both: tuple[tuple[dict[str, str], Sequence[Event | Property], Sequence[Event | Property]], ...] = (
-            (events, old.events, new.events),
-            (claims, old.properties, new.properties),
-        )
-        kind = next((each for each in both if left in [x.name for x in each[1]]), None)
-        if kind is None:
-            _unknown(text, left, 0, old, [x.name for x in (*old.events, *old.properties)])
-        found, _, others = kind
-        if right not in [x.name for x in others]:
-            _unknown(text, right, text.index("=") + 1, new, [x.name for x in others])
+        if left in [each.name for each in old.events]:
+            found, known = events, [event.name for event in new.events]
+        elif left in [each.name for each in old.properties]:
+            found, known = claims, [claim.name for claim in new.properties]
+        else:
+            _unknown(text, left, 0, old, [*(event.name for event in old.events), *(claim.name for claim in old.properties)])
+        if right not in known:
+            _unknown(text, right, text.index("=") + 1, new, known)
         for name, other in list(found.items()):
             if other == right:
                 del found[name]
@@ -183,8 +189,3 @@ def _unknown(text: str, name: str, start: int, system: System, known: Sequence[s
     span = Span(Source("--map", text), start, len(text))
     help = did_you_mean(name, known) or f"there are: {', '.join(known)}"
     fail("LUO603", f"{system.name} has no `{name}` to be mapped", span, help=help)
-
-
-def paired_property(claims: Sequence[tuple[str, str]], old: Property) -> str | None:
-    """The name of the claim of the new spec that a claim belongs to."""
-    return dict(claims).get(old.name)

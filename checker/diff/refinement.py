@@ -9,7 +9,7 @@ new algorithm for checking universality of finite automata, 2006).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from luocheck.checker.diff.half import ENDED, Answer, Bad, Call, Half, SeenArguments
@@ -19,6 +19,9 @@ from luocheck.model.ir.system import OK
 
 Belief = frozenset[tuple[int, Links]]
 """States that agree, each with what the handles stand for there."""
+
+Tell = Callable[[int, int], None]
+"""Told how many pairs there are, and that every sequence of so many visible calls was looked at."""
 
 PULSE = 64
 """Pairs between two looks at the limits."""
@@ -73,12 +76,20 @@ class Refinement:
     cut: int = 0
 
 
-def refine(left: Half, right: Half, starts: Iterable[tuple[int, Iterable[int]]], limits: Limits, depth: int | None) -> Refinement:
+def refine(
+    left: Half,
+    right: Half,
+    starts: Iterable[tuple[int, Iterable[int]]],
+    limits: Limits,
+    depth: int | None,
+    tell: Tell | None = None,
+) -> Refinement:
     """Looks for the shortest visible sequence of `left` that `right` does not have.
 
     starts: first states of `left`, each with the first states of `right` that are the same world.  depth: most visible calls.
+    tell: called now and then.
     """
-    return _Search(left, right, limits).run(starts, depth)
+    return _Search(left, right, limits, tell).run(starts, depth)
 
 
 @dataclass(slots=True)
@@ -94,6 +105,7 @@ class _Search:
     left: Half
     right: Half
     limits: Limits
+    tell: Tell | None
     pairs: list[_Pair] = field(default_factory=list)
     smallest: dict[int, list[Belief]] = field(default_factory=dict)
     closures: dict[Belief, Belief | None] = field(default_factory=dict)
@@ -128,6 +140,8 @@ class _Search:
             for number in level:  # grows: what happens unseen stays in the level
                 if number % PULSE == 0:
                     self.limits.check(len(self.pairs))
+                    if self.tell is not None:
+                        self.tell(len(self.pairs), result.depth)
                 if self._expand(number, level, deeper):
                     return
             result.depth += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from luocheck.model.instances import Cell, Instance, default_name, instances
-from luocheck.model.ir.system import Graph, Scope, System, Topology
+from luocheck.model.ir.system import Scope, System, Topology
 from luocheck.model.ir.vocabulary import ElemT, EnumDef, EnumT, Field, Lifetime, SetT, Type
 
 
@@ -52,10 +52,6 @@ class Setups:
         size = self.scope.size(new.sort.name)
         names = tuple((f"{default_name(new.sort)}{position}", None) for position in range(size))
         return Topology("", new.sort.name, new.name, names, None, tuple(sorted(instance.edges[old.index])), self.scope.span)
-
-    def compared(self) -> tuple[list[Graph], list[Field]]:
-        """The graphs and fixed choices of the old spec that the new one has too."""
-        return [old for old, _ in self.graphs], [old for old, _ in self.fields]
 
 
 def _same_choice(field: Field, other: Field) -> bool:
