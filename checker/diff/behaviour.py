@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from luocheck.checker.diff.half import Half
 from luocheck.checker.diff.links import Links
 from luocheck.checker.diff.pairing import Pairing, renamed_sorts
+from luocheck.checker.diff.reduction import Reduction
 from luocheck.checker.diff.refinement import Run, passed, refine
 from luocheck.checker.diff.setups import Setups
 from luocheck.checker.explore.limits import Limits
@@ -70,13 +71,14 @@ class Comparison:
         self.left = Half(old, pairing.old, pairing.hidden_old, tuple(sort for sort, _ in handles))
         self.right = Half(new, pairing.new, pairing.hidden_new, tuple(sort for _, sort in handles))
         self.setups = Setups(old, new, new_scope)
+        self.reduction = Reduction(self.left, self.right)
         self.unmatched = 0
 
     def compare(self, limits: Limits, depth: int | None, note: Callable[[str], None] | None = None) -> Direction:
         """Looks for the shortest sequence that the second spec does not have.  depth: most visible calls.  note: told how far it is."""
         who = f"{self.left.system.name} against {self.right.system.name}"
         tell = (lambda pairs, calls: note(f"{who}: {pairs:,} pairs, {calls} calls")) if note is not None else None
-        found = refine(self.left, self.right, self._starts(limits), limits, depth, tell)
+        found = refine(self.reduction, self._starts(limits), limits, depth, tell)
         told = self._told(found.run) if found.run is not None else None
         return Direction(told, found.depth, found.complete, found.pairs, found.stopped, found.cut, self.unmatched)
 
@@ -84,11 +86,14 @@ class Comparison:
         """First states, each with those of the other spec in the same world."""
         for instance in instances(self.left.system, self.scope):
             limits.check(0)
-            others = [state for other in self.setups.matching(instance) for state in self.right.begin(other)]
+            matching = list(self.setups.matching(instance))
+            others = [state for other in matching for state in self.right.begin(other)]
             if not others:
                 self.unmatched += 1
                 continue
-            for state in self.left.begin(instance):
+            firsts = self.left.begin(instance)
+            self.reduction.begin(instance, matching)
+            for state in firsts:
                 yield state, others
 
     # ---- telling ------------------------------------------------------------------------------------------------
@@ -99,17 +104,13 @@ class Comparison:
         machine = Machine(instance, notes=True)
         here = start = self.left.store(run.start)
         taken: list[Taken] = []
-        for (event, arguments, wanted), _ in run.calls:
-            outcome = next(
-                each
-                for each in machine.call(event, arguments, here)
-                if (each.kind, each.errno, each.faults, each.store) == (wanted.kind, wanted.errno, wanted.faults, wanted.store)
-                and (event.result is None or each.env[event.result.slot] == wanted.env[event.result.slot])
-            )
-            taken.append((event, arguments, False, outcome))
+        for called in run.calls:
+            every = [each for each in machine.call(called.event, called.arguments, here) if called.is_result(each)]
+            outcome = min(every, key=lambda each: each.faults)
+            taken.append((called.event, called.arguments, False, outcome))
             here = outcome.store
         witness = Narrator(instance, machine).run(start, taken)
-        return Distinction(witness, tuple(seen for _, seen in run.calls), self._allowed(run))
+        return Distinction(witness, tuple(called.seen for called in run.calls), self._allowed(run))
 
     def _allowed(self, run: Run) -> tuple[str, ...]:
         """What the last call could have returned in the other spec."""

@@ -101,6 +101,13 @@ class Half:
     def instance(self, state: int) -> Instance:
         return self.instances[self._states[state][0]]
 
+    def packing(self, state: int) -> Packing:
+        return self.packings[self._states[state][0]]
+
+    def like(self, state: int, store: Store) -> int:
+        """The number of a state of the same starting point as another."""
+        return self._number(self._states[state][0], store)
+
     def store(self, state: int) -> Store:
         place, data = self._states[state]
         return self.packings[place].unpack(data)

@@ -8,17 +8,21 @@ new algorithm for checking universality of finite automata, 2006).
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from luocheck.checker.diff.half import ENDED, Answer, Bad, Call, Half, SeenArguments
 from luocheck.checker.diff.links import Links, named, unnamed
+from luocheck.checker.diff.reduction import Belief, Reduction, back
 from luocheck.checker.explore.limits import Limits, Stopped
-from luocheck.model.ir.system import OK
-
-Belief = frozenset[tuple[int, Links]]
-"""States that agree, each with what the handles stand for there."""
+from luocheck.model.instances import moved_value
+from luocheck.model.ir.system import OK, Event
+from luocheck.model.ir.vocabulary import Value
+from luocheck.model.semantics.machine import Arguments
+from luocheck.model.semantics.renaming import Turn
+from luocheck.model.semantics.run import Outcome
+from luocheck.model.semantics.store import Store
 
 Tell = Callable[[int, int], None]
 """Told how many pairs there are, and that every sequence of so many visible calls was looked at."""
@@ -39,22 +43,43 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """How a pair came about: by a visible call (`label` and the answer that was followed), or unseen (both None)."""
+    """How a pair came about: by a visible call (`label` and the answer that was followed), or unseen (both None).  target: the state that it
+    led to, before the turn."""
 
     label: Label | None
     answer: Answer | None
+    target: int
+
+
+@dataclass(slots=True)
+class Called:
+    """A call of a run: what it was made with, how it ended, the state after it (None after a panic), and whether user space sees it."""
+
+    event: Event
+    arguments: Arguments
+    kind: str
+    errno: str
+    gives: Value
+    after: Store | None
+    seen: bool
+
+    def is_result(self, outcome: Outcome) -> bool:
+        """Did a call with these arguments end like this one?"""
+        if (outcome.kind, outcome.errno) != (self.kind, self.errno) or (self.after is not None and outcome.store != self.after):
+            return False
+        gives = self.event.result is not None and self.kind == "returns" and self.errno == OK
+        return not gives or self.event.result is None or outcome.env[self.event.result.slot] == self.gives
 
 
 @dataclass(slots=True)
 class Run:
     """A run of one spec that the other cannot follow.
 
-    start: its first state.  calls: what was executed, each with whether user space sees it; the last is the one that differs.
-    believed: the belief before it.  label: what the last call looked like.
+    start: its first state.  calls: the last is the one that differs.  believed: the belief before it.  label: what it looked like.
     """
 
     start: int
-    calls: list[tuple[Call, bool]]
+    calls: list[Called]
     believed: Belief
     label: Label
 
@@ -77,19 +102,18 @@ class Refinement:
 
 
 def refine(
-    left: Half,
-    right: Half,
+    reduction: Reduction,
     starts: Iterable[tuple[int, Iterable[int]]],
     limits: Limits,
     depth: int | None,
     tell: Tell | None = None,
 ) -> Refinement:
-    """Looks for the shortest visible sequence of `left` that `right` does not have.
+    """Looks for the shortest visible sequence of the left side of `reduction` that its right side does not have.
 
-    starts: first states of `left`, each with the first states of `right` that are the same world.  depth: most visible calls.
+    starts: first states of the left side, each with the first states of the right side that are the same world.  depth: most visible calls.
     tell: called now and then.
     """
-    return _Search(left, right, limits, tell).run(starts, depth)
+    return _Search(reduction, limits, tell).run(starts, depth)
 
 
 @dataclass(slots=True)
@@ -98,12 +122,12 @@ class _Pair:
     belief: Belief
     before: int
     move: Move | None
+    turn: Turn | None
 
 
 @dataclass(slots=True)
 class _Search:
-    left: Half
-    right: Half
+    reduction: Reduction
     limits: Limits
     tell: Tell | None
     pairs: list[_Pair] = field(default_factory=list)
@@ -111,6 +135,14 @@ class _Search:
     closures: dict[Belief, Belief | None] = field(default_factory=dict)
     after: dict[tuple[Belief, Label], Belief | None] = field(default_factory=dict)
     result: Refinement = field(default_factory=Refinement)
+
+    @property
+    def left(self) -> Half:
+        return self.reduction.left
+
+    @property
+    def right(self) -> Half:
+        return self.reduction.right
 
     def run(self, starts: Iterable[tuple[int, Iterable[int]]], depth: int | None) -> Refinement:
         result = self.result
@@ -150,13 +182,14 @@ class _Search:
 
     def _add(self, state: int, belief: Belief, before: int, move: Move | None, level: list[int]) -> None:
         """A pair, unless one with a smaller belief is there."""
+        state, belief, turn = self.reduction.canonical(state, belief)
         known = self.smallest.setdefault(state, [])
         if any(other <= belief for other in known):
             return
         known[:] = [other for other in known if not belief <= other]
         known.append(belief)
         level.append(len(self.pairs))
-        self.pairs.append(_Pair(state, belief, before, move))
+        self.pairs.append(_Pair(state, belief, before, move, turn))
 
     def _expand(self, number: int, level: list[int], deeper: list[int]) -> bool:
         """Follows everything that can happen in a pair; True when something is found that the other spec cannot do."""
@@ -164,7 +197,7 @@ class _Search:
         state, belief = pair.state, pair.belief
         targets, _ = self.left.unseen_moves(state)
         for target in targets:
-            self._add(target, self._survived(belief, state, target), number, Move(None, None), level)
+            self._add(target, self._survived(belief, state, target), number, Move(None, None, target), level)
         for label, answer in self._labels(state):
             after = self._after(belief, label)
             if after is None:
@@ -173,7 +206,9 @@ class _Search:
                 self.result.run = self._told(number, label, answer)
                 return True
             elif answer.target != ENDED:
-                self._add(answer.target, self._survived(after, state, answer.target), number, Move(label, answer), deeper)
+                self._add(
+                    answer.target, self._survived(after, state, answer.target), number, Move(label, answer, answer.target), deeper
+                )
         return False
 
     def _labels(self, state: int) -> Iterator[tuple[Label, Answer]]:
@@ -257,17 +292,36 @@ class _Search:
         while self.pairs[path[-1]].before >= 0:
             path.append(self.pairs[path[-1]].before)
         path.reverse()
-        calls: list[tuple[Call, bool]] = []
-        for here, there in itertools.pairwise(path):
-            move, state = self.pairs[there].move, self.pairs[here].state
+        reduction, left = self.reduction, self.left
+        root = self.pairs[path[0]]
+        start = left.store(root.state)
+        names: Turn = tuple(tuple(range(size)) for size in start.instance.sizes)  # of the run, by those of the pair
+        calls: list[Called] = []
+        for here, there in pairwise(path):
+            pair, child = self.pairs[here], self.pairs[there]
+            move = child.move
             assert move is not None
             if move.label is None or move.answer is None:
-                calls.append((self.left.finds_unseen(state, self.pairs[there].state), False))
+                call = left.finds_unseen(pair.state, move.target)
             else:
-                calls.append((self.left.finds(state, move.label.event, move.label.arguments, move.answer), True))
+                call = left.finds(pair.state, move.label.event, move.label.arguments, move.answer)
+            calls.append(self._called(pair.state, call, names, move.label is not None))
+            names = back(child.turn, names)
         last = self.pairs[number]
-        calls.append((self.left.finds(last.state, label.event, label.arguments, answer), True))
-        return Run(self.pairs[path[0]].state, calls, last.belief, label)
+        calls.append(self._called(last.state, left.finds(last.state, label.event, label.arguments, answer), names, True))
+        arguments = reduction.arguments(label.event, label.arguments, names)
+        believed = reduction.belief(last.belief, names)
+        return Run(root.state, calls, believed, Label(label.event, arguments, label.outcome, label.gives))
+
+    def _called(self, state: int, call: Call, names: Turn, seen: bool) -> Called:
+        """A call in the names of a run."""
+        event, arguments, outcome = call
+        renaming = self.reduction.renaming(state)
+        gives = None
+        if event.result is not None and outcome.kind == "returns" and outcome.errno == OK:
+            gives = moved_value(event.result.type, outcome.env[event.result.slot], names)
+        after = renaming.store(outcome.store, names) if outcome.kind == "returns" else None
+        return Called(event, renaming.arguments(event, arguments, names), outcome.kind, outcome.errno, gives, after, seen)
 
 
 def passed(left: Half, right: Half, state: int, links: Links, label: Label) -> Iterator[tuple[SeenArguments, Links]]:
