@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from luocheck.checker.diff.half import Half
 from luocheck.checker.diff.links import Links
@@ -110,6 +110,8 @@ class Comparison:
             taken.append((called.event, called.arguments, False, outcome))
             here = outcome.store
         witness = Narrator(instance, machine).run(start, taken)
+        steps = tuple(replace(step, outcome=called.shown) for step, called in zip(witness.steps, run.calls, strict=True))
+        witness = replace(witness, steps=steps)
         return Distinction(witness, tuple(called.seen for called in run.calls), self._allowed(run))
 
     def _allowed(self, run: Run) -> tuple[str, ...]:

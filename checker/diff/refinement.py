@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from luocheck.checker.diff.half import ENDED, Answer, Bad, Call, Half, SeenArguments
+from luocheck.checker.diff.half import ANY, ENDED, Answer, Bad, Call, Half, SeenArguments
 from luocheck.checker.diff.links import Links, named, unnamed
 from luocheck.checker.diff.reduction import Belief, Reduction, back
 from luocheck.checker.explore.limits import Limits, Stopped
@@ -53,12 +53,14 @@ class Move:
 
 @dataclass(slots=True)
 class Called:
-    """A call of a run: what it was made with, how it ended, the state after it (None after a panic), and whether user space sees it."""
+    """A call of a run: what it was made with, how it ended, what was seen of that (of a class of errnos one that it stands for), the state
+    after it (None after a panic), and whether user space sees it at all."""
 
     event: Event
     arguments: Arguments
     kind: str
     errno: str
+    shown: str
     gives: Value
     after: Store | None
     seen: bool
@@ -305,15 +307,15 @@ class _Search:
                 call = left.finds_unseen(pair.state, move.target)
             else:
                 call = left.finds(pair.state, move.label.event, move.label.arguments, move.answer)
-            calls.append(self._called(pair.state, call, names, move.label is not None))
+            calls.append(self._called(pair.state, call, names, move.label))
             names = back(child.turn, names)
         last = self.pairs[number]
-        calls.append(self._called(last.state, left.finds(last.state, label.event, label.arguments, answer), names, True))
+        calls.append(self._called(last.state, left.finds(last.state, label.event, label.arguments, answer), names, label))
         arguments = reduction.arguments(label.event, label.arguments, names)
         believed = reduction.belief(last.belief, names)
         return Run(root.state, calls, believed, Label(label.event, arguments, label.outcome, label.gives))
 
-    def _called(self, state: int, call: Call, names: Turn, seen: bool) -> Called:
+    def _called(self, state: int, call: Call, names: Turn, label: Label | None) -> Called:
         """A call in the names of a run."""
         event, arguments, outcome = call
         renaming = self.reduction.renaming(state)
@@ -321,7 +323,9 @@ class _Search:
         if event.result is not None and outcome.kind == "returns" and outcome.errno == OK:
             gives = moved_value(event.result.type, outcome.env[event.result.slot], names)
         after = renaming.store(outcome.store, names) if outcome.kind == "returns" else None
-        return Called(event, renaming.arguments(event, arguments, names), outcome.kind, outcome.errno, gives, after, seen)
+        shown = label.outcome if label is not None and label.outcome != ANY else outcome.errno
+        turned = renaming.arguments(event, arguments, names)
+        return Called(event, turned, outcome.kind, outcome.errno, shown, gives, after, label is not None)
 
 
 def passed(left: Half, right: Half, state: int, links: Links, label: Label) -> Iterator[tuple[SeenArguments, Links]]:

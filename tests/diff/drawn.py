@@ -13,11 +13,29 @@ _LINES = {
     "PICK": ("not x.used", "not x.used and x.fine", "x.fine", "true"),
     "PUT": ("k.used = false;", "", "fail EINVAL when not k.used; k.used = false;", "fail EINVAL when k.fine;"),
     "LOOK": ("x = m;", "x = X;", "if sometimes { x = m; } else { x = X; }", "if c { x = m; } else { x = Y; }"),
-    "NEED": ("", "fail ENOENT when some g: F | needs(f, g) and not g.held;", "fail ENOENT when some g: F | needs(g, f);", "fail EPERM when c;"),
-    "SIT": ("f.held = true;", "f.held = true; m = Y;", "fail EEXIST when f.held; f.held = true;", "panic when f.held; f.held = true;"),
-    "TICK": ("", "m = Y;", "if m == X { m = Y; }", "forall o: O { o.lit = false; }", "require m == Y; m = X;", "new o: O; o.lit = true;"),
+    "NEED": (
+        "",
+        "fail ENOENT when some g: F | needs(f, g) and not g.held;",
+        "fail ENOENT when some g: F | needs(g, f);",
+        "fail EPERM when c;",
+    ),
+    "SIT": (
+        "f.held = true;",
+        "f.held = true; m = Y;",
+        "fail EEXIST when f.held; f.held = true;",
+        "panic when f.held; f.held = true;",
+    ),
+    "TICK": (
+        "",
+        "m = Y;",
+        "if m == X { m = Y; }",
+        "forall o: O { o.lit = false; }",
+        "require m == Y; m = X;",
+        "new o: O; o.lit = true;",
+    ),
     "BYTES": ("", "fail EBADF when bad_k(k);", "fail EBADF when bad_k(k); k.used = true;"),
 }
+_CHANGED = [name for name in _LINES if name != "BYTES"]  # calls with bad bytes are compared where both specs judge the bytes
 _KINDS = ("symmetric", "", "ordered")
 
 
@@ -26,7 +44,7 @@ def drawn(seed: int) -> tuple[str, str]:
     rng = Random(seed)
     old = {name: rng.choice(lines) for name, lines in _LINES.items()}
     new = dict(old)
-    for name in rng.sample(list(_LINES), rng.choice((0, 1, 1, 2, 2))):
+    for name in rng.sample(_CHANGED, rng.choice((0, 1, 1, 2, 2))):
         new[name] = rng.choice(_LINES[name])
     kept = rng.sample(_EVENTS, 5)
     hidden = [name for name in ("DROP", "PUT", "SIT") if rng.random() < 0.15]
