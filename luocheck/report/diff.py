@@ -145,12 +145,15 @@ def _instead(found: Distinction) -> str:
 def _nothing(direction: Direction, right: str) -> str:
     if direction.stopped is not None:
         text = f"nothing within {direction.depth} calls; {direction.stopped}"
+    elif direction.complete and direction.cut:
+        text = "nothing that this scope can show, however many calls"
     elif direction.complete:
-        text = f"nothing in this scope, however many calls ({direction.pairs:,} pairs)"
+        text = "nothing in this scope, however many calls"
     else:
-        text = f"nothing within {direction.depth} calls ({direction.pairs:,} pairs)"
+        text = f"nothing within {direction.depth} calls"
+    text += f" ({direction.pairs:,} pairs)"
     if direction.cut:
-        text += f"; {direction.cut:,} sequences were not followed: the scope is too small to say what {right} does"
+        text += f"; {direction.cut:,} times the scope was too small to say what {right} does, and the sequence was not followed"
     return text
 
 
