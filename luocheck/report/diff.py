@@ -47,9 +47,9 @@ def write(page: Page, answer: DiffAnswer) -> None:
 def _shout(page: Page, answer: DiffAnswer) -> None:
     """What can no longer happen: claims about it hold for that reason alone."""
     for name in answer.lost_reachable:
-        page.add(Part(f"LOST: `{name}` is no longer reached", "bad"))
+        page.wrap("LOST: ", f"`{name}` is no longer reached", style="bad")
     for name in answer.dead_events:
-        page.add(Part(f"DEAD: {name} can never happen any more; what is claimed about it holds for that reason alone", "bad"))
+        page.wrap("DEAD: ", f"{name} can never happen any more; what is claimed about it holds for that reason alone", style="bad")
     for text in answer.dead_lines:
         page.wrap("never fires in the new spec: ", text, style="open")
     page.blank()
