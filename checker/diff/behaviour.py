@@ -14,7 +14,7 @@ from luocheck.checker.diff.setups import Setups
 from luocheck.checker.explore.limits import Limits
 from luocheck.checker.explore.witnesses import Narrator, Taken
 from luocheck.model.answer import Witness
-from luocheck.model.instances import instances
+from luocheck.model.instances import Instance, instances
 from luocheck.model.ir.system import OK, PANIC, Scope, System
 from luocheck.model.ir.vocabulary import ElemT
 from luocheck.model.semantics.machine import Machine
@@ -86,7 +86,10 @@ class Comparison:
         """First states, each with those of the other spec in the same world."""
         for instance in instances(self.left.system, self.scope):
             limits.check(0)
-            matching = list(self.setups.matching(instance))
+            matching: list[Instance] = []
+            for other in self.setups.matching(instance):
+                limits.check(0)
+                matching.append(other)
             others = [state for other in matching for state in self.right.begin(other)]
             if not others:
                 self.unmatched += 1

@@ -27,8 +27,8 @@ from luocheck.model.semantics.store import Store
 Tell = Callable[[int, int], None]
 """Told how many pairs there are, and that every sequence of so many visible calls was looked at."""
 
-PULSE = 64
-"""Pairs between two looks at the limits."""
+PULSE = 256
+"""Steps of the search between two looks at the limits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +137,7 @@ class _Search:
     closures: dict[Belief, Belief | None] = field(default_factory=dict)
     after: dict[tuple[Belief, Label], Belief | None] = field(default_factory=dict)
     result: Refinement = field(default_factory=Refinement)
+    beats: int = 0
 
     @property
     def left(self) -> Half:
@@ -161,6 +162,7 @@ class _Search:
         result = self.result
         level: list[int] = []
         for state, others in starts:
+            self._pulse()
             nothing = unnamed(self.left.handle_sizes())
             belief = self._closed(frozenset((other, nothing) for other in others))
             if belief is None:
@@ -172,10 +174,6 @@ class _Search:
                 return
             deeper: list[int] = []
             for number in level:  # grows: what happens unseen stays in the level
-                if number % PULSE == 0:
-                    self.limits.check(len(self.pairs))
-                    if self.tell is not None:
-                        self.tell(len(self.pairs), result.depth)
                 if self._expand(number, level, deeper):
                     return
             result.depth += 1
@@ -195,12 +193,14 @@ class _Search:
 
     def _expand(self, number: int, level: list[int], deeper: list[int]) -> bool:
         """Follows everything that can happen in a pair; True when something is found that the other spec cannot do."""
+        self._pulse()
         pair = self.pairs[number]
         state, belief = pair.state, pair.belief
         targets, _ = self.left.unseen_moves(state)
         for target in targets:
             self._add(target, self._survived(belief, state, target), number, Move(None, None, target), level)
         for label, answer in self._labels(state):
+            self._pulse()
             after = self._after(belief, label)
             if after is None:
                 self.result.cut += 1
@@ -212,6 +212,15 @@ class _Search:
                     answer.target, self._survived(after, state, answer.target), number, Move(label, answer, answer.target), deeper
                 )
         return False
+
+    def _pulse(self) -> None:
+        """Looks at the limits now and then.  Raises Stopped."""
+        most = self.limits.max_states
+        if self.beats % PULSE == 0 or (most is not None and len(self.pairs) > most):
+            self.limits.check(len(self.pairs))
+            if self.tell is not None:
+                self.tell(len(self.pairs), self.result.depth)
+        self.beats += 1
 
     def _labels(self, state: int) -> Iterator[tuple[Label, Answer]]:
         """What can be seen next in a state."""

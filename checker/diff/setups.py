@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from luocheck.model.graphs import is_acyclic
 from luocheck.model.instances import Cell, Instance, default_name, instances
 from luocheck.model.ir.system import Scope, System, Topology
 from luocheck.model.ir.vocabulary import ElemT, EnumDef, EnumT, Field, Lifetime, SetT, Type
@@ -37,7 +38,10 @@ class Setups:
         self.fields = [(field, other) for field in old.fields for other in new.fields if _same_choice(field, other)]
 
     def matching(self, instance: Instance) -> Iterator[Instance]:
-        """The starting points of the new spec with the graphs and the fixed choices of one of the old."""
+        """The starting points of the new spec with the graphs and the fixed choices of one of the old; none when the new one allows no such
+        graph."""
+        if not all(is_acyclic(instance.sizes[a.sort.index], instance.edges[a.index]) for a, b in self.graphs if b.acyclic):
+            return
         for other in instances(self.new, self.scope, self._shape(instance), symmetry=False):
             if all(instance.edges[a.index] == other.edges[b.index] for a, b in self.graphs) and all(
                 _chosen(instance, a) == _chosen(other, b) for a, b in self.fields

@@ -217,6 +217,16 @@ def test_a_scope_that_is_too_small_is_no_difference() -> None:
     assert backward.distinction is None
 
 
+def test_graphs_that_the_other_spec_does_not_have() -> None:
+    """The old spec has cycles, the new one no edges at all."""
+    keep = "ioctl KEEP(a: Agent, f: File) { f.kept = true; }"
+    old = load_source(Source("old.luo", HEAD.format(name="old").replace("acyclic", "") + keep))
+    new = load_source(Source("new.luo", HEAD.format(name="new").replace("acyclic;", "acyclic where edge(x, y): x == y;") + keep))
+    forward, backward = directions(old, new)
+    assert forward.distinction is None and forward.unmatched == 2 and forward.complete  # an edge, and a cycle; not the empty graph
+    assert backward.distinction is None and backward.unmatched == 0
+
+
 def test_fixed_choices_are_the_same_in_both() -> None:
     text = "per File {{ fixed odd: bool = any; }}\nioctl KEEP(a: Agent, f: File) {{ fail {errno} when {when}; f.kept = true; }}"
     old = spec(text.format(errno="EPERM", when="f.odd"))
