@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 
 from luocheck.checker.diff.half import Half
 from luocheck.checker.diff.links import Links
+from luocheck.checker.diff.names import Names
 from luocheck.checker.diff.pairing import Pairing, renamed_sorts
 from luocheck.checker.diff.reduction import Reduction
 from luocheck.checker.diff.refinement import Run, passed, refine
 from luocheck.checker.diff.setups import Setups
 from luocheck.checker.explore.limits import Limits
 from luocheck.checker.explore.witnesses import Narrator, Taken
-from luocheck.model.answer import Witness
+from luocheck.model.answer import Step, Witness
 from luocheck.model.instances import Instance, instances
 from luocheck.model.ir.system import OK, PANIC, Scope, System
 from luocheck.model.ir.vocabulary import ElemT
@@ -113,11 +114,16 @@ class Comparison:
             taken.append((called.event, called.arguments, False, outcome))
             here = outcome.store
         witness = Narrator(instance, machine).run(start, taken)
-        steps = tuple(replace(step, outcome=called.shown) for step, called in zip(witness.steps, run.calls, strict=True))
-        witness = replace(witness, steps=steps)
-        return Distinction(witness, tuple(called.seen for called in run.calls), self._allowed(run))
+        names = Names(instance)
+        steps: list[Step] = []
+        for step, called, (*_, outcome) in zip(witness.steps, run.calls, taken, strict=True):
+            steps.append(replace(names.step(step, called.event, called.arguments, outcome), outcome=called.shown))
+            if called is not run.calls[-1]:
+                names.survivors(outcome.store)
+        seen = tuple(called.seen for called in run.calls)
+        return Distinction(replace(witness, steps=tuple(steps)), seen, self._allowed(run, names))
 
-    def _allowed(self, run: Run) -> tuple[str, ...]:
+    def _allowed(self, run: Run, names: Names) -> tuple[str, ...]:
         """What the last call could have returned in the other spec."""
         found: set[str] = set()
         for state, links in run.believed:
@@ -125,12 +131,12 @@ class Comparison:
                 for answer in self.right.answers(state, run.label.event, arguments).every:
                     gives = ""
                     if answer.outcome == OK and answer.gives is not None:
-                        gives = f" gives {self._given(run, bound, answer.gives)}"
+                        gives = f" gives {self._given(run, bound, answer.gives, names)}"
                     found.add(answer.outcome + gives)
         order = {OK: 0, PANIC: 2}
         return tuple(sorted(found, key=lambda text: (order.get(text.split(" ")[0], 1), text)))
 
-    def _given(self, run: Run, links: Links, value: object) -> str:
+    def _given(self, run: Run, links: Links, value: object, names: Names) -> str:
         """What a call of the other spec gives, in the names of the run."""
         result = self.left.seen[run.label.event].event.result
         assert result is not None
@@ -138,8 +144,10 @@ class Comparison:
             return "true" if value is True else "false" if value is False else str(value)
         sort = self.left.handle_given(run.label.event)
         if sort is None:
-            return self.left.instance(run.start).name(result.type.sort, value)
-        row = links.bound[sort]
+            return names.of(result.type.sort, value)
+        row, known = links.bound[sort], links.known[sort]
         if value in row:
-            return self.left.instance(run.start).name(result.type.sort, row.index(value))
-        return f"another {result.type.sort.name}" if any(x is not None for x in row) else f"some {result.type.sort.name}"
+            return names.of(result.type.sort, row.index(value))
+        if value in known:
+            return f"the {result.type.sort.name} that is gone here"
+        return f"another {result.type.sort.name}" if known or any(x is not None for x in row) else f"some {result.type.sort.name}"

@@ -56,6 +56,7 @@ def texts(direction: Direction) -> list[str] | None:
 SWITCH = "ioctl SWITCH(a: Agent) { busy: fail EBUSY when mode == ON; mode = ON; }\n"
 MAKE = "ioctl MAKE(a: Agent) gives o: Object { new o; add o to a.has; }\n"
 DROP = "ioctl DROP(a: Agent, o: Object) { require o in a.has; remove o from a.has; free o; }\n"
+GET = "ioctl GET(a: Agent) gives o: Object { if some x: Object | true { choose x: Object; o = x; } else { new o; } add o to a.has; }\n"
 
 CASES: dict[str, tuple[str, str, list[str] | None, list[str] | None]] = {
     "nothing": (SWITCH, SWITCH, None, None),
@@ -114,6 +115,12 @@ CASES: dict[str, tuple[str, str, list[str] | None, list[str] | None]] = {
         ["MAKE(agent0) = OK gives object0", "DROP(agent0, object0) = OK", "DROP(agent0, object0) = OK"],
         None,  # what is made after it would need a third object in the old spec
     ),
+    "a new object, or one that should be gone": (
+        GET + DROP,
+        GET + "ioctl DROP(a: Agent, o: Object) { require o in a.has; remove o from a.has; }",
+        ["GET(agent0) = OK gives object0", "DROP(agent0, object0) = OK", "GET(agent0) = OK gives object2"],
+        ["GET(agent0) = OK gives object0", "DROP(agent0, object0) = OK", "GET(agent0) = OK gives object0"],
+    ),
     "what the argument is": (
         "ioctl KEEP(a: Agent, f: File) { fail EEXIST when f.kept; f.kept = true; }",
         "ioctl KEEP(a: Agent, f: File) { fail EEXIST when some g: File | g.kept; f.kept = true; }",
@@ -148,6 +155,12 @@ CASES: dict[str, tuple[str, str, list[str] | None, list[str] | None]] = {
         SWITCH,
         SWITCH.replace("busy: fail EBUSY when mode == ON;", "require mode == OFF;"),
         ["SWITCH(agent0) = OK", "SWITCH(agent0) = EBUSY at busy"],
+        None,
+    ),
+    "a result that tells more and more": (
+        "ioctl LOOK(a: Agent) gives m: Mode { if sometimes { m = ON; } else { m = OFF; } }",
+        "volatile var chosen: Mode = any;\nioctl LOOK(a: Agent) gives m: Mode { m = chosen; }",
+        ["LOOK(agent0) = OK gives OFF", "LOOK(agent0) = OK gives ON"],
         None,
     ),
     "a class of errnos": (
@@ -198,6 +211,12 @@ def test_what_the_other_could_have_returned() -> None:
     assert forward.distinction.allowed == ("OK gives another Token",) and backward.distinction.allowed == ("OK gives token0",)
 
 
+def test_an_object_in_the_place_of_another_has_its_own_name() -> None:
+    forward, backward = directions(*(spec(text) for text in CASES["a new object, or one that should be gone"][:2]))
+    assert forward.distinction is not None and forward.distinction.allowed == ("OK gives the Object that is gone here",)
+    assert backward.distinction is not None and backward.distinction.allowed == ("OK gives another Object",)
+
+
 def test_unseen_calls_are_told() -> None:
     _, backward = directions(*(spec(text) for text in CASES["something unseen in the new spec"][:2]))
     assert backward.distinction is not None
@@ -215,6 +234,13 @@ def test_a_scope_that_is_too_small_is_no_difference() -> None:
     forward, backward = directions(spec(MAKE + DROP), spec(MAKE + DROP.replace("free o;", "")))
     assert forward.distinction is None and forward.cut > 0 and forward.complete
     assert backward.distinction is None
+
+
+def test_every_graph_is_the_same_in_both() -> None:
+    text = "graph feeds on Token;\nioctl FEED(a: Agent, t: Token) {{ fail EPERM when {when} u: Token | feeds(t, u); }}"
+    forward, backward = directions(spec(text.format(when="some")), spec(text.format(when="no")))
+    assert forward.distinction is not None and forward.distinction.calls == 1
+    assert backward.distinction is not None and backward.distinction.calls == 1
 
 
 def test_graphs_that_the_other_spec_does_not_have() -> None:
