@@ -13,12 +13,13 @@ from luocheck.checker.diff.reduction import Reduction
 from luocheck.checker.diff.refinement import Run, passed, refine
 from luocheck.checker.diff.setups import Setups
 from luocheck.checker.explore.limits import Limits
-from luocheck.checker.explore.witnesses import Narrator, Taken
+from luocheck.checker.explore.witnesses import Narrator, elements
 from luocheck.model.answer import Step, Witness
 from luocheck.model.instances import Instance, instances
 from luocheck.model.ir.system import OK, PANIC, Scope, System
 from luocheck.model.ir.vocabulary import ElemT
 from luocheck.model.semantics.machine import Machine
+from luocheck.model.semantics.shown import step_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,21 +108,20 @@ class Comparison:
         instance = self.left.instance(run.start)
         machine = Machine(instance, notes=True)
         here = start = self.left.store(run.start)
-        taken: list[Taken] = []
-        for called in run.calls:
-            every = [each for each in machine.call(called.event, called.arguments, here) if called.is_result(each)]
-            outcome = min(every, key=lambda each: each.faults)
-            taken.append((called.event, called.arguments, False, outcome))
-            here = outcome.store
-        witness = Narrator(instance, machine).run(start, taken)
         names = Names(instance)
         steps: list[Step] = []
-        for step, called, (*_, outcome) in zip(witness.steps, run.calls, taken, strict=True):
+        used: set[tuple[int, int]] = set()
+        for called in run.calls:
+            names.survivors(here)
+            every = [each for each in machine.call(called.event, called.arguments, here) if called.is_result(each)]
+            outcome = min(every, key=lambda each: each.faults)
+            step = step_of(called.event, called.arguments, outcome, here, resumed=False)
             steps.append(replace(names.step(step, called.event, called.arguments, outcome), outcome=called.shown))
-            if called is not run.calls[-1]:
-                names.survivors(outcome.store)
+            used |= elements(called.event, called.arguments, outcome)
+            here = outcome.store
+        witness = Narrator(instance, machine).made(start, steps, used, (), ())
         seen = tuple(called.seen for called in run.calls)
-        return Distinction(replace(witness, steps=tuple(steps)), seen, self._allowed(run, names))
+        return Distinction(witness, seen, self._allowed(run, names))
 
     def _allowed(self, run: Run, names: Names) -> tuple[str, ...]:
         """What the last call could have returned in the other spec."""

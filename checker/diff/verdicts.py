@@ -11,7 +11,6 @@ from luocheck.checker.expectations import line_text
 from luocheck.checker.explore.exploration import Exploration
 from luocheck.model.answer import Result, Verdict
 from luocheck.model.ir import statements as st
-from luocheck.model.ir.system import Kind
 
 
 class Change(Enum):
@@ -65,7 +64,7 @@ def compared(
         name = claims.get(verdict.property)
         other = theirs.get(name) if name is not None else None
         change = change_of(verdict.result, other.result) if other is not None else Change.LOST
-        waits = change is Change.UNDECIDED and (old.stopped is not None or new.stopped is not None) and not _only_liveness(verdict)
+        waits = change is Change.UNDECIDED and (old.stopped is not None or new.stopped is not None)
         found.append(Compared(verdict.property, name, verdict.kind, change, verdict, other, verdict.property in reworded, waits))
     known = {each.new_name for each in found}
     found += [
@@ -117,7 +116,3 @@ def _text(line: st.Stmt) -> tuple[str, str | None, str]:
 def _says_else(declared: Declared) -> bool:
     """Is it more than the name and the description that differs?"""
     return any(not detail.startswith(("to ", "doc:")) and detail != "doc" for detail in declared.details)
-
-
-def _only_liveness(verdict: Verdict) -> bool:
-    return verdict.kind == Kind.LIVENESS.value
