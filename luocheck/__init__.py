@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from luocheck.checker.check import CheckAnswer, Watch
     from luocheck.checker.checkpoint.keeper import Checkpoint
+    from luocheck.checker.diff.compare import DiffAnswer
     from luocheck.checker.explore.limits import Limits
     from luocheck.checker.proving import ProveAnswer
     from luocheck.checker.scenarios import ScenarioRun
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     __version__: str
 
-__all__ = ["SpecError", "__version__", "audit", "check", "check_certificate", "load", "prove", "replay"]
+__all__ = ["SpecError", "__version__", "audit", "check", "check_certificate", "diff", "load", "prove", "replay"]
 
 
 def load(spec: str) -> Spec:
@@ -112,6 +113,26 @@ def check_certificate(spec: Spec, certificate: dict[str, Any], *, limits: Limits
     from luocheck.checker.explore.limits import Limits
 
     return proving.check_certificate(spec, certificate, "certificate", limits or Limits())
+
+
+def diff(
+    old: Spec,
+    new: Spec,
+    *,
+    scope: str | None = None,
+    maps: Sequence[str] = (),
+    depth: int | None = 6,
+    limits: Limits | None = None,
+) -> DiffAnswer:
+    """Compare two specs: declarations, verdicts, and the shortest calls with results that one has and the other has not.
+
+    scope: a scope of the old spec, or sizes such as `File=3` on top of its first one; the new spec gets the same sizes.  maps: `OLD=NEW`,
+    names of events or claims that belong together.  depth: calls of the longest sequences that are compared, None for all.  What limits
+    leave open is told as such.  Raises SpecError.
+    """
+    from luocheck.checker.diff import compare
+
+    return compare.diff(old, new, scope=scope, maps=maps, depth=depth, limits=limits)
 
 
 def replay(spec: Spec, scenario: Scenario) -> ScenarioRun:

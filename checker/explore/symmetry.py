@@ -134,6 +134,12 @@ class Symmetry:
             return min(packing.pack(self.renaming.store(store, turn)) for turn in turns)
         return min(packing.pack(self.renaming.store(store, turn)) + self.mask(mask, turn).to_bytes(8) for turn in turns)
 
+    def canonical(self, store: Store, packing: Packing) -> tuple[Store, Turn]:
+        """The state that stands for the orbit of a state, whichever of its states is given, and a turn that leads there."""
+        turns = self._orders(store, self._colours(store, 0))
+        every = [(self.renaming.store(store, turn), turn) for turn in turns]
+        return min(every, key=lambda each: (packing.pack(each[0]), each[1]))
+
     def between(self, source: Store, target: Store, sources: int = 0, targets: int = 0) -> Turn | None:
         """The least turn that makes the target of the source; None when there is none, which may take long: ask `key` before.
 

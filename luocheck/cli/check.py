@@ -39,17 +39,17 @@ def add(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--engine", metavar="NAME", default="auto", help="auto, interpreter, explore or bmc (default: auto)")
     parser.add_argument(
-        "--depth", metavar="K", type=_at_least_one, help="calls of the longest runs that the engine bmc looks at (default: 6)"
+        "--depth", metavar="K", type=at_least_one, help="calls of the longest runs that the engine bmc looks at (default: 6)"
     )
     parser.add_argument("--no-symmetry", action="store_true", help="also explore what differs only in which elements are which")
     parser.add_argument(
         "--threads",
         metavar="N",
-        type=_at_least_one,
+        type=at_least_one,
         default=1,
         help="threads of the engine explore; the answer is the same (default: 1)",
     )
-    parser.add_argument("--max-states", metavar="N", type=_at_least_one, help="stop a run after so many states")
+    parser.add_argument("--max-states", metavar="N", type=at_least_one, help="stop a run after so many states")
     parser.add_argument("--memory", metavar="SIZE", type=size, help="stop when the process uses so much memory, such as 2G")
     parser.add_argument("--timeout", metavar="SECONDS", type=seconds, help="stop after so many seconds")
     parser.add_argument(
@@ -139,7 +139,8 @@ def _check(args: argparse.Namespace, name: str, terminal: Terminal, interrupts: 
 # ---- values of options ------------------------------------------------------------------------------------------
 
 
-def _at_least_one(text: str) -> int:
+def at_least_one(text: str) -> int:
+    """A whole number from 1.  Raises ArgumentTypeError."""
     if not re.fullmatch(r"[0-9]{1,18}", text) or int(text) < 1:
         raise argparse.ArgumentTypeError(f"`{text}` is not a whole number from 1")
     return int(text)

@@ -6,7 +6,7 @@ import io
 import sys
 from collections.abc import Sequence
 
-from luocheck.cli import audit, calls, check, explain, export, fmt, parse, prove, replay, show, specs
+from luocheck.cli import audit, calls, check, diff, explain, export, fmt, parse, prove, replay, show, specs
 from luocheck.cli.interrupts import end_on_sigterm
 from luocheck.cli.options import Parser, UsageError, complain, nowhere
 from luocheck.cli.status import ERROR, FINE, UNDECIDED
@@ -17,6 +17,7 @@ from luocheck.report.terminal import Terminal, drop_output
 COMMANDS = (
     check,
     prove,
+    diff,
     replay,
     audit,
     calls,
@@ -36,6 +37,7 @@ examples:
   luocheck check specs/ --json            ... all specs of a folder, as one JSON document
   luocheck prove intent                   is it true for any number of files and sessions?
   luocheck prove intent --bounded         ... for runs of any length, at its first scope
+  luocheck diff linux_7_3 my.luo          what did my changes fix, break, and show to user space?
   luocheck replay rfc_v2 run.scenario     play a scenario and show each state
   luocheck explain LUO203                 explain an error code
 

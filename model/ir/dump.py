@@ -122,7 +122,7 @@ def _graph(graph: Graph, system: System) -> Document:
         "name": graph.name,
         "sort": graph.sort.name,
         "acyclic": graph.acyclic,
-        "where": _node(graph.where, system) if graph.where is not None else None,
+        "where": node(graph.where, system) if graph.where is not None else None,
         "span": _span(graph.span),
     }
 
@@ -160,8 +160,8 @@ def _event(event: Event, system: System) -> Document:
         "result": _local(event.result) if event.result is not None else None,
         "caller": caller,
         "slots": _slots(event.slots),
-        "body": _node(event.body, system),
-        "effects": [{"outcome": _pattern(each.pattern), "body": _node(each.body, system)} for each in event.effects],
+        "body": node(event.body, system),
+        "effects": [{"outcome": _pattern(each.pattern), "body": node(each.body, system)} for each in event.effects],
         "span": _span(event.span),
     }
 
@@ -169,7 +169,7 @@ def _event(event: Event, system: System) -> Document:
 def _boot(system: System) -> Document | None:
     if system.boot is None:
         return None
-    return {"slots": _slots(system.boot_slots), "body": _node(system.boot, system)}
+    return {"slots": _slots(system.boot_slots), "body": node(system.boot, system)}
 
 
 def _local(local: Local) -> Document:
@@ -189,8 +189,8 @@ def node_name(cls: type) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
 
-def _node(part: Part, system: System) -> Document:
-    """A statement, expression or block; every field of its class under its own name."""
+def node(part: Part, system: System) -> Document:
+    """A statement, expression or block of a system as a document; every field of its class under its own name."""
     out: Document = {"node": node_name(type(part))}
     for field in fields(part):
         out[field.name] = _member(getattr(part, field.name), system)
@@ -200,7 +200,7 @@ def _node(part: Part, system: System) -> Document:
         case st.OverSort(graph=int() as graph):
             out["graph"] = system.graphs[graph].name
         case st.Call(bindings=bindings):
-            out["bindings"] = [{"slot": slot, "value": _node(value, system)} for slot, value in bindings]
+            out["bindings"] = [{"slot": slot, "value": node(value, system)} for slot, value in bindings]
     return out
 
 
@@ -219,7 +219,7 @@ def _member(value: Any, system: System) -> Any:
         case SortEdge():
             return f"{value.sort.name}.{'last' if value.last else 'first'}"
         case e.Expr() | st.Stmt() | st.Block() | st.OverSort() | st.OverSeq() | st.Rollback():
-            return _node(value, system)
+            return node(value, system)
     return _type(value)
 
 
@@ -231,8 +231,8 @@ def _property(claim: Property, system: System) -> Document:
         "name": claim.name,
         "kind": claim.kind.value,
         "doc": claim.doc,
-        "condition": _node(claim.condition, system) if claim.condition is not None else None,
-        "goal": _node(claim.goal, system) if claim.goal is not None else None,
+        "condition": node(claim.condition, system) if claim.condition is not None else None,
+        "goal": node(claim.goal, system) if claim.goal is not None else None,
         "outcome": _pattern(claim.pattern) if claim.pattern is not None else None,
         "using": list(claim.using),
         "with_faults": claim.with_faults,

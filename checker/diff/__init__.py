@@ -1,0 +1,1 @@
+"""Two specs compared: declarations, verdicts, and what user space can see of their runs."""
