@@ -134,7 +134,9 @@ def test_memory_that_cannot_be_had_ends_in_words(engine: str, megabytes: int) ->
     argv = ["check", str(PEERS), "--scope", "large", "--topology", "star6", "--no-symmetry", "--engine", engine]
     done = subprocess.run([sys.executable, "-c", STARVED, str(megabytes), *argv], capture_output=True, text=True, timeout=300)
     assert done.returncode == 3 and "stopped because there is no more memory" in done.stdout, done.stdout + done.stderr
-    said = [line for line in done.stderr.splitlines() if not line.startswith("peers star6: depth ")]  # on a slow machine, how far it is
+    said = [
+        line for line in done.stderr.splitlines() if not line.startswith("peers star6: depth ")
+    ]  # on a slow machine, how far it is
     assert said == []
 
 
