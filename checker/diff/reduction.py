@@ -38,7 +38,7 @@ class Reduction:
         """Finds what can be exchanged in a starting point of the left side and those of the right side that are the same world."""
         left, right = self.left, self.right
         apart = told_apart(left.system, instance.scope, ()) | {sort.index for sort in left.handles}
-        apart |= {sort.index for sort in left.system.sorts if sort.pool or sort.index not in self.shared}
+        apart |= {sort.index for sort in left.system.sorts if sort.pool}
         for other in others:
             theirs = told_apart(right.system, other.scope, ())
             groups = groups_of(other, theirs)

@@ -289,6 +289,43 @@ def test_limits_leave_it_open() -> None:
     assert forward.depth == 1 and not forward.complete and forward.decided
 
 
+def test_elements_that_one_spec_tells_apart_are_not_exchanged() -> None:
+    """The new spec marks its first file, and would fail if another one were first."""
+    put = "ioctl PUT(a: Agent, f: File) { f.kept = true; }\n"
+    old = spec(put + "ioctl TOUCH(a: Agent) { mode = ON; }\nioctl GO(a: Agent) { skip; }\n")
+    new = spec(
+        put
+        + """per File { volatile mark: bool = false; }
+volatile var wrong: bool = false;
+walk touch() over f: File along needs { f.mark = true; fail EINTR; }
+walk look() over f: File along needs { if mode == ON and not f.mark { wrong = true; } fail EINTR; }
+ioctl TOUCH(a: Agent) { run touch() else { } mode = ON; }
+ioctl GO(a: Agent) { run look() else { } fail EIO when wrong; }
+"""
+    )
+    forward, backward = directions(old, new)
+    assert forward.distinction is None and forward.complete and backward.distinction is None and backward.complete
+
+
+def test_objects_of_one_spec_only() -> None:
+    """They keep their numbers: `new` takes the first that is free."""
+    old = load_source(
+        Source(
+            "old.luo",
+            HEAD.format(name="old").replace("Object = 2", "Object = 0, Extra = 4")
+            + """sort Extra symmetric pool;
+volatile var dropped: count(3) = 0;
+ioctl ADD(a: Agent) { new e: Extra; }
+ioctl DROP(a: Agent) { choose e: Extra else { fail ENOENT; } free e; if dropped < 3 { dropped = dropped + 1; } }
+ioctl TEST(a: Agent) { fail EIO when dropped == 3 and (number of e: Extra | true) == 4; }
+""",
+        )
+    )
+    new = spec("ioctl ADD(a: Agent) { skip; }\nioctl DROP(a: Agent) { fail ENOENT sometimes; }\nioctl TEST(a: Agent) { skip; }\n")
+    forward, _ = directions(old, new)
+    assert forward.distinction is not None and forward.distinction.calls == 11 and texts(forward)[-1:] == ["TEST(agent0) = EIO"]  # type: ignore[index]
+
+
 # ---- random specs ---------------------------------------------------------------------------------------------------
 
 
