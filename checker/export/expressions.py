@@ -193,6 +193,9 @@ class Expressions:
             case e.Unchanged():
                 return self._unchanged(expr)
             case e.Idle():
+                return "1"  # a call is over before anything is asked
+            case e.IdleCaller(caller=caller):
+                self.value(caller)  # which may read through none
                 return "1"
         refuse("this expression", expr.span)
 

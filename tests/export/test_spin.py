@@ -39,7 +39,6 @@ def check(spec: str, scope: str, topology: str | None, folder: Path, most_states
     [
         ("intent", "Agent=1,File=2,Token=2", None),
         ("rfc_v2", "tiny", None),
-        ("rfc_v2", "neighbour", None),
         ("linux_7_3", "files", None),
         (PEERS.format(""), "three", "star3"),
         (DOOR, "two", None),
@@ -60,6 +59,7 @@ def test_a_spec(spec: str, scope: str, topology: str | None, tmp_path: Path) -> 
         ("intent", "small", None),
         ("rfc_v2", "small", None),
         ("rfc_v2", "subsystems", None),
+        ("rfc_v2", "neighbour", None),
         ("linux_7_3", "small", None),
         ("linux_7_3", "flb", None),
         ("linux_7_3", "flbs", None),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from luocheck.checker.expectations import default_scope
+from luocheck.checker.explore.exploration import explore
 from luocheck.checker.export.promela import Export, promela
 from luocheck.checker.selection import scope_named
 from luocheck.model.diagnostics import SpecError
@@ -37,6 +38,13 @@ def test_the_documentation_shows_a_part_of_it() -> None:
     golden = (ROOT / "docs" / "examples" / "door.pml").read_text(encoding="utf-8")
     (shown,) = re.findall(r"^```promela\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
     assert len(shown) > 500 and shown in golden
+
+
+def test_the_documentation_says_the_right_number_of_states() -> None:
+    system = load("linux_7_3").system
+    found = explore(system, scope_named(system, "files"), symmetry=False, witnesses=False)
+    page = (ROOT / "docs" / "export.md").read_text(encoding="utf-8")
+    assert f"`{found.states + 1} states, stored`" in page and f" {found.states} states." in page
 
 
 # ---- structure --------------------------------------------------------------------------------------------------
