@@ -115,6 +115,9 @@ class Events:
         over = f"L_{event.name if event is not None else 'start'}_over"
         w.emit(f"goto {over};")
         ends = body.used_ends
+        if event is None and "returned" in ends:  # boot cannot fail, but the way out of a rollback wants to lead somewhere
+            w.label(body.end("returned"))
+            w.emit(f"goto {body.end('dead')};")
         if "panicked" in ends:
             w.label(body.end("panicked"))
             self._asked(event, noted, panic=True)

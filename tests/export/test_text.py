@@ -65,6 +65,21 @@ def assert_no_name_twice(text: str) -> None:
     assert len(names) > 10 and len(names) == len(set(names)), sorted({name for name in names if names.count(name) > 1})
 
 
+def assert_jumps_arrive(text: str) -> None:
+    labels = re.findall(r"^\s*(L\w*): skip", text, re.MULTILINE)
+    assert len(labels) == len(set(labels)) > 0
+    assert set(re.findall(r"goto (\w+)", text)) <= set(labels)
+
+
+def test_a_rollback_in_boot_that_cannot_happen() -> None:
+    made = exported(
+        "sort Token ordered; scope two { Token = 2 } per Token { volatile kept_: bool = false; }\n"
+        "walk keep_all() over t: Token in order { t.kept_ = true;  rollback visited { t.kept_ = false; } }\n"
+        "boot { run keep_all(); }\nenv KEXEC { reboot; }"
+    )
+    assert_jumps_arrive(made.text)
+
+
 def test_names_that_would_meet() -> None:
     """Names are made of several of the spec's; two that come out alike are still two."""
     made = exported(
@@ -92,9 +107,7 @@ def test_structure(name: str, scope: str) -> None:
     assert not re.search(r"^inline \w+\([^)]", text, re.MULTILINE), "SPIN takes no array, and no element of one, as an argument"
     assert words.count("if") - text.count("#if ") == words.count("fi") and words.count("do") == words.count("od")
     assert_no_name_twice(text)
-    labels = re.findall(r"^\s*(L\w*): skip", text, re.MULTILINE)
-    assert len(labels) == len(set(labels))
-    assert set(re.findall(r"goto (\w+)", text)) <= set(labels)
+    assert_jumps_arrive(text)
     declared = set(re.findall(r"^(?:byte|bool|short|int) (\w+)", text, re.MULTILINE))
     defined = set(re.findall(r"#define (\w+)", text)) | set(re.findall(r"^inline (\w+)", text, re.MULTILINE))
     used = set(re.findall(r"\b((?:s|o|w|c|a|d|e|r|at|edge|closure|order|CLAIM|free|freed)_\w+|[xnzq]\d\w*)\b", text))
