@@ -247,6 +247,8 @@ def changed(version: str, old: str, new: str, within: str) -> Spec:
         ("linux_6_19", "proc finish_session", "run can_finish(s);", "", "small", None),
         ("linux_6_19", "walk unpreserve_files", "e.what.size_frozen = false;", "", "small", "size_follows"),
         ("linux_6_19", "proc kexec", "{ f.saved = false; }", "{ skip; }", "small", None),
+        ("linux_6_19", "proc put_entry", "e.file = false;", "", "mutate", "reference_held"),
+        ("linux_6_19", "ioctl RETRIEVE_FD", "e.file = true;", "", "small", "reference_held"),
         ("linux_6_19", "env LOAD", "quiesce: fail EBUSY when any_session;", "", "modules", None),
         ("linux_7_1", "patch ioctl PRESERVE_FD", "f.claimed = true;", "", "small", None),
         ("linux_7_1", "patch ioctl PRESERVE_FD", "taken: fail EBUSY when f.claimed;", "", "pair", "one_owner"),
