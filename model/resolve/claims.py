@@ -335,7 +335,7 @@ def resolve_expectations(
     topologies: list[str],
     labels: set[str],
 ) -> tuple[list[Expectation], list[StateExpectation]]:
-    """Later entries about the same property and the same scope or topology replace inherited ones."""
+    """Later entries about the same property and the same scope or topology replace those of the specs below, also of several."""
     found: dict[tuple[str, str | None, str | None], Expectation] = {}
     states: dict[tuple[bool, str | None, str | None], StateExpectation] = {}
     for decl in declarations:
@@ -350,7 +350,7 @@ def resolve_expectations(
                 if made is None:
                     continue
                 before = found.get((made.property, scope, topology))
-                if before is not None and before.inherited == from_base:
+                if before is not None and before.span.source == item.span.source:
                     symbols.diagnostics.error(
                         "LUO201", f"`{made.property}` has an expectation already", item.span, also=((before.span, "first one"),)
                     )

@@ -206,3 +206,20 @@ def test_three_generations(derived, tmp_path):
     spec = load_source(read_path(tmp_path / "third.luo"))
     assert spec.system.bases == ("next", "base")
     assert explored(spec)["prepared"] == "unreached"
+
+
+def test_each_spec_of_a_chain_may_answer_an_expectation(tmp_path):
+    """The answer of the last one counts; two in one text are still an error."""
+    answers = {"middle": "prepared is reachable within 1;", "top": "prepared is reachable within 2;"}
+    (tmp_path / "base.luo").write_text(BASE)
+    (tmp_path / "middle.luo").write_text("spec middle extends base;\nexpect { " + answers["middle"] + " }\n")
+    top = tmp_path / "top.luo"
+    top.write_text("spec top extends middle;\nexpect { " + answers["top"] + " }\n")
+    [entry] = [e for e in load_source(read_path(top)).system.expectations if e.property == "prepared"]
+    assert entry.within == 2 and not entry.inherited
+    top.write_text("spec top extends middle;\n")
+    [entry] = [e for e in load_source(read_path(top)).system.expectations if e.property == "prepared"]
+    assert entry.within == 1 and entry.inherited
+    top.write_text("spec top extends middle;\nexpect { " + answers["top"] + answers["top"] + " }\n")
+    with pytest.raises(SpecError):
+        load_source(read_path(top))
