@@ -1,4 +1,4 @@
-"""The numbers of the interface that was posted in May 2025, which two specs share."""
+"""The numbers of the interface that was posted in May 2025, which three specs share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from luocheck.model.spec import load
 
 
-@pytest.mark.parametrize("name", ["intent", "rfc_v2"])
+@pytest.mark.parametrize("name", ["intent", "rfc_v2", "v1"])
 def test_numbers_are_those_of_the_posted_interface(name: str) -> None:
     system = load(name).system
     assert {ioctl.event: ioctl.number for ioctl in system.abi.ioctls} == {
