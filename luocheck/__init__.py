@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from luocheck.checker.catalogue.running import CatalogueAnswer
     from luocheck.checker.check import CheckAnswer, Watch
     from luocheck.checker.checkpoint.keeper import Checkpoint
     from luocheck.checker.diff.compare import DiffAnswer
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     __version__: str
 
-__all__ = ["SpecError", "__version__", "audit", "check", "check_certificate", "diff", "load", "prove", "replay"]
+__all__ = ["SpecError", "__version__", "audit", "catalogue", "check", "check_certificate", "diff", "load", "prove", "replay"]
 
 
 def load(spec: str) -> Spec:
@@ -133,6 +134,19 @@ def diff(
     from luocheck.checker.diff import compare
 
     return compare.diff(old, new, scope=scope, maps=maps, depth=depth, limits=limits)
+
+
+def catalogue(path: str | None = None, *, ids: Sequence[str] = (), limits: Limits | None = None) -> CatalogueAnswer:
+    """Look for every known bug in the spec of the version that has it, and at its fix.
+
+    path: a catalogue of your own, the shipped one by default.  ids: only these rows.  What limits leave open is told as such.  Raises
+    SpecError.
+    """
+    from luocheck.checker.catalogue.entries import read_catalogue, shipped_catalogue
+    from luocheck.checker.catalogue.running import run_catalogue
+
+    chosen = read_catalogue(path) if path is not None else shipped_catalogue()
+    return run_catalogue(chosen, ids=tuple(ids), limits=limits)
 
 
 def replay(spec: Spec, scenario: Scenario) -> ScenarioRun:

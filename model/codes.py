@@ -283,6 +283,13 @@ _code(
     machine with the same order of bytes, and a luocheck that generates the same C. The message says what differs. The file is left as it
     is: name another one for this run.""",
 )
+_code(
+    "LUO620",
+    "not a catalogue",
+    """A catalogue of bugs is TOML: a `[[bug]]` with `id`, `version` and `title` for each row, and in it `[[bug.shown]]` with `spec`,
+    `claim`, `calls` (and `faults`, `scope`, `topology`, `fixed`), or `not_modelled` with the reason. The message says what is missing, or
+    which spec, claim, scope or topology does not exist.""",
+)
 
 # ---- LUO7xx: traces -----------------------------------------------------------------------------------------------
 _code("LUO700", "unreadable capture", "The file cannot be read, or is not a format that can be decoded.")

@@ -6,7 +6,7 @@ import io
 import sys
 from collections.abc import Sequence
 
-from luocheck.cli import audit, calls, check, diff, explain, export, fmt, parse, prove, replay, show, specs
+from luocheck.cli import audit, calls, catalogue, check, diff, explain, export, fmt, parse, prove, replay, show, specs
 from luocheck.cli.interrupts import end_on_sigterm
 from luocheck.cli.options import Parser, UsageError, complain, nowhere
 from luocheck.cli.status import ERROR, FINE, UNDECIDED
@@ -18,6 +18,7 @@ COMMANDS = (
     check,
     prove,
     diff,
+    catalogue,
     replay,
     audit,
     calls,
@@ -38,6 +39,7 @@ examples:
   luocheck prove intent                   is it true for any number of files and sessions?
   luocheck prove intent --bounded         ... for runs of any length, at its first scope
   luocheck diff linux_7_3 my.luo          what did my changes fix, break, and show to user space?
+  luocheck catalogue                      every known bug, found in the spec of its version
   luocheck replay rfc_v2 run.scenario     play a scenario and show each state
   luocheck explain LUO203                 explain an error code
 
