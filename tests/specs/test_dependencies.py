@@ -157,7 +157,7 @@ def test_a_freeze_that_is_undone_backward_keeps_the_order() -> None:
             "three",
             "nothing_incomplete",
         ),
-        ("deps_freeze", "patch walk can_finish { replace half { half: fail EBUSY when false; } }", "three", "finished_complete"),
+        ("deps_freeze", "patch walk can_finish { replace half { half: fail EBUSY when false; } }", "guest", "finished_complete"),
         (
             "deps_preserve",
             "override walk finish_files(s: Session) drains f in s.files { f.saved = false; f.got = false; "
