@@ -1,7 +1,7 @@
 """Sorts whose elements an exploration must not exchange, although they are declared symmetric.
 
 Elements are interchangeable when renaming them in a state renames what can follow and changes nothing else.  The language sees to most of
-that (no order, no names).  What is left: walks in a fixed order of the elements; and conditions that are asked of one element after the
+that (no order, no names).  What is left: walks in a fixed order of the elements; fields that always hold some element; and conditions that are asked of one element after the
 other and can do what no code may do, for then it matters who is asked first.
 """
 
@@ -27,6 +27,9 @@ def told_apart(system: System, scope: Scope, claims: Iterable[Property]) -> set[
     for field in system.fields:
         if field.lifetime is Lifetime.FIXED:  # `new` takes the first free element, so those of a pool must be alike
             found |= {owner.index for owner in field.owners if isinstance(owner, Sort) and owner.pool}
+        elif isinstance(field.type, ElemT) and not field.type.optional:
+            # a cell that holds the first element is left out of a store, and so is not renamed
+            found.add(field.type.sort.index)
     for event in system.events:
         freed = {stmt.sort for stmt in st.statements(event.body) if isinstance(stmt, st.Free)}
         given = frozenset(p.slot for p in event.parameters if not (isinstance(p.type, ElemT) and p.type.sort in freed))

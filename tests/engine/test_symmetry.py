@@ -227,6 +227,7 @@ per Thing { volatile up: Thing? = none; volatile hot: bool = false; }
         ("Item", "env E() { require some i: Item | i.by.ready; n = 1; }"),
         ("Item", "env E() { require all i: Item | i.by == none or i.by.ready; n = 1; }"),
         ("Thing", "env E() { require some t: Thing | t.up != none and t.up.hot; n = 1; }"),
+        ("Person", "per Item { volatile owner: Person = any; }\nenv E(i: Item, p: Person) { i.owner = p; }"),
     ],
 )  # fmt: skip
 def test_what_tells_elements_apart(sort: str, text: str) -> None:
@@ -234,3 +235,16 @@ def test_what_tells_elements_apart(sort: str, text: str) -> None:
     index = next(s.index for s in system.sorts if s.name == sort)
     safe = "or i.by.ready" in text
     assert (index in told_apart(system, system.scopes[0], system.properties)) == (not safe)
+
+
+def test_a_field_that_always_holds_an_element() -> None:
+    """The first element is a cell's default, so a store does not have it; and was not renamed."""
+    system = system_of(
+        _HEAD.replace("graph needs on Item acyclic;\n", "")
+        + "per Item { volatile owner: Person = any; }\nenv E(i: Item, p: Person) { i.owner = p; i.up = not i.up; n = 1; }\n"
+        "reachable high: some i: Item | i.up;\n"
+    )
+    full, *reduced = (explore(system, system.scopes[0], symmetry=s, engine=e) for s, e in ((False, "interpreter"), (True, "interpreter"), (True, "explore")))  # fmt: skip
+    (search, symmetry, _), *others = unreduced(system, system.scopes[0], None, 10_000)
+    assert full.states == len(search.states) > reduced[0].states == reduced[1].states == len(orbits(search, symmetry))
+    assert not others and symmetry.order == 4  # Items and Things, not Persons
