@@ -9,14 +9,14 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from luocheck.jobs import worker
 from luocheck.jobs.job import RETRIES, Ended, Interrupted, Job, Outcome, Perform, Plain, Task, Tell
 from luocheck.model.diagnostics import fail
-from luocheck.model.source import NOWHERE, Source, Span
+from luocheck.model.source import Source, Span
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,27 +43,23 @@ class Cluster:
 
     def run(self, job: Job, tasks: Sequence[Task], interrupted: Interrupted) -> Iterator[list[Ended]]:
         """See `Workers`.  Raises SpecError LUO614 when there is no such cluster, or its workers cannot do the job."""
-        client = self._connect()
         try:
-            self._look_at_workers(client, job)
-            yield from self._run(client, job, tasks, interrupted)
-        finally:
-            with suppress(Exception):
-                client.close(timeout=2)
-
-    def _connect(self) -> Client:
-        try:
-            import dask
             import distributed
         except ImportError:
             self._fail("a cluster needs the package `distributed`, which is not installed", "pip install 'luocheck[cluster]'")
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong is told by us
-        try:
-            with dask.config.set({"distributed.comm.retry.count": 0}):
-                return distributed.Client(self.address, timeout=CONNECT, set_as_default=False)
-        except (OSError, ValueError, RuntimeError) as error:
-            text = str(error) or type(error).__name__
-            self._fail(f"there is no scheduler of a Dask cluster: {text}", "give the address that `dask scheduler` prints")
+        with _quiet():
+            try:
+                distributed.comm.resolve_address(self.address)  # a client that was made for a wrong one does not go away
+                client = distributed.Client(self.address, timeout=CONNECT, set_as_default=False)
+            except (OSError, ValueError, RuntimeError) as error:
+                text = str(error) or type(error).__name__
+                self._fail(f"there is no scheduler of a Dask cluster: {text}", "give the address that `dask scheduler` prints")
+            try:
+                self._look_at_workers(client, job)
+                yield from self._run(client, job, tasks, interrupted)
+            finally:
+                with suppress(Exception):
+                    client.close(timeout=2)
 
     def _look_at_workers(self, client: Client, job: Job) -> None:
         """Have all the same luocheck?  Raises SpecError LUO614."""
@@ -72,8 +68,10 @@ class Cluster:
             if isinstance(theirs, BaseException):
                 self._fail(f"the worker {address} has no luocheck", "install the same version there")
         for address, theirs in client.run(job.version, on_error="return").items():
+            if isinstance(theirs, BaseException):
+                self._fail(f"the luocheck of the worker {address} does not run: {theirs}", "install the same version there")
             if theirs != ours:
-                self._other_version(address, str(theirs), ours)
+                self._other_version(address, theirs, ours)
         threads = client.nthreads()
         several = sum(count > 1 for count in threads.values())
         if not threads:
@@ -92,34 +90,38 @@ class Cluster:
         version = job.version()
         waiting = deque(enumerate(tasks))
         given: dict[Future, Task] = {}
-        ended = as_completed(raise_errors=False)
+        ended = as_completed(loop=client.loop, raise_errors=False)
         try:
             while waiting or given:
                 if interrupted() is not None:
                     return
-                room = AHEAD + 2 * sum(client.nthreads().values()) - len(given)
-                for number, task in [waiting.popleft() for _ in range(min(room, len(waiting)))]:
-                    future = client.submit(
-                        _perform,
-                        job.perform,
-                        job.version,
-                        version,
-                        run,
-                        task.payload,
-                        key=f"{run}-{number}",
-                        retries=RETRIES,
-                        pure=False,
-                    )
-                    given[future] = task
-                    ended.add(future)
-                batch = ended.next_batch(block=False)
+                try:
+                    room = AHEAD + 2 * sum(client.nthreads().values()) - len(given) if waiting else 0
+                    for number, task in [waiting.popleft() for _ in range(min(room, len(waiting)))]:
+                        future = client.submit(
+                            _perform,
+                            job.perform,
+                            job.version,
+                            version,
+                            run,
+                            task.payload,
+                            key=f"{run}-{number}",
+                            retries=RETRIES,
+                            pure=False,
+                        )
+                        given[future] = task
+                        ended.add(future)
+                    batch = ended.next_batch(block=False)
+                except OSError:
+                    yield [(task, Outcome(None, 0.0, GONE)) for task in (*given.values(), *(task for _, task in waiting))]
+                    return
                 yield [(given.pop(future), self._outcome(future, version)) for future in batch]
                 if not batch:
                     time.sleep(PATIENCE)
         finally:
             if given:
                 with suppress(Exception):
-                    stop.set(timeout=2)
+                    stop.set()
                     client.cancel(list(given), force=True)
 
     def _outcome(self, future: Future, version: str) -> Outcome:
@@ -140,7 +142,21 @@ class Cluster:
         return Outcome(*done) if done is not None else Outcome(None, 0.0, GONE)
 
     def _fail(self, message: str, help: str) -> NoReturn:
-        fail("LUO614", message, Span(Source(f"--cluster {self.address}", ""), 0, 0) if self.address else NOWHERE, help=help)
+        fail("LUO614", message, Span(Source(f"--cluster {self.address}", ""), 0, 0), help=help)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What goes wrong is told by us, and not a second time by loggers of the package."""
+    loggers = [logging.getLogger(name) for name in list(logging.root.manager.loggerDict) if name.startswith("distributed")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels):
+            logger.setLevel(level)
 
 
 _one_at_a_time = threading.Lock()
