@@ -136,7 +136,7 @@ class _Slot:
             process = self._process()
             if process is not None:
                 process.kill()
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.shutdown(cancel_futures=True)
 
     def _process(self) -> multiprocessing.process.BaseProcess | None:
         with suppress(Exception):
