@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from luocheck.jobs.job import Interrupted, Job
+from luocheck.jobs.job import Ended, Interrupted, Job, Outcome, Task
 
 Plain = dict[str, Any]
 
@@ -47,6 +48,14 @@ def act(payload: Plain, interrupted: Interrupted) -> Plain:
 
 
 JOB = Job("test", act, version, lambda result: result["name"] != "fleeting")
+
+
+class Here:
+    """Does tasks in this process, one after the other."""
+
+    def run(self, job: Job, tasks: Sequence[Task], interrupted: Interrupted) -> Iterator[list[Ended]]:
+        for each in tasks:
+            yield [(each, Outcome(job.perform(each.payload, interrupted), 0.5))]
 
 
 def sweep_counted(payload: Plain, interrupted: Interrupted) -> Plain:

@@ -7,16 +7,16 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from jobs.hooks import JOB
+from jobs.hooks import JOB, Here
 
-from luocheck.jobs.job import Ended, Interrupted, Job, Outcome, Task
+from luocheck.jobs.job import Outcome, Task
 from luocheck.jobs.processes import LOST, Processes
 from luocheck.jobs.results import Results
 from luocheck.jobs.run import run
@@ -124,14 +124,6 @@ def test_a_script_that_is_not_guarded_is_told_so(tmp_path: Path) -> None:
 
 
 # ---- the file of results ----------------------------------------------------------------------------------------
-
-
-class Here:
-    """Does tasks in this process, one after the other."""
-
-    def run(self, job: Job, tasks: Sequence[Task], interrupted: Interrupted) -> Iterator[list[Ended]]:
-        for each in tasks:
-            yield [(each, Outcome(job.perform(each.payload, interrupted), 0.5))]
 
 
 @pytest.fixture
