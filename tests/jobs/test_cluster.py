@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -132,7 +133,13 @@ def test_other_versions_are_refused(machines: Machines, tmp_path: Path, monkeypa
     with pytest.raises(SpecError) as error:
         run(JOB, [task], Cluster(machines.address))
     (problem,) = error.value.diagnostics
-    assert problem.code == "LUO614" and "has luocheck one, and this is two" in problem.message and not begun(task)
+    assert problem.code == "LUO614" and not begun(task)
+    assert re.fullmatch(r"the worker tcp://\S+ has luocheck one, and this is two", problem.message)
+    monkeypatch.setattr(Cluster, "_look_at_workers", lambda *argv: None)  # a worker that comes after that
+    with pytest.raises(SpecError) as error:
+        run(JOB, [task], Cluster(machines.address))
+    (problem,) = error.value.diagnostics
+    assert problem.message == "the worker that came later has luocheck one, and this is two" and not begun(task)
 
 
 def test_no_scheduler_and_no_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -161,6 +161,13 @@ def test_a_torn_line_is_done_again(kept: tuple[Path, list[Task]], cut: int) -> N
     assert begun_again(path, tasks) == ["fleeting"]
 
 
+def test_a_long_torn_line_leaves_nothing_behind(kept: tuple[Path, list[Task]]) -> None:
+    path, tasks = kept
+    path.write_bytes(path.read_bytes() + b'{"key":"' + b"x" * 2_000)
+    assert begun_again(path, [*tasks, replace(tasks[0], key="another key")]) == ["a", "fleeting", "a"]
+    assert [json.loads(line)["task"] for line in path.read_text().splitlines()[1:]] == ["a", "b", "c", "a"]
+
+
 @pytest.mark.parametrize("length", [0, 1, 20])
 def test_a_torn_header_is_written_anew(kept: tuple[Path, list[Task]], length: int) -> None:
     path, tasks = kept
