@@ -10,12 +10,13 @@ from luocheck.checker.checkpoint.keeper import Checkpoint
 from luocheck.checker.expectations import Judge, RunCheck, default_scope, line_text
 from luocheck.checker.explore.exploration import Exploration, Progress, explore
 from luocheck.checker.explore.limits import Limits, Stopped
+from luocheck.checker.plan import Planned, plan
 from luocheck.checker.scenarios import ScenarioRun
 from luocheck.checker.scenarios import replay as replay_scenario
-from luocheck.checker.selection import check_bounded, check_checkpoint, check_engine, claims_named, scope_named, topology_named
+from luocheck.checker.selection import check_bounded, check_checkpoint, check_engine, claims_named
 from luocheck.model.answer import Result, Verdict
 from luocheck.model.diagnostics import Diagnostic
-from luocheck.model.ir.system import Expected, Property, Scope, System, Topology
+from luocheck.model.ir.system import Scope, System, Topology
 from luocheck.model.spec import Spec
 
 Watch = Callable[[str, Progress], None]
@@ -164,14 +165,22 @@ def check(
     judge = Judge(spec.system, strict=strict, symmetry=symmetry)
     runs: list[CheckedRun] = []
     explored: list[Exploration] = []
-    for each in _plan(spec.system, scope, topology, claims, judge):
+    for each in plan(spec.system, scope, topology, claims, judge):
         began = time.monotonic()
-        if engine == "bmc":
-            run = _bounded(spec.system, each, judge, limits, symmetry, progress, depth, may_refuse=not runs)
-        else:
-            run = _explore(spec.system, each, limits, symmetry, progress, engine, threads, checkpoint)
+        run = explore_planned(
+            spec.system,
+            each,
+            judge,
+            limits,
+            engine=engine,
+            symmetry=symmetry,
+            depth=depth,
+            progress=progress,
+            threads=threads,
+            checkpoint=checkpoint,
+        )
         explored.append(run)
-        runs.append(_judged(run, judge, time.monotonic() - began))
+        runs.append(judged(run, judge, time.monotonic() - began))
     scenarios: list[ScenarioRun] = []
     unplayed: str | None = None
     if scope is None and topology is None and not properties:
@@ -190,57 +199,34 @@ def check(
     )
 
 
-# ---- what is explored -------------------------------------------------------------------------------------------
+# ---- runs -------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Task:
-    scope: Scope
-    topology: Topology | None
-    claims: tuple[Property, ...]
-    may_stop: bool  # every claim is expected to be found broken, or reached
-
-
-def _plan(system: System, scope: str | None, topology: str | None, claims: tuple[Property, ...], judge: Judge) -> list[_Task]:
-    default = default_scope(system)
-    if scope is not None or topology is not None:
-        chosen = scope_named(system, scope) if scope is not None else default
-        return [_Task(chosen, topology_named(system, topology) if topology is not None else None, claims, False)]
-    tasks = [_Task(default, None, claims, False)]
-    places: list[tuple[Scope, Topology | None]] = [(each, None) for each in system.scopes if each is not default]
-    places += [(default, each) for each in system.topologies]
-    for place, shape in places:
-        entries = [e for e in system.expectations if judge.is_about(e, place, shape)]
-        counted = any(judge.is_about(e, place, shape) for e in system.state_expectations)
-        wanted = tuple(claim for claim in claims if any(e.property == claim.name for e in entries))
-        if wanted or counted:
-            found = all(
-                e.verdict in (Expected.FAILS, Expected.REACHABLE) for e in entries if e.property in {c.name for c in wanted}
-            )
-            tasks.append(_Task(place, shape, wanted, found and not counted))
-    return tasks
-
-
-def _explore(
+def explore_planned(
     system: System,
-    task: _Task,
+    planned: Planned,
+    judge: Judge,
     limits: Limits,
-    symmetry: bool,
-    progress: Watch | None,
+    *,
     engine: str,
-    threads: int,
-    checkpoint: Checkpoint | None,
+    symmetry: bool,
+    depth: int | None = None,
+    progress: Watch | None = None,
+    threads: int = 1,
+    checkpoint: Checkpoint | None = None,
 ) -> Exploration:
-    name = task.topology.name if task.topology is not None else task.scope.name
-    tell = (lambda reached: progress(name, reached)) if progress is not None else None
+    """Explores a planned run.  Raises SpecError as `check` does."""
+    tell = (lambda reached: progress(planned.name, reached)) if progress is not None else None
+    if engine == "bmc":
+        return _bounded(system, planned, judge, limits, symmetry, depth, tell)
     return explore(
         system,
-        task.scope,
-        task.topology,
-        claims=task.claims,
+        planned.scope,
+        planned.topology,
+        claims=planned.claims,
         limits=limits,
         symmetry=symmetry,
-        stop_when_found=task.may_stop,
+        stop_when_found=planned.may_stop,
         progress=tell,
         engine=engine,
         threads=threads,
@@ -250,33 +236,31 @@ def _explore(
 
 def _bounded(
     system: System,
-    task: _Task,
+    planned: Planned,
     judge: Judge,
     limits: Limits,
     symmetry: bool,
-    progress: Watch | None,
     depth: int | None,
-    *,
-    may_refuse: bool,
+    tell: Callable[[Progress], None] | None,
 ) -> Exploration:
     from luocheck.checker.symbolic.bounded.bmc import DEPTH, bounded  # brings z3
 
-    name = task.topology.name if task.topology is not None else task.scope.name
     return bounded(
         system,
-        task.scope,
-        task.topology,
-        claims=task.claims,
+        planned.scope,
+        planned.topology,
+        claims=planned.claims,
         limits=limits,
         symmetry=symmetry,
         depth=depth if depth is not None else DEPTH,
-        progress=(lambda reached: progress(name, reached)) if progress is not None else None,
-        may_refuse=may_refuse,
-        expected=judge.last_calls(task.scope, task.topology),
+        progress=tell,
+        may_refuse=planned.may_refuse,
+        expected=judge.last_calls(planned.scope, planned.topology),
     )
 
 
-def _judged(run: Exploration, judge: Judge, seconds: float) -> CheckedRun:
+def judged(run: Exploration, judge: Judge, seconds: float) -> CheckedRun:
+    """An exploration against what the spec expects."""
     return CheckedRun(
         run.scope,
         run.topology,

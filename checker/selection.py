@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
@@ -28,27 +28,47 @@ def scope_named(system: System, text: str) -> Scope:
                 return scope
         _unknown("--scope", text, 0, "scope", text, [scope.name for scope in system.scopes])
     default = default_scope(system)
-    sizes = dict(default.sizes)
+    sizes = {sort: numbers[0] for sort, numbers in sizes_given(system, "--scope", text, ranges=False).items()}
+    return resized(system, default, sizes, Span(Source("--scope", text), 0, len(text)))
+
+
+def sizes_given(system: System, option: str, text: str, *, ranges: bool) -> dict[str, range]:
+    """What `File=3,Agent=2` says, or with `ranges` also `File=1..3`: the sizes that each sort is to have.
+
+    Raises SpecError LUO603 for an unknown sort, and LUO219 for a size that is no number or cannot be explored.
+    """
+    known = [sort for sort, _ in default_scope(system).sizes]
+    found: dict[str, range] = {}
     start = 0
     for part in text.split(","):
         name, _, number = part.partition("=")
-        where = Span(Source("--scope", text), start, start + len(part))
-        if name.strip() not in sizes:
-            _unknown("--scope", text, start, "sort", name.strip(), list(sizes))
-        if not re.fullmatch(r"\s*[0-9]{1,9}\s*", number):
-            fail("LUO219", f"`{number.strip()}` is not a number of elements", where, help="write it like `--scope File=3,Agent=2`")
-        if int(number) > MAX_SIZE:
-            fail(
-                "LUO219", f"{int(number):,} elements of `{name.strip()}` are more than can be explored (at most {MAX_SIZE})", where
-            )
-        sizes[name.strip()] = int(number)
+        where = Span(Source(option, text), start, start + len(part))
+        if name.strip() not in known:
+            _unknown(option, text, start, "sort", name.strip(), known)
+        match = re.fullmatch(r"\s*([0-9]{1,9})\s*(?:\.\.\s*([0-9]{1,9})\s*)?", number)
+        if match is None or (match[2] is not None and not ranges):
+            example = "`--set File=1..3`" if ranges else "`--scope File=3,Agent=2`"
+            fail("LUO219", f"`{number.strip()}` is not a number of elements", where, help=f"write it like {example}")
+        low, high = int(match[1]), int(match[2] or match[1])
+        if high > MAX_SIZE:
+            fail("LUO219", f"{high:,} elements of `{name.strip()}` are more than can be explored (at most {MAX_SIZE})", where)
+        if low > high:
+            fail("LUO219", f"there is no size from {low} to {high}", where, help=f"write `{name.strip()}={high}..{low}`")
+        found[name.strip()] = range(low, high + 1)
         start += len(part) + 1
-    if tuple(sizes.items()) == default.sizes:
-        return default
-    name = "_".join(f"{sort}{size}" for sort, size in sizes.items() if size != default.size(sort))
+    return found
+
+
+def resized(system: System, base: Scope, sizes: Mapping[str, int], span: Span) -> Scope:
+    """A declared scope with other sizes of some sorts, named after them: `File3_Agent2`, and `race_File3` where it is not the default."""
+    changed = tuple((sort, sizes.get(sort, size)) for sort, size in base.sizes)
+    if changed == base.sizes:
+        return base
+    before = [] if base == default_scope(system) else [base.name]
+    name = "_".join([*before, *(f"{sort}{size}" for sort, size in changed if size != base.size(sort))])
     while any(scope.name == name for scope in system.scopes):
         name += "_"
-    return Scope(name, tuple(sizes.items()), default.stepwise, Span(Source("--scope", text), 0, len(text)))
+    return Scope(name, changed, base.stepwise, span)
 
 
 def with_scope(spec: Spec, text: str) -> Spec:

@@ -16,6 +16,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from luocheck.checker.catalogue.running import CatalogueAnswer
     from luocheck.checker.check import CheckAnswer, Watch
     from luocheck.checker.checkpoint.keeper import Checkpoint
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
     from luocheck.checker.explore.limits import Limits
     from luocheck.checker.proving import ProveAnswer
     from luocheck.checker.scenarios import ScenarioRun
+    from luocheck.checker.sweep.answer import SweepAnswer
     from luocheck.checker.symbolic.parametric.certificate import Checked
+    from luocheck.jobs.run import Progress
     from luocheck.model.diagnostics import SpecError
     from luocheck.model.scenario.scenarios import Scenario
     from luocheck.model.spec import Spec
@@ -32,7 +36,19 @@ if TYPE_CHECKING:
 
     __version__: str
 
-__all__ = ["SpecError", "__version__", "audit", "catalogue", "check", "check_certificate", "diff", "load", "prove", "replay"]
+__all__ = [
+    "SpecError",
+    "__version__",
+    "audit",
+    "catalogue",
+    "check",
+    "check_certificate",
+    "diff",
+    "load",
+    "prove",
+    "replay",
+    "sweep",
+]
 
 
 def load(spec: str) -> Spec:
@@ -147,6 +163,47 @@ def catalogue(path: str | None = None, *, ids: Sequence[str] = (), limits: Limit
 
     chosen = read_catalogue(path) if path is not None else shipped_catalogue()
     return run_catalogue(chosen, ids=tuple(ids), limits=limits)
+
+
+def sweep(
+    specs: Sequence[Spec],
+    *,
+    scopes: Sequence[str] = (),
+    topologies: Sequence[str] = (),
+    properties: Sequence[str] = (),
+    sizes: Sequence[str] = (),
+    engine: str = "auto",
+    symmetry: bool = True,
+    strict: bool = False,
+    depth: int | None = None,
+    max_states: int | None = None,
+    timeout: float | None = None,
+    memory: int | None = None,
+    jobs: int | None = None,
+    cluster: str | None = None,
+    results: Path | str | None = None,
+    progress: Callable[[Progress], None] = lambda progress: None,
+) -> SweepAnswer:
+    """Check many specs in many scopes, sizes (`File=1..3`) and topologies as one job, each run in a process of its own.
+
+    Without scopes, topologies and sizes each spec has the runs of `check`.  With properties each claim has runs of its own.  max_states,
+    timeout and memory bound each run.  jobs: processes that work at the same time, one for each core by default; or cluster: the address
+    of a Dask scheduler, whose workers do it.  results: a file that keeps what is finished; what it has is not done again.  A script must
+    call this under `if __name__ == "__main__":`.  Returns all runs in their order, whatever order they ended in.  Raises SpecError.
+    """
+    from luocheck import sweeping
+    from luocheck.checker.sweep.runs import Selection
+    from luocheck.checker.sweep.work import Options
+
+    return sweeping.sweep(
+        specs,
+        Selection(tuple(scopes), tuple(topologies), tuple(properties), tuple(sizes)),
+        Options(engine, symmetry, strict, depth, max_states, timeout, memory),
+        jobs=jobs,
+        cluster=cluster,
+        results=results,
+        progress=progress,
+    )
 
 
 def replay(spec: Spec, scenario: Scenario) -> ScenarioRun:

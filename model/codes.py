@@ -284,6 +284,25 @@ _code(
     is: name another one for this run.""",
 )
 _code(
+    "LUO613",
+    "not a file of results, or a damaged one",
+    """The file that --results names is there, but is another kind of file, has the results of another command, or a line of it cannot be
+    read. It is left as it is: remove it, or name another one, and the job begins anew. A last line that was torn by whatever killed the
+    run is no damage: its task is done again.""",
+)
+_code(
+    "LUO614",
+    "cluster that cannot be used",
+    """There is no scheduler of a Dask cluster at the address that --cluster names, the package `distributed` is not installed here, or a
+    worker has no luocheck or another one. All machines need the same version, since an answer must not depend on where it was found.""",
+)
+_code(
+    "LUO615",
+    "no worker process",
+    """A process that was to do a part of the job died while it started. A script that starts such a job must do so under
+    `if __name__ == "__main__":`, because each process imports the script.""",
+)
+_code(
     "LUO620",
     "not a catalogue",
     """A catalogue of bugs is TOML: a `[[bug]]` with `id`, `version` and `title` for each row, and in it `[[bug.shown]]` with `spec`,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from luocheck.model.diagnostics import Diagnostics, SpecError, fail
 from luocheck.model.ir.system import System
-from luocheck.model.library import read_spec
-from luocheck.model.resolve.flatten import FlatSpec, flatten
+from luocheck.model.library import read_base, read_spec
+from luocheck.model.resolve.flatten import FlatSpec, ReadBase, flatten
 from luocheck.model.resolve.symbols import Symbols
 from luocheck.model.resolve.system import resolve
 from luocheck.model.scenario.resolve import resolve_scenarios
@@ -36,6 +37,11 @@ class Spec:
     def name(self) -> str:
         return self.system.name
 
+    @property
+    def texts(self) -> tuple[Source, ...]:
+        """Its text, and those of the specs that it extends, the nearest first: all that it depends on."""
+        return (self.source, *self.flat.texts)
+
 
 def load(spec: str) -> Spec:
     """Load a shipped spec by name, or a spec file by path (anything with a slash or ending in `.luo`).
@@ -45,14 +51,20 @@ def load(spec: str) -> Spec:
     return load_source(read_spec(spec))
 
 
-def load_source(source: Source) -> Spec:
-    """Load a spec from a text.  Raises SpecError with every diagnostic."""
+def load_texts(texts: Sequence[Source]) -> Spec:
+    """The spec whose `texts` these are, without a look at the disk.  Raises SpecError with every diagnostic."""
+    bases = iter(texts[1:])
+    return load_source(texts[0], lambda name, derived: next(bases, None))
+
+
+def load_source(source: Source, read: ReadBase = read_base) -> Spec:
+    """Load a spec from a text; `read` finds the texts that it extends.  Raises SpecError with every diagnostic."""
     diagnostics = Diagnostics()
     tree = parse(source, diagnostics)
     if tree is None:
         diagnostics.raise_errors()
         raise SpecError(diagnostics.items)
-    flat = flatten(tree, diagnostics)
+    flat = flatten(tree, diagnostics, read=read)
     try:
         system, symbols = resolve(flat, diagnostics)
         scenarios = resolve_scenarios(flat.declarations, flat.inherited, system, symbols, diagnostics)

@@ -6,7 +6,7 @@ import io
 import sys
 from collections.abc import Sequence
 
-from luocheck.cli import audit, calls, catalogue, check, diff, explain, export, fmt, parse, prove, replay, show, specs
+from luocheck.cli import audit, calls, catalogue, check, diff, explain, export, fmt, parse, prove, replay, show, specs, sweep
 from luocheck.cli.interrupts import end_on_sigterm
 from luocheck.cli.options import Parser, UsageError, complain, nowhere
 from luocheck.cli.status import ERROR, FINE, UNDECIDED
@@ -19,6 +19,7 @@ COMMANDS = (
     prove,
     diff,
     catalogue,
+    sweep,
     replay,
     audit,
     calls,
@@ -40,6 +41,7 @@ examples:
   luocheck prove intent --bounded         ... for runs of any length, at its first scope
   luocheck diff linux_7_3 my.luo          what did my changes fix, break, and show to user space?
   luocheck catalogue                      every known bug, found in the spec of its version
+  luocheck sweep specs/ --results s.jsonl ... many specs, scopes and sizes as one job
   luocheck replay rfc_v2 run.scenario     play a scenario and show each state
   luocheck explain LUO203                 explain an error code
 

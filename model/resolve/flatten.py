@@ -16,7 +16,7 @@ from luocheck.model.syntax.parser import parse
 
 @dataclass(slots=True)
 class FlatSpec:
-    """Name and title of the derived spec, the bases from the nearest to the farthest, and all declarations.
+    """Name and title of the derived spec, the bases (and their texts) from the nearest to the farthest, and all declarations.
 
     `inherited` holds ids of declarations and expectations that a base contributed.  `removed` says where which name was removed.
     """
@@ -28,18 +28,25 @@ class FlatSpec:
     declarations: list[n.Decl]
     inherited: set[int] = field(default_factory=set)
     removed: dict[str, Span] = field(default_factory=dict)
+    texts: tuple[Source, ...] = ()
 
 
-def flatten(tree: n.SpecText, diagnostics: Diagnostics, above: tuple[str, ...] = ()) -> FlatSpec:
+ReadBase = Callable[[str, Source], Source | None]
+"""Finds the text of a base by its name and the text that extends it."""
+
+
+def flatten(tree: n.SpecText, diagnostics: Diagnostics, above: tuple[str, ...] = (), read: ReadBase = read_base) -> FlatSpec:
     """Applies a spec to its base, its base's base and so on.  What cannot be applied goes to `diagnostics`."""
     header = tree.header
     flat = FlatSpec(header.name.text, header.title.text if header.title else "", header.span, (), [])
     if header.base is not None:
-        base = _load_base(header.base, header.name.text, tree.span.source, diagnostics, above)
-        if base is None:  # all that follows would be errors about what the base declares
+        text = _base_text(header.base, header.name.text, tree.span.source, diagnostics, above, read)
+        base = _load_base(header.base, text, diagnostics, (*above, header.name.text), read) if text is not None else None
+        if text is None or base is None:  # all that follows would be errors about what the base declares
             diagnostics.raise_errors()
             return flat
         flat.bases = (base.name, *base.bases)
+        flat.texts = (text, *base.texts)
         flat.declarations = base.declarations
         flat.title = flat.title or base.title
         flat.inherited = {id(decl) for decl in base.declarations}
@@ -49,13 +56,15 @@ def flatten(tree: n.SpecText, diagnostics: Diagnostics, above: tuple[str, ...] =
     return flat
 
 
-def _load_base(base: n.Name, name: str, source: Source, diagnostics: Diagnostics, above: tuple[str, ...]) -> FlatSpec | None:
+def _base_text(
+    base: n.Name, name: str, source: Source, diagnostics: Diagnostics, above: tuple[str, ...], read: ReadBase
+) -> Source | None:
     chain = (*above, name)
     if base.text in chain:
         circle = " -> ".join((*chain[chain.index(base.text) :], base.text))
         diagnostics.error("LUO221", f"these specs extend each other in a circle: {circle}", base.span)
         return None
-    text = read_base(base.text, source)
+    text = read(base.text, source)
     if text is None:
         diagnostics.error(
             "LUO222",
@@ -63,13 +72,16 @@ def _load_base(base: n.Name, name: str, source: Source, diagnostics: Diagnostics
             base.span,
             help=f"there is no {base.text}.luo beside this file, and no shipped spec of that name",
         )
-        return None
+    return text
+
+
+def _load_base(base: n.Name, text: Source, diagnostics: Diagnostics, chain: tuple[str, ...], read: ReadBase) -> FlatSpec | None:
     before = len(diagnostics.errors)
     tree = parse(text, diagnostics)
     if tree is None or len(diagnostics.errors) > before:
         diagnostics.error("LUO222", f"the base spec `{base.text}` has errors", base.span)
         return None
-    return flatten(tree, diagnostics, chain)
+    return flatten(tree, diagnostics, chain, read)
 
 
 KeyOf = tuple[str, str]
