@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from luocheck.checker.explore.exploration import explore
 from luocheck.checker.explore.limits import Limits
 from luocheck.checker.native import build
 from luocheck.model.ir.system import Scope, System, Topology
+from luocheck.model.library import shipped
 from luocheck.model.spec import load
 
 TESTS = Path(__file__).parents[1]
@@ -23,6 +25,20 @@ SPECS = [
         for path in sorted([*(TESTS / "specs").glob("*.luo"), *(TESTS / "specs" / "drafts").glob("*.luo")])
     ),
 ]
+OTHERS = [
+    "v1",
+    "v3",
+    "v4",
+    "linux_6_19",
+    "linux_7_0",
+    "linux_7_1",
+    "luofs",
+    "deps_none",
+    "deps_preserve",
+    "deps_freeze",
+    "deps_both",
+]
+"""The rest of the library: first scopes every day, all of them nightly."""
 FEW, SOME, MANY = 250, 1_000, 20_000
 
 
@@ -30,10 +46,10 @@ def named(spec: str) -> str:
     return str(TESTS / spec) if spec.endswith(".luo") else spec
 
 
-def places() -> list[tuple[str, str, str | None]]:
+def places(specs: Sequence[str] = SPECS) -> list[tuple[str, str, str | None]]:
     """Every scope of every spec, and every topology in the first scope."""
     found: list[tuple[str, str, str | None]] = []
-    for spec in SPECS:
+    for spec in specs:
         system = load(named(spec)).system
         found += [(spec, scope.name, None) for scope in system.scopes]
         found += [(spec, system.scopes[0].name, topology.name) for topology in system.topologies]
@@ -60,6 +76,22 @@ def test_the_engines_agree_at_the_beginning(spec: str, scope: str, topology: str
     """A few hundred states: also where the limit stops both is the same."""
     monkeypatch.setattr(build, "FLAGS", QUICK)
     compare(spec, scope, topology, FEW, early=False)
+
+
+def test_no_shipped_spec_is_left_out() -> None:
+    assert {*SPECS, *OTHERS} >= set(shipped())
+
+
+@pytest.mark.parametrize("spec", OTHERS)
+def test_the_engines_agree_at_the_beginning_of_the_others(spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "FLAGS", QUICK)
+    compare(spec, load(spec).system.scopes[0].name, None, FEW, early=False)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(("spec", "scope", "topology"), places(OTHERS))
+def test_the_engines_agree_on_the_others(spec: str, scope: str, topology: str | None) -> None:
+    compare(spec, scope, topology, MANY, early=False)
 
 
 @pytest.mark.nightly
