@@ -36,6 +36,7 @@ sanitize: setup
 bench: setup
 	$(BIN)/python -m benchmarks $(BENCH)
 
-# The documents are text; what they show is run.
+# The documents are text; what they show is run.  docs/history.md is written anew.
 docs: setup
+	$(BIN)/python tests/history/page.py
 	$(BIN)/python -m pytest tests/cli/test_examples.py tests/cli/test_api_document.py tests/language/test_language_doc.py

@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 import luocheck
 from luocheck.checker.diff.compare import DEPTH
 from luocheck.checker.diff.verdicts import Change
+from luocheck.model.library import shipped
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "diff.md"
@@ -251,3 +252,15 @@ def test_the_functions_and_the_command_agree(compared: Any, tmp_path: Path) -> N
     assert answer.depth == DEPTH == 6 and answer.exit_status == 0
     document, _ = compared()
     assert document["depth"] == DEPTH
+
+
+@pytest.mark.parametrize(
+    "spec", [s if s in ("intent", "v3", "deps_both") else pytest.param(s, marks=pytest.mark.nightly) for s in shipped()]
+)
+def test_a_spec_has_no_difference_to_itself(cli: Any, spec: str) -> None:
+    ended = cli("diff", spec, spec, "--depth", "4", "--json")
+    document = valid("diff", ended.out)
+    assert ended.status == 0 and document["declarations"] == [] and document["lost_reachable"] == [] == document["dead_events"]
+    assert {each["change"] for each in document["properties"]} <= {"kept"}
+    assert len(document["distinguishing"]) == 2  # one for each direction
+    assert all(each["calls"] == [] for each in document["distinguishing"])
