@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 import pytest
+from distributed import Client
 from jobs.hooks import JOB
 
 from luocheck.cli.main import main
@@ -42,7 +43,8 @@ class Machines:
         self.workers: list[subprocess.Popen[bytes]] = []
         self.scheduler = self._start("dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(self.file))
         wait_for(lambda: self.file.exists() and self.file.read_text().endswith("}"), self.scheduler)
-        self.address = json.loads(self.file.read_text())["address"]
+        self.address: str = json.loads(self.file.read_text())["address"]
+        self.client = Client(self.address, set_as_default=False)
 
     def _start(self, what: str, *argv: str) -> subprocess.Popen[bytes]:
         with open(self.folder / f"{what}-{len(self.workers)}.log", "wb") as log:
@@ -55,12 +57,19 @@ class Machines:
             )
 
     def workers_running(self, count: int) -> None:
-        """Lets there be so many workers."""
+        """Lets there be so many workers, and waits until the scheduler knows them and no other."""
         options = ("--scheduler-file", str(self.file), "--nthreads", "1", "--no-nanny", "--local-directory", str(self.folder))
-        while len([each for each in self.workers if each.poll() is None]) < count:
-            self.workers.append(self._start("dask_worker", *options))
+
+        def there() -> bool:
+            # A killed process has lost its connections some time before it has ended.
+            while len([each for each in self.workers if each.poll() is None]) < count:
+                self.workers.append(self._start("dask_worker", *options))
+            return len(self.client.nthreads()) == count
+
+        wait_for(there, self.scheduler)
 
     def end(self) -> None:
+        self.client.close()
         for each in (*self.workers, self.scheduler):
             each.kill()
             each.wait()
@@ -111,16 +120,21 @@ def test_a_task_of_a_lost_worker_is_done_by_another_and_a_deadly_one_is_lost(mac
 
 def test_an_interrupt_reaches_the_worker(machines: Machines, tmp_path: Path) -> None:
     machines.workers_running(2)
+    until = time.monotonic() + 60
+
+    def late() -> str | None:
+        return "late" if time.monotonic() > until else None
+
     long, *others = tasks_of(tmp_path / "begun", "go on", "answer", "answer")
     outcomes = run(
         JOB,
         [long, *others],
         Cluster(machines.address),
-        interrupted=lambda: "enough" if begun(long) and all(map(begun, others)) else None,
+        interrupted=lambda: "enough" if begun(long) and all(map(begun, others)) else late(),
     )
     assert outcomes[0] is None
     (after,) = tasks_of(tmp_path / "after", "answer")
-    again = run(JOB, [after, *tasks_of(tmp_path / "more", *["answer"] * 4)], Cluster(machines.address))
+    again = run(JOB, [after, *tasks_of(tmp_path / "more", *["answer"] * 4)], Cluster(machines.address), interrupted=late)
     assert all(outcome is not None and outcome.result is not None for outcome in again)
     worker = psutil.Process(int(begun(long)[0]))
     wait_for(lambda: worker.cpu_percent(0.2) < 50)
@@ -154,13 +168,13 @@ def test_no_scheduler_and_no_package(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def swept(*argv: object) -> list[str]:
-    return [sys.executable, "-m", "luocheck", "sweep", TINY, "--set", "Agent=1..3", "--set", "File=1..4", *map(str, argv)]
+    return [sys.executable, "-m", "luocheck", "sweep", TINY, "--set", "Agent=1..2", "--set", "File=1..3", *map(str, argv)]
 
 
 def test_a_sweep_that_loses_a_worker_gives_the_table_of_a_serial_one(machines: Machines, tmp_path: Path) -> None:
     scopes: Sequence[str] = ("--scope", "small", "--scope", "race")
     serial = subprocess.run(swept(*scopes, "--jobs", "1"), cwd=ROOT, capture_output=True, timeout=120, check=False)
-    assert serial.returncode == 0 and serial.stdout.count(b"race_Agent3_File4") > 1 and b"24 runs" in serial.stdout
+    assert serial.returncode == 0 and serial.stdout.count(b"race_File3") > 1 and b"12 runs" in serial.stdout
     machines.workers_running(2)
     results = tmp_path / "results.jsonl"
     child = subprocess.Popen(
@@ -169,11 +183,11 @@ def test_a_sweep_that_loses_a_worker_gives_the_table_of_a_serial_one(machines: M
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    wait_for(lambda: results.exists() and results.read_bytes().count(b"\n") > 3, child)
+    wait_for(lambda: results.exists() and results.read_bytes().count(b"\n") > 2, child)
     alive = [each for each in machines.workers if each.poll() is None]
     alive[0].send_signal(signal.SIGKILL)
     alive[0].wait()
     before = results.read_bytes().count(b"\n") - 1
     out, err = child.communicate(timeout=120)
-    assert before < 24 and results.read_bytes().count(b"\n") - 1 == 24
+    assert before < 12 and results.read_bytes().count(b"\n") - 1 == 12
     assert out == serial.stdout and child.returncode == serial.returncode, err
