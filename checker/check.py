@@ -190,7 +190,8 @@ def check(
                 scenarios.append(replay_scenario(spec, scenario))
         except Stopped as stop:
             unplayed = stop.reason
-    dead = _dead(explored) if strict else ()
+    unfinished = any(run.stopped is not None for run in explored)  # what a limit kept from firing is not dead
+    dead = _dead(explored) if strict and not unfinished else ()
     problems = tuple(_problems(spec, runs, scenarios, dead))
     interrupted = limits.interrupted() is not None
     missing = next((run.engine_missing for run in explored if run.engine_missing is not None), None)

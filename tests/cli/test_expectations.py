@@ -105,6 +105,11 @@ def test_what_fires_in_another_run_is_not_dead() -> None:
     assert "LATE" in check(text, strict=True, scope="small").dead
 
 
+def test_what_a_limit_kept_from_firing_is_not_dead() -> None:
+    answer = check(HOLDS, strict=True, limits=Limits(max_states=1))
+    assert answer.dead == () and answer.verdict == "undecided"
+
+
 def test_built_in_claims_are_expected_to_hold() -> None:
     broken = "volatile var c: count(1) = 0; ioctl UP(a: Agent) { c = c + 1; } "
     answer = check(broken)
