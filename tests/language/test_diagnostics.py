@@ -46,6 +46,9 @@ NOT_FROM_A_SPEC = {
     "LUO610": "the command line writes a file",
     "LUO611": "a file is no checkpoint",
     "LUO612": "a checkpoint is of another run",
+    "LUO613": "a file of results is something else",
+    "LUO614": "a cluster cannot be used",
+    "LUO615": "a worker process died at its start",
     "LUO620": "a file is no catalogue",
 }
 """Codes below LUO700 that loading a spec cannot give, and who gives them.  LUO7xx are about captures."""
