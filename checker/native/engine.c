@@ -237,6 +237,17 @@ static void fill_table(struct R *r) {
   }
 }
 
+/* Each probe of a large table would miss the TLB too: where the system gives large pages to those who ask, it asks. */
+static void in_large_pages(void *memory, u64 bytes) {
+#ifdef MADV_HUGEPAGE
+  const u64 page = 4096, large = BIT(21);
+  u64 from = ((u64)(uintptr_t)memory + page - 1) & ~(page - 1), to = ((u64)(uintptr_t)memory + bytes) & ~(page - 1);
+  if (bytes >= 8 * large && to > from) (void)madvise((void *)(uintptr_t)from, to - from, MADV_HUGEPAGE);
+#else
+  (void)memory; (void)bytes;
+#endif
+}
+
 /* It grows in its place: the states say what belongs into it, so that the old and the new one are never there together. */
 static int bigger_table(struct R *r, u64 size) {
   i64 more = (i64)(size * sizeof(u64)) - r->table_bytes;
@@ -245,6 +256,7 @@ static int bigger_table(struct R *r, u64 size) {
   if (!fresh) { stop_with(r, NO_MEMORY); return 0; }
   r->held += more;
   r->table = fresh; r->table_mask = size - 1; r->table_bytes = (i64)(size * sizeof(u64));
+  in_large_pages(r->table, size * sizeof(u64));
   fill_table(r);
   return 1;
 }
