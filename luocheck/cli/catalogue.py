@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from luocheck.cli.check import at_least_one, seconds, size
 from luocheck.cli.interrupts import Interrupts
+from luocheck.cli.limits import add_limits, limits_of
 from luocheck.cli.options import Subparsers, add_output
 from luocheck.report.terminal import Terminal
 
@@ -24,9 +24,7 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument("ids", metavar="ID", nargs="*", help="only these rows (default: all)")
     parser.add_argument("--file", metavar="FILE", help="a catalogue of your own (default: the shipped one)")
     parser.add_argument("--stories", action="store_true", help="tell the shortest story of each")
-    parser.add_argument("--max-states", metavar="N", type=at_least_one, help="stop each search after so many states")
-    parser.add_argument("--memory", metavar="SIZE", type=size, help="stop when the process uses so much memory, such as 2G")
-    parser.add_argument("--timeout", metavar="SECONDS", type=seconds, help="stop after so many seconds")
+    add_limits(parser, "each search")
     add_output(parser)
     parser.set_defaults(run=run)
 
@@ -34,7 +32,6 @@ def add(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     from luocheck.checker.catalogue.entries import read_catalogue, shipped_catalogue
     from luocheck.checker.catalogue.running import run_catalogue
-    from luocheck.checker.explore.limits import Limits
     from luocheck.report import catalogue as report
     from luocheck.report.terminal import ProgressLine
 
@@ -46,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
             answer = run_catalogue(
                 chosen,
                 ids=tuple(args.ids),
-                limits=Limits(args.max_states, args.timeout, args.memory, lambda: interrupts.reason),
+                limits=limits_of(args, interrupts),
                 progress=progress,
             )
         finally:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from pathlib import Path
 
 from luocheck.cli.interrupts import Interrupts
+from luocheck.cli.limits import add_limits, at_least_one, limits_of, seconds
 from luocheck.cli.options import SPEC_HELP, Subparsers, add_output, for_each_spec, is_one, load_with_warnings, nowhere
 from luocheck.model.diagnostics import fail
 from luocheck.report import document
@@ -25,8 +25,6 @@ examples:
 Without --scope and --topology the first scope of the spec is explored with all claims, then every
 scope and topology that `expect` names, and the spec's scenarios are replayed.
 """
-
-_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
 def add(subparsers: Subparsers) -> None:
@@ -49,9 +47,7 @@ def add(subparsers: Subparsers) -> None:
         default=1,
         help="threads of the engine explore; the answer is the same (default: 1)",
     )
-    parser.add_argument("--max-states", metavar="N", type=at_least_one, help="stop a run after so many states")
-    parser.add_argument("--memory", metavar="SIZE", type=size, help="stop when the process uses so much memory, such as 2G")
-    parser.add_argument("--timeout", metavar="SECONDS", type=seconds, help="stop after so many seconds")
+    add_limits(parser, "a run")
     parser.add_argument(
         "--checkpoint",
         metavar="FILE",
@@ -96,12 +92,11 @@ def run(args: argparse.Namespace) -> int:
 def _check(args: argparse.Namespace, name: str, terminal: Terminal, interrupts: Interrupts) -> tuple[int, document.Document]:
     from luocheck.checker.check import check
     from luocheck.checker.checkpoint.keeper import EVERY, Checkpoint
-    from luocheck.checker.explore.limits import Limits
     from luocheck.report import check as report
     from luocheck.report.saved import Saved
 
     spec = load_with_warnings(name, args.json)
-    limits = Limits(args.max_states, args.timeout, args.memory, lambda: interrupts.reason)
+    limits = limits_of(args, interrupts)
     progress = ProgressLine(spec.name)
     checkpoint: Checkpoint | None = None
     if args.checkpoint is not None:
@@ -137,25 +132,3 @@ def _check(args: argparse.Namespace, name: str, terminal: Terminal, interrupts: 
 
 
 # ---- values of options ------------------------------------------------------------------------------------------
-
-
-def at_least_one(text: str) -> int:
-    """A whole number from 1.  Raises ArgumentTypeError."""
-    if not re.fullmatch(r"[0-9]{1,18}", text) or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"`{text}` is not a whole number from 1")
-    return int(text)
-
-
-def seconds(text: str) -> float:
-    """A number of seconds.  Raises ArgumentTypeError."""
-    if not re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,6})?", text):
-        raise argparse.ArgumentTypeError(f"`{text}` is not a number of seconds")
-    return float(text)
-
-
-def size(text: str) -> int:
-    """Bytes of a size such as `2G`, `500M` or `1000000`.  Raises ArgumentTypeError."""
-    found = re.fullmatch(r"([0-9]{1,12})([KMGT]?)(i?B)?", text, re.IGNORECASE)
-    if found is None:
-        raise argparse.ArgumentTypeError(f"`{text}` is not a size; write it like 2G or 500M")
-    return int(found.group(1)) * _UNITS[found.group(2).upper()]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from luocheck.cli.check import at_least_one, seconds, size
 from luocheck.cli.interrupts import Interrupts
+from luocheck.cli.limits import add_limits, at_least_one, limits_of
 from luocheck.cli.options import SPEC_HELP, Subparsers, add_output, for_each, load_with_warnings
 from luocheck.report.document import Document
 from luocheck.report.terminal import Terminal
@@ -48,9 +48,7 @@ def add(subparsers: Subparsers) -> None:
         default="6",
         help="calls of the longest sequences that are compared, or `all` (default: 6)",
     )
-    parser.add_argument("--max-states", metavar="N", type=at_least_one, help="stop each search after so many states")
-    parser.add_argument("--memory", metavar="SIZE", type=size, help="stop when the process uses so much memory, such as 2G")
-    parser.add_argument("--timeout", metavar="SECONDS", type=seconds, help="stop after so many seconds")
+    add_limits(parser, "each search")
     add_output(parser)
     parser.set_defaults(run=run)
 
@@ -67,7 +65,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _diff(args: argparse.Namespace, terminal: Terminal, interrupts: Interrupts) -> tuple[int, Document]:
     from luocheck.checker.diff.compare import diff
-    from luocheck.checker.explore.limits import Limits
     from luocheck.report import diff as report
     from luocheck.report.terminal import ProgressLine
 
@@ -80,7 +77,7 @@ def _diff(args: argparse.Namespace, terminal: Terminal, interrupts: Interrupts) 
             scope=args.scope,
             maps=args.maps,
             depth=args.depth,
-            limits=Limits(args.max_states, args.timeout, args.memory, lambda: interrupts.reason),
+            limits=limits_of(args, interrupts),
             progress=progress,
             note=progress.line,
         )

@@ -7,8 +7,8 @@ import json
 import sys
 from pathlib import Path
 
-from luocheck.cli.check import seconds, size
 from luocheck.cli.interrupts import Interrupts
+from luocheck.cli.limits import seconds, size
 from luocheck.cli.options import SPEC_HELP, Subparsers, add_output, for_each_spec, is_one, load_with_warnings, nowhere
 from luocheck.cli.status import FINE, UNDECIDED, UNEXPECTED
 from luocheck.model.diagnostics import fail

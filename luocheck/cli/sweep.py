@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from luocheck.cli.check import at_least_one, seconds, size
 from luocheck.cli.interrupts import Interrupts
+from luocheck.cli.limits import at_least_one, seconds, size
 from luocheck.cli.options import SPEC_HELP, Subparsers, add_output, complain, expand, load_with_warnings
 from luocheck.cli.status import ERROR, UNDECIDED, worst
 from luocheck.model.diagnostics import Diagnostic, SpecError

@@ -12,7 +12,7 @@ import pytest
 
 from luocheck.checker.explore import exploration
 from luocheck.checker.native.tiers import Tiers
-from luocheck.cli.check import size
+from luocheck.cli.limits import size
 
 BROKEN = "spec broken; sort Agent symmetric caller; scope s { Agent = 1 } volatile var x: bool = false;"
 UNEXPECTED = BROKEN.replace("broken", "surprise") + " ioctl A(a: Agent) { x = true; } invariant p: not x;"
