@@ -10,8 +10,9 @@ from luocheck.model.source import Source, Span
 from luocheck.traces.assembly import Assembler
 from luocheck.traces.call import Call, Kind, Loss, Note, Recording
 from luocheck.traces.drafts import calls_of, kept
-from luocheck.traces.formats.detect import READERS, detect
+from luocheck.traces.formats.detect import detect
 from luocheck.traces.formats.recorders import Role, part_of
+from luocheck.traces.formats.registry import READERS
 from luocheck.traces.pairing import Pairing
 from luocheck.traces.payload import descriptor_for
 from luocheck.traces.processes import Processes, callers_of

@@ -12,7 +12,7 @@ from luocheck.report import audit as report
 from luocheck.report import document
 from luocheck.report.terminal import Terminal
 from luocheck.traces.audit import Conformance, audit
-from luocheck.traces.formats.detect import READERS
+from luocheck.traces.formats.registry import READERS
 from luocheck.traces.replay.world import Beginning
 
 _STATUS = {Conformance.CONFORMS: FINE, Conformance.VIOLATED: UNEXPECTED, Conformance.INCONCLUSIVE: UNDECIDED}

@@ -11,7 +11,7 @@ from luocheck.report import calls as report
 from luocheck.report import document
 from luocheck.report.terminal import Terminal
 from luocheck.traces.decode import decode
-from luocheck.traces.formats.detect import READERS
+from luocheck.traces.formats.registry import READERS
 
 _EXAMPLES = """\
 examples:

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from luocheck.traces.formats.ftrace_line import LAYOUTS
 from luocheck.traces.formats.ftrace_messages import parse_message
-from luocheck.traces.formats.ftrace_text import read_records
-from luocheck.traces.records import Other, Record, Tally
-from luocheck.traces.source import Capture
-
-Reader = Callable[[Capture, str, Tally], Iterator[Record]]
-
-READERS: dict[str, Reader] = dict.fromkeys(LAYOUTS, read_records)
-"""What reads a format; a further format is one more entry here, and a guess below."""
+from luocheck.traces.formats.registry import FORMATS
+from luocheck.traces.records import Other
 
 
 @dataclass(frozen=True, slots=True)
 class Detected:
-    """format: a key of READERS, or None.  why: the reason.  option: what was printed cannot be decoded, and this is what to change."""
+    """format: the name of one of FORMATS, or None.  why: the reason.  option: what was printed cannot be decoded, and this is what to change."""
 
     format: str | None
     why: str
@@ -44,6 +37,9 @@ _TRACE_CMD = re.compile(rb"cpus=\d+")
 
 def detect(head: bytes) -> Detected:
     """Format of a capture whose first bytes (decompressed) are `head`."""
+    for each in FORMATS:
+        if each.magic is not None and head.startswith(each.magic):
+            return Detected(each.name, f"it begins as a file of {each.name} does")
     for magic, what in _FOREIGN:
         if head.startswith(magic):
             return Detected(None, what)
@@ -58,7 +54,7 @@ def detect(head: bytes) -> Detected:
         if not head.strip():
             return Detected("ftrace", "an empty file, as a recorder that recorded nothing leaves it")
         return Detected(None, "no line of it is an event")
-    counts = {name: sum(parse(line) is not None for line in events) for name, parse in LAYOUTS.items()}
+    counts = {each.name: sum(map(each.fits, events)) for each in FORMATS if each.fits is not None}
     best = max(counts, key=lambda name: counts[name])
     hidden = _hidden(events, tracer is not None, head)
     if counts[best] == 0 or (hidden is not None and counts[best] < len(events) // 2):

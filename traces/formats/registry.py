@@ -1,0 +1,39 @@
+"""The formats of recordings.  A further one is a module that yields records and one more entry here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from luocheck.traces.formats.ftrace_line import LAYOUTS
+from luocheck.traces.formats.ftrace_text import read_records
+from luocheck.traces.records import Record, Tally
+from luocheck.traces.source import Capture
+
+Reader = Callable[[Capture, str, Tally], Iterator[Record]]
+"""Reads a capture in the format of that name; what it counts beside the records goes to the tally."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """name: what `--format` and reports call it.
+
+    fits: has a line (without its end) the form that this format's lines of events have?  None for a format that is no text.
+    magic: the first bytes of every file of it, None where there are no such bytes.
+    """
+
+    name: str
+    read: Reader
+    fits: Callable[[bytes], bool] | None = None
+    magic: bytes | None = None
+
+
+def _columns(layout: str) -> Callable[[bytes], bool]:
+    parse = LAYOUTS[layout]
+    return lambda line: parse(line) is not None
+
+
+FORMATS: tuple[Format, ...] = tuple(Format(layout, read_records, _columns(layout)) for layout in LAYOUTS)
+"""In the order in which detection prefers them when the same number of lines fits."""
+
+READERS: dict[str, Reader] = {each.name: each.read for each in FORMATS}
