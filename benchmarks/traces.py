@@ -18,7 +18,7 @@ from benchmarks.figures import number, table
 from benchmarks.processes import machine
 from benchmarks.results_file import write
 from luocheck.model.spec import Spec
-from luocheck.traces.audit import Conformance
+from luocheck.traces.answer import Conformance
 from luocheck.traces.decode import decode
 
 SPEC = "linux_7_3"

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from luocheck.model.diagnostics import SpecError
     from luocheck.model.scenario.scenarios import Scenario
     from luocheck.model.spec import Spec
-    from luocheck.traces.audit import AuditAnswer
+    from luocheck.traces.answer import AuditAnswer
     from luocheck.traces.replay.world import Beginning
 
     __version__: str

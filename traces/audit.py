@@ -9,70 +9,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from enum import Enum
 
 from luocheck.model.errnos import errno_name
 from luocheck.model.spec import Spec
-from luocheck.traces.call import Call, Kind, Note, Recording
+from luocheck.traces.answer import AuditAnswer, Conformance, Finding
+from luocheck.traces.call import Call, Kind, Recording
 from luocheck.traces.decode import decode
 from luocheck.traces.replay.handles import Handles
 from luocheck.traces.replay.machine import ReplayMachine
 from luocheck.traces.replay.search import Explained, Search
 from luocheck.traces.replay.step import Stepper
 from luocheck.traces.replay.world import Beginning, World
-
-
-class Conformance(Enum):
-    CONFORMS = "conforms"
-    VIOLATED = "violated"
-    INCONCLUSIVE = "inconclusive"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A call that no state allows.
-
-    observed: what it returned.  allowed: what it could have returned in some state that agrees with the calls before it; certain: in
-    all of them.  states: how many states agree.  core: the lines of the call.
-    """
-
-    file: str
-    line: int
-    event: str
-    observed: str
-    allowed: tuple[str, ...]
-    certain: tuple[str, ...]
-    states: int
-    core: tuple[int, ...]
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class AuditAnswer:
-    """The answer about one recording.
-
-    calls: how many calls it has; explained: how many of them, from the beginning, the spec explains; states: how many states agree at
-    the end.  beginning: what the recording was taken to begin with.  reason: why inconclusive.  inserted: how many unrecorded calls the
-    explanation needs.
-    """
-
-    spec: str
-    capture: str
-    format: str
-    verdict: Conformance
-    calls: int
-    explained: int
-    states: int
-    losses: int
-    findings: tuple[Finding, ...]
-    notes: tuple[Note, ...]
-    beginning: Beginning | None
-    inserted: int
-    reason: str
-    events: int
-    lines: int
-    seconds: float
-
 
 Tick = Callable[[], str | None]
 """Asked now and then: a reason to stop, or None."""
@@ -169,6 +116,7 @@ class _Audit:
             events=recording.events,
             lines=recording.lines,
             seconds=time.monotonic() - started,
+            recording=recording,
         )
 
     def _inconclusive(self, reason: str, started: float) -> AuditAnswer:

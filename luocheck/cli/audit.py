@@ -11,7 +11,8 @@ from luocheck.demo import capture_file
 from luocheck.report import audit as report
 from luocheck.report import document
 from luocheck.report.terminal import Terminal
-from luocheck.traces.audit import Conformance, audit
+from luocheck.traces.answer import Conformance
+from luocheck.traces.audit import audit
 from luocheck.traces.formats.registry import READERS
 from luocheck.traces.replay.world import Beginning
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from luocheck.report import document
 from luocheck.report.page import Page, Part
-from luocheck.traces.audit import AuditAnswer, Conformance, Finding
+from luocheck.traces.answer import AuditAnswer, Conformance, Finding
 
 _STYLE = {Conformance.CONFORMS: "good", Conformance.VIOLATED: "bad", Conformance.INCONCLUSIVE: "open"}
 

@@ -13,7 +13,8 @@ from jsonschema import Draft202012Validator
 from luocheck.cli.main import main
 from luocheck.demo import demo_capture
 from luocheck.model.spec import Spec, load
-from luocheck.traces.audit import AuditAnswer, Conformance, audit
+from luocheck.traces.answer import AuditAnswer, Conformance
+from luocheck.traces.audit import audit
 from luocheck.traces.replay.world import Beginning
 
 CAPTURES = Path(__file__).parent / "captures"

@@ -1,0 +1,97 @@
+"""The answer of an audit: what replay found out about one recording."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from luocheck.traces.call import Note, Recording
+from luocheck.traces.replay.world import Beginning
+
+
+class Conformance(Enum):
+    CONFORMS = "conforms"
+    VIOLATED = "violated"
+    INCONCLUSIVE = "inconclusive"
+
+
+class Edit(Enum):
+    """The smallest change of a recording with which it goes on to conform after a finding."""
+
+    RESULT = "the call returns something else"
+    DROPPED = "the call does not happen"
+    INSERTED = "a call happens that was not recorded"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A call that no state allows, or a promise of the spec that the recording shows to be broken.
+
+    rule: LUO701 for a call, LUO712 for a promise.  call: its number in the recording.  observed: what it returned.  allowed: what it could
+    have returned in some state that agrees with the calls before it; certain: in all of them.  states: how many states agree before it.
+    core: lines of a smallest set of calls that together cannot happen.  known: what holds in all states that agree before the call;
+    since: the line from which on only one state agreed, None when several do.  edit: how replay went on after it, None when it stopped
+    there; edited: the same in words.  certainty: `definite` or, for a promise that is broken in some of the states only, `possible`.
+    """
+
+    file: str
+    line: int
+    event: str
+    observed: str
+    allowed: tuple[str, ...]
+    certain: tuple[str, ...]
+    states: int
+    core: tuple[int, ...]
+    message: str
+    rule: str = "LUO701"
+    call: int | None = None
+    known: tuple[str, ...] = ()
+    since: int | None = None
+    edit: Edit | None = None
+    edited: str = ""
+    certainty: str = "definite"
+
+
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """What is known after a call returned.
+
+    call: its number.  line/time: of its return (ns, None without a clock).  states: how many states agree.  known: what is different now
+    in what all of them have in common, in words such as `Session "vm-1".state = OUTGOING`.
+    """
+
+    call: int
+    line: int
+    time: int | None
+    states: int
+    known: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditAnswer:
+    """The answer about one recording.
+
+    calls: how many calls it has; explained: how many of them, from the beginning, the spec explains; states: how many states agree at
+    the end.  beginning: what the recording was taken to begin with.  reason: why inconclusive.  inserted: how many unrecorded calls the
+    explanation needs.  recording: the decoded calls, None when nothing could be decoded.  trail: what was known after each call, empty
+    unless it was asked for.
+    """
+
+    spec: str
+    capture: str
+    format: str
+    verdict: Conformance
+    calls: int
+    explained: int
+    states: int
+    losses: int
+    findings: tuple[Finding, ...]
+    notes: tuple[Note, ...]
+    beginning: Beginning | None
+    inserted: int
+    reason: str
+    events: int
+    lines: int
+    seconds: float
+    recording: Recording | None = None
+    trail: tuple[Belief, ...] = ()
