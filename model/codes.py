@@ -348,3 +348,13 @@ _code(
     "recorder that misses calls",
     "What was recorded lies below the calls, or is not what this reader expects, so calls that were made can be missing.",
 )
+_code(
+    "LUO712",
+    "promise broken",
+    "In the state that the recording leads to, an invariant of the spec does not hold.",
+)
+_code(
+    "LUO713",
+    "recording begins in the middle",
+    "What was recorded is only possible with calls that were made before the recording begins.",
+)

@@ -7,19 +7,31 @@ leaves open has been refuted.  Everything else is inconclusive, with the reason.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from luocheck.model.errnos import errno_name
 from luocheck.model.spec import Spec
-from luocheck.traces.answer import AuditAnswer, Conformance, Finding
-from luocheck.traces.call import Call, Kind, Recording
+from luocheck.traces.answer import AuditAnswer, Conformance, Edit, Finding
+from luocheck.traces.call import Call, Kind, Note, Recording
 from luocheck.traces.decode import decode
-from luocheck.traces.replay.handles import Handles
-from luocheck.traces.replay.machine import ReplayMachine
-from luocheck.traces.replay.search import Explained, Search
-from luocheck.traces.replay.step import Stepper
-from luocheck.traces.replay.world import Beginning, World
+from luocheck.traces.replay.core import core_of
+from luocheck.traces.replay.kernels import Part, Replay, Replayed, parts_of
+from luocheck.traces.replay.knowledge import common, texts
+from luocheck.traces.replay.search import Refusal
+from luocheck.traces.replay.world import Beginning
+
+MOST_DEVIATIONS = 20
+"""Findings after which replay stops, by default."""
+
+MOST_CORES = 5
+"""Findings for which a core is looked for."""
+
+CORE_SECONDS = 5.0
+
+PREFERENCE_SECONDS = 10.0
+"""How long a recording that a kernel in any state explains is tried completely with one that has just booted."""
+
 
 Tick = Callable[[], str | None]
 """Asked now and then: a reason to stop, or None."""
@@ -27,70 +39,102 @@ Tick = Callable[[], str | None]
 
 def audit(
     spec: Spec,
-    capture: str,
+    capture: str | Sequence[str],
     *,
     format: str | None = None,
     beginning: Beginning | None = None,
     timeout: float = 120.0,
+    max_deviations: int = MOST_DEVIATIONS,
+    trail: bool = False,
     interrupted: Tick = lambda: None,
 ) -> AuditAnswer:
     """Replays a capture file (`-`: standard input) against a spec.
 
-    format: its format when detection should not decide.  beginning: what the recording begins with when that is known; else both are
-    tried.  timeout: seconds for all readings together.  Raises SpecError LUO700 when the capture cannot be read.
+    capture: a file, or the files of several kernels of which each is the one that the one before it started by kexec.  format: its format
+    when detection should not decide.  beginning: what the recording begins with when that is known; else all are tried.  timeout:
+    seconds for all readings together.  max_deviations: findings after which replay stops (at least 1).  trail: tell what was known after
+    each call.  Raises SpecError LUO700 when a capture cannot be read.
     """
     started = time.monotonic()
-    recordings = [decode(capture, spec.system.abi, format=format, threads_share=True)]
-    if any(call.kind is Kind.FORK for call in recordings[0].calls) or recordings[0].tables_unsure:
-        recordings.append(decode(capture, spec.system.abi, format=format, threads_share=False))
-    return _Audit(spec, recordings, beginning, started + timeout, interrupted).answer(started)
+    captures = [capture] if isinstance(capture, str) else list(capture)
+    readings = [_decoded(spec, captures, format, True)]
+    if any(any(call.kind is Kind.FORK for call in each.calls) or each.tables_unsure for each in readings[0]):
+        readings.append(_decoded(spec, captures, format, False))
+    return _Audit(spec, readings, beginning, started + timeout, interrupted, max_deviations, trail).answer(started)
 
 
-_Tried = tuple[Recording, Beginning, bool, Explained, bool]
-"""A reading that failed: recording, beginning, quick?, how far it came, whether something was too much to look at."""
+def _decoded(spec: Spec, captures: list[str], format: str | None, share: bool) -> list[Recording]:
+    return [decode(each, spec.system.abi, format=format, threads_share=share) for each in captures]
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What the recordings can mean.  recordings: of kernels one after another; quick: the search that is not complete."""
+
+    recordings: list[Recording]
+    beginning: Beginning
+    quick: bool
+
+
+_Tried = tuple[_Reading, Replayed]
 
 
 @dataclass(slots=True)
 class _Audit:
     spec: Spec
-    recordings: list[Recording]
+    decoded: list[list[Recording]]
     beginning: Beginning | None
     deadline: float
     interrupted: Tick
+    most: int
+    trail: bool
     tried: list[_Tried] = field(default_factory=list)
 
     def answer(self, started: float) -> AuditAnswer:
-        first = self.recordings[0]
-        if first.undecodable is not None:
-            return self._inconclusive(first.undecodable, started)
-        if not any(recording.calls for recording in self.recordings):
+        first = self.decoded[0]
+        undecodable = next((each.undecodable for each in first if each.undecodable is not None), None)
+        if undecodable is not None:
+            return self._inconclusive(undecodable, started)
+        if not any(each.calls for recordings in self.decoded for each in recordings):
             return self._inconclusive("no call that the spec knows is in this recording", started)
-        for recording, beginning, quick in self._readings():
-            explained, overwhelmed = self._replay(recording, beginning, quick)
+        found: _Tried | None = None
+        for reading in self._readings():
+            if found is not None and reading.beginning is Beginning.RUNNING:
+                break
+            replayed = self._replay(reading)
             if self.interrupted() is not None:
                 return self._inconclusive(self.interrupted() or "", started)
-            if explained.refusal is None and explained.gave_up is None:
-                return self._explained(recording, beginning, explained, started)
-            self.tried.append((recording, beginning, quick, explained, overwhelmed))
-        return self._unexplained(started)
+            if replayed.explains and (reading.beginning is not Beginning.RUNNING or self.beginning is not None):
+                return self._explained(reading, replayed, started)
+            if replayed.explains:  # a beginning that says more is still to be preferred
+                found = reading, replayed
+                self.deadline = min(self.deadline, time.monotonic() + PREFERENCE_SECONDS)
+            else:
+                self.tried.append((reading, replayed))
+        return self._unexplained(started) if found is None else self._explained(*found, started)
 
-    def _readings(self) -> Iterator[tuple[Recording, Beginning, bool]]:
-        """What the recording can mean: whole descriptor tables, its beginning; first the quick search, then the complete one."""
-        beginnings = [self.beginning] if self.beginning is not None else list(Beginning)
-        for quick in (True, False):
-            for recording in self.recordings:
-                for beginning in beginnings:
-                    yield recording, beginning, quick
+    def _readings(self) -> Iterator[_Reading]:
+        """Whole descriptor tables, beginnings; first the quick search, then the complete one.
 
-    def _replay(self, recording: Recording, beginning: Beginning, quick: bool) -> tuple[Explained, bool]:
-        system = self.spec.system
-        whole = _before_losses(recording)
-        handles = Handles.of(system, whole)
-        world = World(system, beginning, tuple(handles.counts), handles.names(), quick)
-        machine = ReplayMachine(world)
-        stepper = Stepper(machine, handles, whole)
-        explained = Search(stepper, whole, self._stop, quick).run(machine.beginnings())
-        return explained, stepper.overwhelmed
+        A kernel that had been running can be in any state: that is the last thing to be thought of.
+        """
+        beginnings = [self.beginning] if self.beginning is not None else [Beginning.COLD, Beginning.WARM]
+        yield from self._those(beginnings, True)
+        if self.beginning is None:
+            yield from self._those([Beginning.RUNNING], True)
+            beginnings.append(Beginning.RUNNING)
+        yield from self._those(beginnings, False)
+
+    def _those(self, beginnings: list[Beginning], quick: bool) -> Iterator[_Reading]:
+        for recordings in self.decoded:
+            for beginning in beginnings:
+                yield _Reading(recordings, beginning, quick)
+
+    def _replay(self, reading: _Reading, most: int = 1) -> Replayed:
+        parts = parts_of(reading.recordings)
+        return Replay(
+            self.spec.system, parts, reading.beginning, reading.quick, self._stop, most, self.trail and (most > 1 or reading.quick)
+        ).run()
 
     def _stop(self) -> str | None:
         reason = self.interrupted()
@@ -98,95 +142,143 @@ class _Audit:
 
     # ---- answers ------------------------------------------------------------------------------------------------
 
-    def _base(self, recording: Recording, started: float) -> AuditAnswer:
+    def _base(self, recordings: list[Recording], started: float) -> AuditAnswer:
+        first = recordings[0]
+        several = len(recordings) > 1
+        notes = tuple(_placed(note, each, several) for each in recordings for note in each.notes)
         return AuditAnswer(
             spec=self.spec.name,
-            capture=recording.name,
-            format=recording.format,
+            capture=" then ".join(each.name for each in recordings),
+            format=first.format,
             verdict=Conformance.INCONCLUSIVE,
-            calls=len(recording.calls),
+            calls=sum(len(each.calls) for each in recordings),
             explained=0,
             states=0,
-            losses=len(recording.losses),
+            losses=sum(len(each.losses) for each in recordings),
             findings=(),
-            notes=recording.notes,
+            notes=notes,
             beginning=None,
             inserted=0,
             reason="",
-            events=recording.events,
-            lines=recording.lines,
+            events=sum(each.events for each in recordings),
+            lines=sum(each.lines for each in recordings),
             seconds=time.monotonic() - started,
-            recording=recording,
+            recording=first,
         )
 
     def _inconclusive(self, reason: str, started: float) -> AuditAnswer:
-        return replace(self._base(self.recordings[0], started), reason=reason)
+        return replace(self._base(self.decoded[0], started), reason=reason)
 
-    def _explained(self, recording: Recording, beginning: Beginning, explained: Explained, started: float) -> AuditAnswer:
-        reason = _what_is_missing(recording)
-        if not reason and explained.calls == 0:
+    def _explained(self, reading: _Reading, replayed: Replayed, started: float) -> AuditAnswer:
+        reason = _what_is_missing(reading.recordings)
+        if not reason and replayed.calls == 0:
             reason = "no call in this recording is known to have returned"
+        base = self._base(reading.recordings, started)
+        if reading.beginning is Beginning.RUNNING and self.beginning is None:
+            base = replace(base, notes=(*base.notes, self._in_the_middle()))
         return replace(
-            self._base(recording, started),
+            base,
             verdict=Conformance.INCONCLUSIVE if reason else Conformance.CONFORMS,
-            explained=explained.calls,
-            states=explained.states,
-            beginning=beginning,
-            inserted=explained.inserted,
+            explained=replayed.calls,
+            states=replayed.explained[-1].states,
+            beginning=reading.beginning,
+            inserted=sum(each.inserted for each in replayed.explained),
             reason=reason,
+            trail=tuple(replayed.trail),
         )
+
+    def _in_the_middle(self) -> Note:
+        """Why the recording cannot have begun with the kernel."""
+        complete = [replayed for reading, replayed in self.tried if not reading.quick]
+        line = max((_line(refusal.call) for each in complete for _, refusal in each.refusals), default=None)
+        if line is None or any(each.gave_up is not None or each.overwhelmed for each in complete):
+            return Note("LUO713", None, "explained as the recording of a kernel that had been running before it begins")
+        return Note("LUO713", line, "this needs calls that were made before the recording begins")
 
     def _unexplained(self, started: float) -> AuditAnswer:
         """Every reading failed.  The one that came farthest is told; it is a violation when each complete search was refuted."""
-        complete = [each for each in self.tried if not each[2]]
-        refuted = [each for each in complete if each[3].gave_up is None and not each[4]]
+        complete = [each for each in self.tried if not each[0].quick]
+        refuted = [each for each in complete if each[1].gave_up is None and not each[1].overwhelmed]
         if len(refuted) < len(complete):
-            recording, _, _, explained, _ = complete[0]
+            reading, replayed = complete[0]
             reason = _undecided([each for each in complete if each not in refuted], refuted)
-            return replace(self._base(recording, started), explained=explained.calls, reason=reason)
-        recording, beginning, _, explained, _ = max(complete, key=lambda each: each[3].calls)
-        assert explained.refusal is not None
+            return replace(self._base(reading.recordings, started), explained=replayed.calls, reason=reason)
+        reading, replayed = max(complete, key=lambda each: each[1].calls)
+        if self.most > 1:
+            further = self._replay(reading, self.most)
+            replayed = further if further.refusals else replayed
+        findings = tuple(self._findings(reading, replayed))
         return replace(
-            self._base(recording, started),
+            self._base(reading.recordings, started),
             verdict=Conformance.VIOLATED,
-            explained=explained.calls,
-            states=explained.refusal.states,
-            beginning=beginning,
-            findings=(_finding(recording, explained),),
+            explained=replayed.calls,
+            states=findings[0].states,
+            beginning=reading.beginning,
+            findings=findings,
+            trail=tuple(replayed.trail),
         )
+
+    # ---- findings -----------------------------------------------------------------------------------------------
+
+    def _findings(self, reading: _Reading, replayed: Replayed) -> Iterator[Finding]:
+        until = time.monotonic() + CORE_SECONDS
+        count = 0
+        for part, explained in zip(replayed.parts, replayed.explained, strict=False):
+            calls = list(part.recording.calls)
+            for position, refusal in enumerate(explained.refusals):
+                count += 1
+                chosen = explained.edits[position] if position < len(explained.edits) else None
+                edit = chosen or (refusal.edits[0] if refusal.edits else None)
+                core: tuple[Call, ...] = ()
+                if count <= MOST_CORES and len(replayed.parts) == 1:
+                    edited = replace(part.recording, calls=tuple(calls))
+                    core = core_of(edited, refusal, lambda recording: self._refusal_of(reading, recording, until))
+                yield _finding(part, refusal, edit, core)
+                if edit is Edit.RESULT:
+                    calls = [replace(c, result=None, got={}, refused=()) if c.number == refusal.call.number else c for c in calls]
+                else:
+                    calls = [c for c in calls if c.number != refusal.call.number]
+
+    def _refusal_of(self, reading: _Reading, recording: Recording, until: float) -> Refusal | None:
+        """The first refusal in a part of a recording, None when there is none or the time is up."""
+
+        def stop() -> str | None:
+            return self.interrupted() or ("the time is up" if time.monotonic() > until else None)
+
+        if stop() is not None:
+            return None
+        replayed = Replay(self.spec.system, parts_of([recording]), reading.beginning, False, stop).run()
+        if replayed.gave_up is not None or replayed.overwhelmed or not replayed.refusals:
+            return None
+        return replayed.refusals[0][1]
+
+
+def _placed(note: Note, recording: Recording, several: bool) -> Note:
+    return replace(note, text=f"{recording.name}: {note.text}") if several else note
 
 
 def _undecided(open_: list[_Tried], refuted: list[_Tried]) -> str:
     """Why a recording that was not explained is not called a violation, and what was found of it all the same."""
-    reasons = sorted({each[3].gave_up or "more unrecorded calls are possible than can be followed" for each in open_})
+    reasons = sorted({each[1].gave_up or "more unrecorded calls are possible than can be followed" for each in open_})
     text = f"no explanation was found, but the search was not complete ({'; '.join(reasons)})"
     for beginning in Beginning:
-        farthest = [each[3] for each in refuted if each[1] is beginning]
-        if farthest and not any(each[1] is beginning for each in open_):
-            refusal = max(farthest, key=lambda each: each.calls).refusal
-            assert refusal is not None
-            line = refusal.call.exit.line if refusal.call.exit is not None else refusal.call.enter.line
+        farthest = [each[1] for each in refuted if each[0].beginning is beginning]
+        if farthest and not any(each[0].beginning is beginning for each in open_):
+            replayed = max(farthest, key=lambda each: each.calls)
+            line = _line(replayed.refusals[0][1].call)
             text += f"; if it begins with {beginning.value}, line {line} is not allowed (--begins {beginning.name.lower()})"
     return text
 
 
-def _before_losses(recording: Recording) -> Recording:
-    """The part that was recorded completely: what comes after lost events can follow from what is missing."""
-    if not recording.losses:
-        return recording
-    first = min(loss.line for loss in recording.losses)
-    kept = tuple(c if c.exit is None or c.exit.line < first else replace(c, exit=None, result=None) for c in recording.calls)
-    return replace(recording, calls=tuple(call for call in kept if call.enter.line < first))
-
-
-def _what_is_missing(recording: Recording) -> str:
-    if recording.losses:
-        first = min(recording.losses, key=lambda loss: loss.line)
-        count = f"{first.count:,} events" if first.count is not None else "events"
-        return f"{count} were lost before line {first.line} ({first.reason}); the calls before are as the spec allows"
-    if recording.truncated_start:
-        return "the beginning of the recording was overwritten; what is left is as the spec allows"
-    return ""
+def _what_is_missing(recordings: list[Recording]) -> str:
+    losses = [(each, loss) for each in recordings for loss in each.losses]
+    if not losses:
+        return ""
+    recording, first = losses[0]
+    count = f"{first.count:,} events" if first.count is not None else "events"
+    where = f"line {first.line}" + (f" of {recording.name}" if len(recordings) > 1 else "")
+    more = f", and at {len(losses) - 1:,} more places" if len(losses) > 1 else ""
+    return f"{count} were lost before {where} ({first.reason}){more}; what is left is as the spec allows"
 
 
 def observed(call: Call) -> str:
@@ -196,25 +288,48 @@ def observed(call: Call) -> str:
     return "OK" if call.result >= 0 else errno_name(-call.result)
 
 
-def _finding(recording: Recording, explained: Explained) -> Finding:
-    refusal = explained.refusal
-    assert refusal is not None
+def _line(call: Call) -> int:
+    return call.exit.line if call.exit is not None else call.enter.line
+
+
+def _finding(part: Part, refusal: Refusal, edit: Edit | None, core: tuple[Call, ...]) -> Finding:
     call = refusal.call
-    line = call.exit.line if call.exit is not None else call.enter.line
+    line = _line(call)
     name = call.event or (f"ioctl {call.command:#x}" if call.command is not None else call.kind.value)
     states = "the only state that agrees" if refusal.states == 1 else f"any of the {refusal.states} states that agree"
     if refusal.possible:
         message = f"{name} returned {observed(call)}, which {states} with the calls before it does not allow"
     else:
         message = f"{name} cannot be called in {states} with the calls before it"
+    stores = [each.store for each in refusal.before]
+    lines = {each.enter.line if each.exact and each is call else _line(each) for each in core} | {line}
+    lines |= {call.enter.line} if call.exact else set()
     return Finding(
-        recording.name,
+        part.recording.name,
         line,
         name,
         observed(call),
         refusal.possible,
         refusal.certain,
         refusal.states,
-        tuple(sorted({call.enter.line, line})) if call.exact else (line,),
+        tuple(sorted(lines)),
         message,
+        call=call.number,
+        known=texts(common(stores), stores[0]) if stores else (),
+        since=refusal.since,
+        edit=edit,
+        edited=_edited(refusal, edit),
     )
+
+
+def _edited(refusal: Refusal, edit: Edit | None) -> str:
+    """The nearest edit in words."""
+    match edit:
+        case Edit.RESULT:
+            allowed = list(dict.fromkeys(each.split(" at ")[0] for each in refusal.certain or refusal.possible))
+            return f"the call returned {' or '.join(allowed) if allowed else 'something else'}"
+        case Edit.INSERTED:
+            return "a call before it was not recorded"
+        case Edit.DROPPED:
+            return "the call is not there"
+    return ""

@@ -6,10 +6,11 @@ state to state and is part of the state (`world.BOUND`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from luocheck.model.abi import DEVICE, Abi, Handle, Ioctl, StructField
+from luocheck.model.instances import default_name
 from luocheck.model.ir.system import Event, Local, System
 from luocheck.model.ir.vocabulary import ElemT, Sort
 from luocheck.traces.call import Call, Recording
@@ -33,9 +34,22 @@ class Handles:
     texts: list[list[str]] = field(default_factory=list)
 
     @classmethod
-    def of(cls, system: System, recording: Recording) -> Handles:
-        """Numbers everything that the recording names."""
+    def of(cls, system: System, recording: Recording, after: Handles | None = None, floor: Sequence[int] = ()) -> Handles:
+        """Numbers everything that the recording names.
+
+        after: the handles of the kernel before, whose strings and numbers mean the same; its processes are gone.  floor: how many
+        elements of each sort exist already.
+        """
         handles = cls(system, system.abi, {}, [0] * len(system.sorts), [[] for _ in system.sorts])
+        if after is not None:
+            caller = system.caller.index if system.caller is not None else None
+            handles.elements = {key: x for key, x in after.elements.items() if key[0] != caller}
+            for sort, least in zip(system.sorts, floor, strict=True):
+                texts = after.texts[sort.index]
+                handles.counts[sort.index] = max(least, after.counts[sort.index])
+                handles.texts[sort.index] = [
+                    *texts, *(f"{default_name(sort)}{x}" for x in range(len(texts), handles.counts[sort.index]))
+                ]  # fmt: skip
         for call in recording.calls:
             for process in (call.process, call.parent):
                 if process is not None and system.caller is not None:

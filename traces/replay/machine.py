@@ -11,7 +11,7 @@ from luocheck.model.semantics.machine import Arguments, Forks, Machine
 from luocheck.model.semantics.run import NOBODY, SEQ, Frame, Outcome, Run
 from luocheck.model.semantics.statements import Program
 from luocheck.traces.replay.statements import DEMAND, LazyProgram
-from luocheck.traces.replay.world import PENDING, Undecided, World, WorldStore
+from luocheck.traces.replay.world import ENDED, PENDING, Beginning, Undecided, World, WorldStore
 
 
 class Bytes(Protocol):
@@ -39,6 +39,10 @@ class ReplayMachine(Machine):
     def beginnings(self) -> list[WorldStore]:
         """The states that the recording can begin with."""
         start = self.world.start()
+        return [start] if self.world.beginning is Beginning.RUNNING else self.booted(start)
+
+    def booted(self, start: WorldStore) -> list[WorldStore]:
+        """The states after `boot` in a state."""
         if self.boot is None or self.system.boot is None:
             return [start]
         env: list[Any] = [None] * len(self.system.boot_slots)
@@ -80,6 +84,7 @@ class ReplayMachine(Machine):
         """kexec: what comes after is another recording."""
         run.held = ()
         run.frames.clear()
+        run.own()[ENDED,] = True
         return Outcome("returns", OK, None, run.store, run.faults, run.findings, run.lines, run.env, ())
 
     # ---- deciding -----------------------------------------------------------------------------------------------

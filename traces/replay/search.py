@@ -11,22 +11,29 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import NamedTuple
 
+from luocheck.traces.answer import Edit
 from luocheck.traces.call import Call, Kind, Recording
 from luocheck.traces.replay.step import Stepper
-from luocheck.traces.replay.world import WorldStore
+from luocheck.traces.replay.world import ENDED, WorldStore
 
 MOST_CONFIGURATIONS = 4_096
 MOST_INSERTIONS = 3
 """Most calls in a row that nobody recorded and that explain one recorded call."""
 
+MOST_EDITED = 64
+"""Most configurations in which a missing call is looked for after a refusal."""
+
 
 class Configuration(NamedTuple):
+    """A state, the calls that took effect in it and have not returned, and the edits with which it explains the calls so far."""
+
     store: WorldStore
     done: frozenset[int]
+    edits: tuple[Edit, ...] = ()
 
     @property
     def key(self) -> tuple[frozenset[tuple[object, object]], frozenset[int]]:
@@ -39,37 +46,64 @@ class Overwhelmed(Exception):
 
 @dataclass(slots=True)
 class Refusal:
-    """The first call that no configuration explains.  allowed: for each state before it, what the call could have returned there."""
+    """A call that no configuration explains.
+
+    before: the configurations before it; since: the line from which on only one state agreed, None when several do.  certain/possible:
+    what the call could have returned in all of them, in some.  edits: with which replay can go on, the nearest first.
+    """
 
     call: Call
     states: int
     certain: tuple[str, ...]
     possible: tuple[str, ...]
+    before: list[Configuration]
+    since: int | None
+    edits: tuple[Edit, ...] = ()
 
 
 @dataclass(slots=True)
 class Explained:
-    """How far a recording was explained.  calls: how many calls were; states: how many states agree at the end."""
+    """How far a recording was explained.
+
+    calls: how many calls were; states: how many states agree at the end.  refusals: the calls that were not, in their order.  edits: one
+    for each of them, as far as replay went on after it.  belief: the configurations at the end.  gave_up: why the search ended early.
+    """
 
     calls: int = 0
     states: int = 0
     inserted: int = 0
-    refusal: Refusal | None = None
+    refusals: list[Refusal] = field(default_factory=list)
+    edits: tuple[Edit, ...] = ()
     most_pending: int = 0
     gave_up: str | None = None
+    belief: list[Configuration] = field(default_factory=list)
+
+    @property
+    def refusal(self) -> Refusal | None:
+        return self.refusals[0] if self.refusals else None
+
+
+Watch = Callable[[Call, list[Configuration]], None]
+"""Told what is believed after each call."""
 
 
 @dataclass(slots=True)
 class Search:
-    """Replays one recording.  stop is asked now and then for a reason to give up.  quick: see `_taken`."""
+    """Replays one recording.  stop is asked now and then for a reason to give up.  quick: see `_taken`.
+
+    most: replay ends with that many refusals; after those before it goes on as if the recording had been edited.
+    """
 
     stepper: Stepper
     recording: Recording
     stop: Callable[[], str | None]
     quick: bool
+    most: int = 1
+    watch: Watch | None = None
     pending: dict[int, Call] = field(default_factory=dict)
     optional: dict[int, Call] = field(default_factory=dict)
     result: Explained = field(default_factory=Explained)
+    since: int | None = None
 
     def run(self, beginnings: Iterable[WorldStore]) -> Explained:
         belief = self._distinct(Configuration(store, frozenset()) for store in beginnings)
@@ -83,12 +117,22 @@ class Search:
                     continue
                 following = self._returned(belief, call)
                 if not following:
-                    self.result.refusal = self._refusal(belief, call)
-                    break
-                self.result.calls += 1
+                    refusal = self._refusal(belief, call)
+                    self.result.refusals.append(refusal)
+                    following = self._repaired(belief, call)
+                    refusal.edits = tuple(dict.fromkeys(each.edits[-1] for each in following))
+                    if len(self.result.refusals) >= self.most:
+                        break
+                else:
+                    self.result.calls += 1
                 belief = following
+                self.since = (self.since or _line(call)) if len(belief) == 1 else None
+                if self.watch is not None:
+                    self.watch(call, belief)
         except Overwhelmed as reason:
             self.result.gave_up = str(reason)
+        self.result.belief = belief
+        self.result.edits = belief[0].edits if belief else ()
         self.result.states = len({frozenset(each.store.items()) for each in belief}) if len(belief) > 1 else len(belief)
         return self.result
 
@@ -158,15 +202,15 @@ class Search:
                     raise Overwhelmed("the overlapping calls have too many orders")
             if call.number in each.done:
                 fewest = others if self.quick else None
-                yield Configuration(each.store, each.done - {call.number})
+                yield each._replace(done=each.done - {call.number})
                 continue
             for store in self.stepper.after(each.store, call):
                 fewest = others if self.quick else None
-                yield Configuration(store, each.done)
+                yield each._replace(store=store)
             for other in self.pending.values():
                 if other is not call and other.number not in each.done:
                     for store in self.stepper.after(each.store, other):
-                        todo.append((self._commit(Configuration(store, each.done | {other.number})), others + 1))
+                        todo.append((self._commit(each._replace(store=store, done=each.done | {other.number})), others + 1))
 
     def _commit(self, each: Configuration) -> Configuration:
         """Pending calls that can return as recorded without changing anything, and in no other way, take effect at once."""
@@ -178,7 +222,7 @@ class Search:
                 after = self.stepper.after(each.store, call)
                 if after and all(store is each.store for store in after):
                     done.add(call.number)
-        return Configuration(each.store, frozenset(done))
+        return each._replace(done=frozenset(done))
 
     def _inserted(self, belief: Iterable[Configuration], before: Call) -> Iterator[Configuration]:
         """Configurations one unrecorded or unreturned call later."""
@@ -187,10 +231,9 @@ class Search:
             for call in self.optional.values():
                 if call.number not in each.done:
                     for store in self.stepper.after(each.store, call):
-                        yield Configuration(store, each.done | {call.number})
-            line = before.exit.line if before.exit is not None else before.enter.line
-            for store in self.stepper.hidden(each.store, line):
-                yield Configuration(store, each.done)
+                        yield each._replace(store=store, done=each.done | {call.number})
+            for store in self.stepper.hidden(each.store, _line(before)):
+                yield each._replace(store=store)
 
     def _distinct(self, found: Iterable[Configuration]) -> list[Configuration]:
         configurations = iter(found)
@@ -204,6 +247,51 @@ class Search:
                 raise Overwhelmed("too many states agree with what was seen")
         return list(kept.values())
 
+    # ---- going on after a refusal -------------------------------------------------------------------------------
+
+    def _repaired(self, belief: list[Configuration], call: Call) -> list[Configuration]:
+        """The configurations with one edit more: the call returned something else, one was not recorded before it, or it never was."""
+        found: list[Configuration] = []
+        for edit, edited in (
+            (Edit.RESULT, self._taken(belief, replace(call, result=None, got={}, refused=()))),
+            (Edit.INSERTED, self._with_one_more(belief, call)),
+        ):
+            try:
+                found += [each._replace(edits=(*each.edits, edit)) for each in edited]
+            except Overwhelmed:
+                self._poll()
+        found += [each._replace(done=each.done - {call.number}, edits=(*each.edits, Edit.DROPPED)) for each in belief]
+        return self._distinct(found[:MOST_CONFIGURATIONS])
+
+    def _with_one_more(self, belief: list[Configuration], call: Call) -> Iterator[Configuration]:
+        for each in belief[:MOST_EDITED]:
+            for store in self.stepper.inserted(each.store, _line(call)):
+                yield from self._taken([each._replace(store=store)], call)
+
+    # ---- the end of the kernel ------------------------------------------------------------------------------------
+
+    def ended(self) -> list[WorldStore]:
+        """The states in which the kernel of this recording can have ended by kexec, after `run`.  Raises Overwhelmed."""
+        found: dict[object, WorldStore] = {}
+        seen: set[object] = set()
+        todo = deque(self.result.belief)
+        while todo:
+            self._poll()
+            each = todo.popleft()
+            if each.key in seen:
+                continue
+            seen.add(each.key)
+            if len(seen) > MOST_CONFIGURATIONS:
+                raise Overwhelmed("the kernel can have ended in too many ways")
+            for store in [each.store, *self.stepper.kernel_ends(each.store)]:
+                if (ENDED,) in store:
+                    found.setdefault(frozenset(store.items()), store)
+            for call in self.optional.values():
+                if call.number not in each.done:
+                    for store in self.stepper.after(each.store, call):
+                        todo.append(each._replace(store=store, done=each.done | {call.number}))
+        return list(found.values())
+
     # ---- explaining ---------------------------------------------------------------------------------------------
 
     def _refusal(self, belief: list[Configuration], call: Call) -> Refusal:
@@ -211,4 +299,8 @@ class Search:
         possible = set().union(*allowed) if allowed else set()
         certain = set.intersection(*allowed) if allowed else set()
         states = len({frozenset(each.store.items()) for each in belief})
-        return Refusal(call, states, tuple(sorted(certain)), tuple(sorted(possible)))
+        return Refusal(call, states, tuple(sorted(certain)), tuple(sorted(possible)), belief, self.since)
+
+
+def _line(call: Call) -> int:
+    return call.exit.line if call.exit is not None else call.enter.line

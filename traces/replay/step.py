@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import product
 from typing import Any
 
@@ -16,7 +16,7 @@ from luocheck.traces.call import Call, Kind, Recording
 from luocheck.traces.replay.arguments import Arguments, Attempt
 from luocheck.traces.replay.handles import CallBytes, Handles, local_named
 from luocheck.traces.replay.machine import ReplayMachine
-from luocheck.traces.replay.world import BOUND, DENIED, EXCLUDED, KNOWN, OLD, WorldStore
+from luocheck.traces.replay.world import BOUND, DENIED, ENDED, EXCLUDED, KNOWN, OLD, WorldStore
 
 _NOT_THE_FILE = (-GENERIC["EBADF"], -GENERIC["ENOTTY"])
 
@@ -49,6 +49,8 @@ class Stepper:
 
     def after(self, store: WorldStore, call: Call) -> list[WorldStore]:
         """The states that a call can have led to.  A state that it left as it was is given itself."""
+        if (ENDED,) in store:
+            return []
         match call.kind:
             case Kind.FORK:
                 return [self._forked(store, call)]
@@ -261,7 +263,26 @@ class Stepper:
 
     def hidden(self, store: WorldStore, line: int) -> Iterator[WorldStore]:
         """The states after one unrecorded call that can have happened before a line.  Who is seen later has not exited."""
-        for event in self.hidden_events:
+        if (ENDED,) not in store:
+            yield from self._unrecorded(store, line, self.hidden_events)
+
+    def inserted(self, store: WorldStore, line: int) -> Iterator[WorldStore]:
+        """The states after one call before a line that should have been recorded."""
+        if (ENDED,) not in store:
+            yield from self._unrecorded(store, line, [event for event in self.system.events if event not in self.hidden_events])
+
+    def kernel_ends(self, store: WorldStore) -> Iterator[WorldStore]:
+        """The states after a call that ends the kernel, whoever makes it."""
+        events = [self.system.event(each.event) for each in self.abi.syscalls if each.kernel_ends]
+        copy = store.copy()
+        if self.system.caller is not None:
+            copy.fresh(self.system.caller)  # whoever did nothing else in this recording
+        for after in self._unrecorded(copy, 0, events):
+            if (ENDED,) in after:
+                yield after
+
+    def _unrecorded(self, store: WorldStore, line: int, events: Iterable[Event]) -> Iterator[WorldStore]:
+        for event in events:
             domains: list[Any] = []
             total = 1
             for parameter in event.parameters:

@@ -33,6 +33,7 @@ EXCLUDED = -7  # (EXCLUDED, *cell): values that an undecided cell does not have
 ABSENT = -8  # (ABSENT, *cell, x): x is not among the undecided members of a set or sequence
 EDGE = -9  # (EDGE, graph, closure, a, b): does a need b?
 PENDING = -10  # (PENDING,): demands that the next statement waits for
+ENDED = -11  # (ENDED,): this kernel is gone
 
 MANY = 1 << 40
 """Size of every sort: there is no scope."""
@@ -43,6 +44,7 @@ class Beginning(Enum):
 
     COLD = "a kernel that was not live-updated"
     WARM = "a kernel that came up by live update"
+    RUNNING = "a kernel that had been running before"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +120,12 @@ class World:
         self.instance = Instance(
             system, scope, None, sizes, edges, {}, self.names, defaults, edges, tuple(() for _ in system.graphs)
         )
-        warm = self.beginning is Beginning.WARM
+        warm, running = self.beginning is not Beginning.COLD, self.beginning is Beginning.RUNNING
         self.drawn = frozenset(f.index for f in system.fields if f.drawn)
         self.undecided_globals = frozenset(
-            f.index for f in system.fields if not f.owners and warm and f.lifetime is Lifetime.PRESERVED
+            f.index
+            for f in system.fields
+            if not f.owners and not f.is_ghost and warm and (running or f.lifetime is Lifetime.PRESERVED)
         )
         self.sort_owners = tuple(
             tuple((place, o.index) for place, o in enumerate(f.owners, 1) if isinstance(o, Sort)) for f in system.fields
@@ -133,22 +137,23 @@ class World:
         self.ghosts = frozenset(f.index for f in system.fields if f.is_ghost)
         self.pools = frozenset(sort.index for sort in system.sorts if sort.pool)
         self.kept_sorts = frozenset(
-            o.index for f in system.fields if f.lifetime is Lifetime.PRESERVED for o in f.owners if isinstance(o, Sort)
+            o.index for f in system.fields if running or f.lifetime is Lifetime.PRESERVED for o in f.owners if isinstance(o, Sort)
         )
+        self.oldness = "all" if running else "preserved"
 
     def start(self) -> WorldStore:
-        """The state before `boot`."""
+        """The state before `boot`; of a kernel that had been running, any state."""
         store = WorldStore(self.instance)
         store.world = self
         for index, count in enumerate(self.known):
             if count:
                 store[KNOWN, index] = count
-        if self.beginning is Beginning.WARM:
+        if self.beginning is not Beginning.COLD:
             for index in self.kept_sorts:
                 store[UNSEEN, index] = True
                 if index not in self.pools:
                     for x in range(self.known[index]):
-                        store[OLD, index, x] = "preserved"
+                        store[OLD, index, x] = self.oldness
         return store
 
 
@@ -281,7 +286,7 @@ class WorldStore(Store):
     def _make_old(self, sort: Sort, x: int) -> None:
         facts: dict[int, Any] = dict(self.get((FACTS, sort.index), ()))
         unsure = any(value is None for value in facts.values())
-        self[OLD, sort.index, x] = "all" if unsure else "preserved"
+        self[OLD, sort.index, x] = "all" if unsure else self.world.oldness
         for index, value in facts.items():
             if value is not None:
                 self[index, x] = value[0]

@@ -1,0 +1,160 @@
+"""A recording, or the recordings of several kernels one after another, as parts that are replayed one by one.
+
+A part ends where events were lost: whatever can have happened there, so the next part begins with a kernel in any state.  The recording
+of the next kernel begins with what the one before it left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+
+from luocheck.model.ir.system import System
+from luocheck.traces.answer import Belief
+from luocheck.traces.call import Call, Recording
+from luocheck.traces.replay.handles import Handles
+from luocheck.traces.replay.handover import handed_over
+from luocheck.traces.replay.knowledge import common, different
+from luocheck.traces.replay.machine import ReplayMachine
+from luocheck.traces.replay.search import Configuration, Explained, Overwhelmed, Refusal, Search
+from luocheck.traces.replay.step import Stepper
+from luocheck.traces.replay.world import KNOWN, Beginning, World
+
+
+class Start(Enum):
+    GIVEN = "with what the recordings are taken to begin with"
+    LOST = "after lost events"
+    KEXEC = "with what the kernel before left"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Calls of one kernel without lost events in between."""
+
+    recording: Recording
+    start: Start
+
+
+def parts_of(recordings: Sequence[Recording]) -> list[Part]:
+    """The parts of the recordings of kernels that followed each other."""
+    out: list[Part] = []
+    for position, recording in enumerate(recordings):
+        start = Start.KEXEC if position else Start.GIVEN
+        bounds = sorted({loss.line for loss in recording.losses})
+        for first, last in zip([0, *bounds], [*bounds, None], strict=True):
+            calls = _between(recording, first, last)
+            if calls or (last is None and not out):
+                out.append(Part(replace(recording, calls=calls), Start.LOST if first else start))
+    return out
+
+
+def _between(recording: Recording, first: int, last: int | None) -> tuple[Call, ...]:
+    """The calls in [first, last); one that crosses a bound is in both parts, and how it ended is known in the later one only."""
+    out = []
+    for call in recording.calls:
+        end = call.exit.line if call.exit is not None else None
+        if (last is not None and call.enter.line >= last) or (end is not None and end < first):
+            continue
+        if end is None and call.enter.line < first:
+            continue  # it can have happened in what was lost
+        if last is not None and (end is None or end >= last):
+            call = replace(call, exit=None, result=None)
+        if call.enter.line < first:
+            call = replace(call, enter=replace(call.enter, line=first), result=None, got={})
+        out.append(call)
+    return tuple(out)
+
+
+@dataclass(slots=True)
+class Replayed:
+    """One reading of the recordings: what was explained of each part.  overwhelmed: something was too much to be looked at completely."""
+
+    parts: list[Part]
+    explained: list[Explained] = field(default_factory=list)
+    overwhelmed: bool = False
+    trail: list[Belief] = field(default_factory=list)
+
+    @property
+    def calls(self) -> int:
+        return sum(each.calls for each in self.explained)
+
+    @property
+    def refusals(self) -> list[tuple[Part, Refusal]]:
+        return [(part, refusal) for part, each in zip(self.parts, self.explained, strict=False) for refusal in each.refusals]
+
+    @property
+    def gave_up(self) -> str | None:
+        return next((each.gave_up for each in self.explained if each.gave_up is not None), None)
+
+    @property
+    def explains(self) -> bool:
+        return self.gave_up is None and not any(each.refusals for each in self.explained)
+
+
+@dataclass(slots=True)
+class Replay:
+    """Replays parts.  stop is asked now and then for a reason to give up.  quick: see `search`.  most: refusals in all to go on after."""
+
+    system: System
+    parts: list[Part]
+    beginning: Beginning
+    quick: bool
+    stop: Callable[[], str | None]
+    most: int = 1
+    trail: bool = False
+
+    def run(self) -> Replayed:
+        out = Replayed(self.parts)
+        search: Search | None = None
+        for part in self.parts:
+            search = self._part(part, search, out)
+            out.explained.append(search.result)
+            out.overwhelmed |= search.stepper.overwhelmed
+            if search.result.gave_up is not None or len(out.refusals) >= self.most:
+                break
+        return out
+
+    def _part(self, part: Part, before: Search | None, out: Replayed) -> Search:
+        beginning, handles, stores = self.beginning, Handles.of(self.system, part.recording), None
+        if part.start is Start.LOST:
+            beginning = Beginning.RUNNING
+        elif part.start is Start.KEXEC and before is not None:
+            try:
+                ended = before.ended()
+            except Overwhelmed:
+                ended = []
+                out.overwhelmed = True
+            if ended:
+                warm = before.stepper.machine.world.beginning is not Beginning.COLD
+                beginning = Beginning.WARM if warm else Beginning.COLD
+                floor = [max(store.get((KNOWN, sort.index), 0) for store in ended) for sort in self.system.sorts]
+                handles = Handles.of(self.system, part.recording, before.stepper.handles, floor)
+                stores = ended
+            else:
+                beginning = Beginning.WARM
+        world = World(self.system, beginning, tuple(handles.counts), handles.names(), self.quick)
+        machine = ReplayMachine(world)
+        search = Search(
+            Stepper(machine, handles, part.recording), part.recording, self.stop, self.quick, self.most - len(out.refusals)
+        )
+        watching = _Watching(out) if self.trail else None
+        search.watch = watching.watch if watching is not None else None
+        search.run(machine.beginnings() if stores is None else [b for s in stores for b in machine.booted(handed_over(s, world))])
+        return search
+
+
+@dataclass(slots=True)
+class _Watching:
+    """Writes down what is known after each call."""
+
+    out: Replayed
+    before: dict[tuple[int, ...], object] = field(default_factory=dict)
+
+    def watch(self, call: Call, belief: list[Configuration]) -> None:
+        stores = [each.store for each in belief]
+        now = common(stores)
+        moment = call.exit or call.enter
+        states = len({frozenset(store.items()) for store in stores}) if len(stores) > 1 else len(stores)
+        self.out.trail.append(Belief(call.number, moment.line, moment.time, states, different(self.before, now, stores[0])))
+        self.before = now
