@@ -16,7 +16,7 @@ from luocheck.traces.answer import AuditAnswer, Conformance, Edit, Finding
 from luocheck.traces.call import Call, Kind, Note, Recording
 from luocheck.traces.decode import decode
 from luocheck.traces.replay.core import core_of
-from luocheck.traces.replay.kernels import Part, Replay, Replayed, parts_of
+from luocheck.traces.replay.kernels import Part, Replay, Replayed, Start, parts_of, returned, shows_its_end, window
 from luocheck.traces.replay.knowledge import common, texts
 from luocheck.traces.replay.search import Refusal
 from luocheck.traces.replay.world import Beginning
@@ -28,6 +28,11 @@ MOST_CORES = 5
 """Findings for which a core is looked for."""
 
 CORE_SECONDS = 5.0
+
+WINDOWS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
+"""Calls in a window that is looked at from any state."""
+
+WINDOW_SECONDS = 15.0
 
 PREFERENCE_SECONDS = 10.0
 """How long a recording that a kernel in any state explains is tried completely with one that has just booted."""
@@ -74,7 +79,12 @@ class _Reading:
     recordings: list[Recording]
     beginning: Beginning
     quick: bool
+    joined: bool = True
 
+
+_NOT_JOINED = """\
+the recording of the first kernel ends before its reboot, and what happened in between is not known; if nothing did, line {line} of the \
+next kernel's recording is not allowed"""
 
 _Tried = tuple[_Reading, Replayed]
 
@@ -89,6 +99,8 @@ class _Audit:
     most: int
     trail: bool
     tried: list[_Tried] = field(default_factory=list)
+    proofs: dict[int, _Tried] = field(default_factory=dict)
+    looked_at: set[tuple[str, int, int]] = field(default_factory=set)
 
     def answer(self, started: float) -> AuditAnswer:
         first = self.decoded[0]
@@ -97,41 +109,45 @@ class _Audit:
             return self._inconclusive(undecodable, started)
         if not any(each.calls for recordings in self.decoded for each in recordings):
             return self._inconclusive("no call that the spec knows is in this recording", started)
-        found: _Tried | None = None
-        for reading in self._readings():
-            if found is not None and reading.beginning is Beginning.RUNNING:
-                break
-            replayed = self._replay(reading)
-            if self.interrupted() is not None:
-                return self._inconclusive(self.interrupted() or "", started)
-            if replayed.explains and (reading.beginning is not Beginning.RUNNING or self.beginning is not None):
-                return self._explained(reading, replayed, started)
-            if replayed.explains:  # a beginning that says more is still to be preferred
-                found = reading, replayed
-                self.deadline = min(self.deadline, time.monotonic() + PREFERENCE_SECONDS)
-            else:
-                self.tried.append((reading, replayed))
-        return self._unexplained(started) if found is None else self._explained(*found, started)
+        explained = self._look(started)
+        return explained if explained is not None else self._unexplained(started)
 
-    def _readings(self) -> Iterator[_Reading]:
-        """Whole descriptor tables, beginnings; first the quick search, then the complete one.
+    def _look(self, started: float) -> AuditAnswer | None:
+        """Looks for an explanation: quickly, then completely; None when there is none or none was found.
 
         A kernel that had been running can be in any state: that is the last thing to be thought of.
         """
-        beginnings = [self.beginning] if self.beginning is not None else [Beginning.COLD, Beginning.WARM]
-        yield from self._those(beginnings, True)
-        if self.beginning is None:
-            yield from self._those([Beginning.RUNNING], True)
-            beginnings.append(Beginning.RUNNING)
-        yield from self._those(beginnings, False)
+        begin = [self.beginning] if self.beginning is not None else [Beginning.COLD, Beginning.WARM]
+        found = self._first(begin, True)
+        if found is None and self.beginning is None:
+            found = self._first([Beginning.RUNNING], True)
+            if found is not None:  # a beginning that says more is to be preferred
+                self.deadline = min(self.deadline, time.monotonic() + PREFERENCE_SECONDS)
+        if self.interrupted() is None and (found is None or (self.beginning is None and found[0].beginning is Beginning.RUNNING)):
+            if found is None:
+                self._prove()
+            found = self._first(begin, False) or found
+            if found is None and self.beginning is None and not self._prove():
+                found = self._first([Beginning.RUNNING], False)
+        if self.interrupted() is not None:
+            return self._inconclusive(self.interrupted() or "", started)
+        return None if found is None else self._explained(*found, started)
 
-    def _those(self, beginnings: list[Beginning], quick: bool) -> Iterator[_Reading]:
+    def _first(self, beginnings: list[Beginning], quick: bool) -> _Tried | None:
+        """The first reading that explains the recordings; the others are kept in `tried`."""
         for recordings in self.decoded:
             for beginning in beginnings:
-                yield _Reading(recordings, beginning, quick)
+                reading = _Reading(recordings, beginning, quick)
+                replayed = self._replay(reading)
+                if replayed.explains:
+                    return reading, replayed
+                self.tried.append((reading, replayed))
+                if self.interrupted() is not None:
+                    return None
+        return None
 
     def _replay(self, reading: _Reading, most: int = 1) -> Replayed:
-        parts = parts_of(reading.recordings)
+        parts = parts_of(reading.recordings, joined=reading.joined)
         return Replay(
             self.spec.system, parts, reading.beginning, reading.quick, self._stop, most, self.trail and (most > 1 or reading.quick)
         ).run()
@@ -190,21 +206,29 @@ class _Audit:
     def _in_the_middle(self) -> Note:
         """Why the recording cannot have begun with the kernel."""
         complete = [replayed for reading, replayed in self.tried if not reading.quick]
-        line = max((_line(refusal.call) for each in complete for _, refusal in each.refusals), default=None)
+        line = max((returned(refusal.call) for each in complete for _, refusal in each.refusals), default=None)
         if line is None or any(each.gave_up is not None or each.overwhelmed for each in complete):
             return Note("LUO713", None, "explained as the recording of a kernel that had been running before it begins")
         return Note("LUO713", line, "this needs calls that were made before the recording begins")
 
     def _unexplained(self, started: float) -> AuditAnswer:
-        """Every reading failed.  The one that came farthest is told; it is a violation when each complete search was refuted."""
+        """Every reading failed.  The one that came farthest is told.
+
+        It is a violation when each complete search was refuted, or when a few calls are not possible in any state.
+        """
         complete = [each for each in self.tried if not each[0].quick]
         refuted = [each for each in complete if each[1].gave_up is None and not each[1].overwhelmed]
-        if len(refuted) < len(complete):
-            reading, replayed = complete[0]
+        if not complete or (len(refuted) < len(complete) and not self._prove()):
+            reading, replayed = (complete or self.tried)[0]
             reason = _undecided([each for each in complete if each not in refuted], refuted)
             return replace(self._base(reading.recordings, started), explained=replayed.calls, reason=reason)
+        complete = refuted or list(self.proofs.values())
         reading, replayed = max(complete, key=lambda each: each[1].calls)
-        if self.most > 1:
+        apart = self._apart(reading)
+        if apart is not None:
+            line = returned(replayed.refusals[0][1].call)
+            return replace(self._explained(*apart, started), verdict=Conformance.INCONCLUSIVE, reason=_NOT_JOINED.format(line=line))
+        if self.most > 1 and replayed.parts[0].start is Start.GIVEN:
             further = self._replay(reading, self.most)
             replayed = further if further.refusals else replayed
         findings = tuple(self._findings(reading, replayed))
@@ -217,6 +241,52 @@ class _Audit:
             findings=findings,
             trail=tuple(replayed.trail),
         )
+
+    def _prove(self) -> bool:
+        """Are a few calls of each way to decode the recordings not possible in any state of a kernel?"""
+        until = time.monotonic() + WINDOW_SECONDS
+        for recordings in self.decoded:
+            if id(recordings) not in self.proofs:
+                for reading, replayed in reversed(self.tried):
+                    proof = self._window_refuted(replayed, until) if reading.recordings is recordings else None
+                    if proof is not None:
+                        self.proofs[id(recordings)] = reading, proof
+                        break
+                else:
+                    return False
+        return True
+
+    def _window_refuted(self, replayed: Replayed, until: float) -> Replayed | None:
+        """A few calls up to one that a reading refused, which no state of a kernel allows."""
+
+        def stop() -> str | None:
+            return self.interrupted() or ("the time is up" if time.monotonic() > until else None)
+
+        for part, refusal in replayed.refusals:
+            for size in WINDOWS:
+                key = part.recording.name, refusal.call.number, size
+                if key not in self.looked_at:
+                    cut = window(part.recording, refusal.call, size)
+                    found = Replay(self.spec.system, [cut], Beginning.RUNNING, False, stop).run()
+                    if found.refusals and not found.overwhelmed:
+                        return found
+                    if stop() is not None:
+                        return None
+                    self.looked_at.add(key)
+                if size >= len(part.recording.calls):
+                    break
+        return None
+
+    def _apart(self, reading: _Reading) -> _Tried | None:
+        """An explanation in which something happened between the end of a recording and the reboot that it does not show."""
+        if all(shows_its_end(each) for each in reading.recordings[:-1]):
+            return None
+        for quick in (True, False):
+            other = replace(reading, quick=quick, joined=False)
+            replayed = self._replay(other)
+            if replayed.explains or replayed.gave_up is not None or replayed.overwhelmed:
+                return other, replayed
+        return None
 
     # ---- findings -----------------------------------------------------------------------------------------------
 
@@ -265,7 +335,7 @@ def _undecided(open_: list[_Tried], refuted: list[_Tried]) -> str:
         farthest = [each[1] for each in refuted if each[0].beginning is beginning]
         if farthest and not any(each[0].beginning is beginning for each in open_):
             replayed = max(farthest, key=lambda each: each.calls)
-            line = _line(replayed.refusals[0][1].call)
+            line = returned(replayed.refusals[0][1].call)
             text += f"; if it begins with {beginning.value}, line {line} is not allowed (--begins {beginning.name.lower()})"
     return text
 
@@ -288,13 +358,9 @@ def observed(call: Call) -> str:
     return "OK" if call.result >= 0 else errno_name(-call.result)
 
 
-def _line(call: Call) -> int:
-    return call.exit.line if call.exit is not None else call.enter.line
-
-
 def _finding(part: Part, refusal: Refusal, edit: Edit | None, core: tuple[Call, ...]) -> Finding:
     call = refusal.call
-    line = _line(call)
+    line = returned(call)
     name = call.event or (f"ioctl {call.command:#x}" if call.command is not None else call.kind.value)
     states = "the only state that agrees" if refusal.states == 1 else f"any of the {refusal.states} states that agree"
     if refusal.possible:
@@ -302,7 +368,7 @@ def _finding(part: Part, refusal: Refusal, edit: Edit | None, core: tuple[Call, 
     else:
         message = f"{name} cannot be called in {states} with the calls before it"
     stores = [each.store for each in refusal.before]
-    lines = {each.enter.line if each.exact and each is call else _line(each) for each in core} | {line}
+    lines = {each.enter.line if each.exact and each is call else returned(each) for each in core} | {line}
     lines |= {call.enter.line} if call.exact else set()
     return Finding(
         part.recording.name,

@@ -12,7 +12,7 @@ from enum import Enum
 
 from luocheck.model.ir.system import System
 from luocheck.traces.answer import Belief
-from luocheck.traces.call import Call, Recording
+from luocheck.traces.call import Call, Kind, Recording
 from luocheck.traces.replay.handles import Handles
 from luocheck.traces.replay.handover import handed_over
 from luocheck.traces.replay.knowledge import common, different
@@ -26,6 +26,7 @@ class Start(Enum):
     GIVEN = "with what the recordings are taken to begin with"
     LOST = "after lost events"
     KEXEC = "with what the kernel before left"
+    UPDATED = "after a live update"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,21 @@ class Part:
     start: Start
 
 
-def parts_of(recordings: Sequence[Recording]) -> list[Part]:
-    """The parts of the recordings of kernels that followed each other."""
+def shows_its_end(recording: Recording) -> bool:
+    """Does a recording go on to the reboot of its kernel?"""
+    return any(call.kind is Kind.REBOOT for call in recording.calls)
+
+
+def parts_of(recordings: Sequence[Recording], *, joined: bool = True) -> list[Part]:
+    """The parts of the recordings of kernels that followed each other.
+
+    joined: nothing happened between the end of a recording and the reboot, also where the recording does not show the reboot.
+    """
     out: list[Part] = []
     for position, recording in enumerate(recordings):
-        start = Start.KEXEC if position else Start.GIVEN
+        start = Start.GIVEN
+        if position:
+            start = Start.KEXEC if joined or shows_its_end(recordings[position - 1]) else Start.UPDATED
         bounds = sorted({loss.line for loss in recording.losses})
         for first, last in zip([0, *bounds], [*bounds, None], strict=True):
             calls = _between(recording, first, last)
@@ -64,6 +75,30 @@ def _between(recording: Recording, first: int, last: int | None) -> tuple[Call, 
             call = replace(call, enter=replace(call.enter, line=first), result=None, got={})
         out.append(call)
     return tuple(out)
+
+
+def window(recording: Recording, last: Call, size: int) -> Part:
+    """The last calls of a recording up to one, beginning with a kernel in any state.
+
+    It is refused only when the whole recording is, however that begins: a call that was going on when the window begins may have taken
+    effect before it, in it or not at all.
+    """
+    end = returned(last)
+    inside = sorted((call for call in recording.calls if returned(call) <= end), key=returned)[-size:]
+    first = min(call.enter.line for call in inside)
+    calls = []
+    for call in recording.calls:
+        if call.enter.line > end or (call not in inside and call.exit is not None and call.exit.line <= first):
+            continue
+        if call.enter.line < first:
+            call = replace(call, enter=replace(call.enter, line=first), exit=None, result=None, got={})
+        calls.append(call)
+    return Part(replace(recording, calls=tuple(calls)), Start.LOST)
+
+
+def returned(call: Call) -> int:
+    """The line at which a call returned; of one that did not, where it began."""
+    return call.exit.line if call.exit is not None else call.enter.line
 
 
 @dataclass(slots=True)
@@ -119,6 +154,8 @@ class Replay:
         beginning, handles, stores = self.beginning, Handles.of(self.system, part.recording), None
         if part.start is Start.LOST:
             beginning = Beginning.RUNNING
+        elif part.start is Start.UPDATED:
+            beginning = Beginning.WARM
         elif part.start is Start.KEXEC and before is not None:
             try:
                 ended = before.ended()

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from luocheck.traces.answer import Edit
 from luocheck.traces.call import Call, Kind, Recording
 from luocheck.traces.replay.step import Stepper
-from luocheck.traces.replay.world import ENDED, WorldStore
+from luocheck.traces.replay.world import ENDED, Beginning, WorldStore
 
 MOST_CONFIGURATIONS = 4_096
 MOST_INSERTIONS = 3
@@ -169,7 +169,7 @@ class Search:
     def _returned(self, belief: list[Configuration], call: Call) -> list[Configuration]:
         found = self._distinct(self._taken(belief, call))
         layer = belief
-        for _ in range(MOST_INSERTIONS):
+        for _ in range(0 if self._nothing_known() else MOST_INSERTIONS):
             if found:
                 break
             layer = self._distinct(self._inserted(layer, call))
@@ -179,6 +179,11 @@ class Search:
             self.result.inserted += bool(found)
         self.pending.pop(call.number, None)
         return found
+
+    def _nothing_known(self) -> bool:
+        """Is the belief still any state of a kernel, so that nothing unrecorded can add to it?"""
+        running = self.stepper.machine.world.beginning is Beginning.RUNNING
+        return running and not self.result.calls and not self.result.refusals and not self.optional
 
     def _taken(self, belief: Iterable[Configuration], call: Call) -> Iterator[Configuration]:
         """All configurations in which the call has taken effect and returns.
