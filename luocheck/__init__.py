@@ -48,6 +48,7 @@ __all__ = [
     "prove",
     "replay",
     "sweep",
+    "which",
 ]
 
 
@@ -215,20 +216,36 @@ def replay(spec: Spec, scenario: Scenario) -> ScenarioRun:
 
 def audit(
     spec: Spec,
-    capture: str,
+    capture: str | Sequence[str],
     *,
     format: str | None = None,
     beginning: Beginning | None = None,
     timeout: float = 120.0,
+    max_deviations: int = 20,
+    trail: bool = False,
 ) -> AuditAnswer:
     """Replay a recording (a path, or `-` for standard input) against a spec and tell whether it conforms.
 
-    format: its format when detection should not decide.  beginning: what it begins with, a kernel that was live-updated or one that was
-    not; by default both are tried.  timeout: seconds.  Raises SpecError when the recording cannot be read.
+    capture: one recording, or those of several kernels of which each started the next one by kexec.  format: its format when detection
+    should not decide.  beginning: what it begins with, a kernel that was live-updated, one that was not, or one that had been running;
+    by default all are tried.  timeout: seconds.  max_deviations: findings after which replay stops.  trail: tell what was known after
+    each call.  Raises SpecError when the recording cannot be read.
     """
     from luocheck.traces import audit as auditing
 
-    return auditing.audit(spec, capture, format=format, beginning=beginning, timeout=timeout)
+    return auditing.audit(
+        spec, capture, format=format, beginning=beginning, timeout=timeout, max_deviations=max_deviations, trail=trail
+    )
+
+
+def which(capture: str | Sequence[str], *, timeout: float = 5.0) -> list[AuditAnswer]:
+    """The answers of all shipped specs about one recording, the version that explains it best first.  timeout: seconds for each.
+
+    Raises SpecError when the recording cannot be read.
+    """
+    from luocheck import versions
+
+    return versions.which(capture, timeout=timeout)
 
 
 def __getattr__(name: str) -> object:

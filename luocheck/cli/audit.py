@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from luocheck.cli.interrupts import Interrupts
+from luocheck.cli.limits import at_least_one
 from luocheck.cli.options import SPEC_HELP, Subparsers, add_output, for_each, load_with_warnings
 from luocheck.cli.status import FINE, UNDECIDED, UNEXPECTED
 from luocheck.demo import capture_file
@@ -12,7 +13,7 @@ from luocheck.report import audit as report
 from luocheck.report import document
 from luocheck.report.terminal import Terminal
 from luocheck.traces.answer import Conformance
-from luocheck.traces.audit import audit
+from luocheck.traces.audit import MOST_DEVIATIONS, audit
 from luocheck.traces.formats.registry import READERS
 from luocheck.traces.replay.world import Beginning
 
@@ -25,6 +26,8 @@ examples:
   luocheck audit linux_7_3 node*/trace.txt --json   ... of several machines, as one document
   cat trace.txt | luocheck audit linux_7_3 -
   luocheck audit linux_7_3 trace.txt --begins cold  the kernel is known not to have been live-updated
+  luocheck audit linux_7_3 before.txt --kernel-b after.txt   two kernels with a live update between them
+  luocheck audit linux_7_3 trace.txt --which      which version of LUO was this?
 
 exit status: 0 conforms, 1 violated, 2 a file cannot be read, 3 inconclusive
 """
@@ -43,14 +46,34 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--begins",
         choices=[each.name.lower() for each in Beginning],
-        help="what the recordings begin with: a kernel that was not live-updated (cold) or that was (warm); default: try both",
+        help="what the recordings begin with: a kernel that was not live-updated (cold), one that was (warm), or one that had been "
+        "running for a while (running); default: try all",
     )
+    parser.add_argument(
+        "--kernel-b",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="recording of the kernel that the one in CAPTURE started by kexec; again for the one after that",
+    )
+    parser.add_argument(
+        "--max-deviations",
+        type=at_least_one,
+        default=MOST_DEVIATIONS,
+        metavar="N",
+        help=f"stop after N calls that are not allowed (default: {MOST_DEVIATIONS})",
+    )
+    parser.add_argument("--which", action="store_true", help="also tell which of the shipped specs explain the recordings")
     parser.add_argument("--timeout", type=float, default=120.0, metavar="S", help="seconds for each recording (default: 120)")
     add_output(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, parser=parser)
 
 
 def run(args: argparse.Namespace) -> int:
+    if args.kernel_b and len(args.captures) > 1:
+        args.parser.error("--kernel-b goes on after the one CAPTURE; name one")
+    if args.which and "-" in args.captures:
+        args.parser.error("--which reads the recording several times, and standard input can be read once")
     terminal = Terminal(args.color)
     spec = load_with_warnings(args.spec, args.json)
     beginning = Beginning[args.begins.upper()] if args.begins is not None else None
@@ -59,16 +82,25 @@ def run(args: argparse.Namespace) -> int:
         def work(capture: str) -> tuple[int, document.Document]:
             answer = audit(
                 spec,
-                capture_file(capture),
+                [capture_file(capture), *args.kernel_b],
                 format=args.format,
                 beginning=beginning,
                 timeout=args.timeout,
+                max_deviations=args.max_deviations,
                 interrupted=lambda: interrupts.reason,
             )
+            others = None
+            if args.which:
+                from luocheck.versions import which
+
+                captures = [capture_file(capture), *args.kernel_b]
+                others = which(captures, format=args.format, beginning=beginning, interrupted=lambda: interrupts.reason)
             if args.json:
-                return _STATUS[answer.verdict], report.audit(answer)
+                return _STATUS[answer.verdict], report.audit(answer) | ({} if others is None else report.which(others))
             page = terminal.page()
             report.show(page, answer)
+            if others is not None:
+                report.show_which(page, others)
             terminal.show(page)
             return _STATUS[answer.verdict], {}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from luocheck.report import document
 from luocheck.report.page import Page, Part
 from luocheck.traces.answer import AuditAnswer, Conformance, Finding
+from luocheck.versions import known
 
 _STYLE = {Conformance.CONFORMS: "good", Conformance.VIOLATED: "bad", Conformance.INCONCLUSIVE: "open"}
 
@@ -85,3 +86,37 @@ def audit(answer: AuditAnswer) -> document.Document:
         ],
         notes=[{"code": note.code, "line": note.line, "message": note.text} for note in answer.notes],
     )
+
+
+def show_which(page: Page, answers: list[AuditAnswer]) -> None:
+    """What each spec says about one recording, the best explanation first."""
+    page.add("")
+    page.add("which version is it?")
+    rows = [
+        (
+            Part(each.spec, "title"),
+            Part(each.verdict.value, _STYLE[each.verdict]),
+            Part(f"{known(each):,} of {each.calls:,} calls known" if known(each) else "no call known"),
+            Part(f"line {each.findings[0].line} not allowed" if each.findings else ""),
+        )
+        for each in answers
+    ]
+    page.table(rows, "  ")
+
+
+def which(answers: list[AuditAnswer]) -> document.Document:
+    """The same as a field of a document."""
+    return {
+        "which": [
+            {
+                "spec": each.spec,
+                "verdict": each.verdict.value,
+                "calls": each.calls,
+                "known": known(each),
+                "explained": each.explained,
+                "inserted": each.inserted,
+                "line": each.findings[0].line if each.findings else None,
+            }
+            for each in answers
+        ]
+    }
