@@ -29,7 +29,7 @@ def disagreements(system: System, bound: Exploration, found: Exploration) -> lis
         elif kind not in DECIDED:
             agree = mine.result is Result.UNKNOWN
         elif theirs.witness is not None and theirs.witness.calls <= bound.bound:
-            agree = (mine.result, measure(system, mine.witness)) == (theirs.result, measure(system, theirs.witness))
+            agree = mine.result is theirs.result and same_size(system, mine.witness, theirs.witness)
         else:
             agree = mine.witness is None and _open(mine, theirs, bound.bound > found.depth)
         if not agree:
@@ -47,11 +47,15 @@ def _open(mine: Verdict, theirs: Verdict, everything: bool) -> bool:
     return mine.result in (Result.HOLDS, Result.UNKNOWN)
 
 
-def measure(system: System, witness: Witness | None) -> tuple[int, int, int, int] | None:
-    """Calls, faults, elements that are minimised, and edges."""
+def measure(system: System, witness: Witness | None) -> tuple[tuple[int, int, int], range] | None:
+    """Calls, faults and edges; and how many elements that are minimised it can name.
+
+    A bad argument (`bad_fd(f)`) is shown as bad and not as the element that it is, which may be one of the others or one more.
+    """
     if witness is None:
         return None
     named: set[str] = set()
+    bad = 0
     for step in witness.steps:
         event = system.event(step.event)
         predicates = {each.name for each in event.predicates}
@@ -59,9 +63,20 @@ def measure(system: System, witness: Witness | None) -> tuple[int, int, int, int
         if step.gives is not None and step.outcome == "OK" and event.result is not None:
             given.append((event.result.type, step.gives[1]))
         for type_, value in given:
-            if isinstance(type_, ElemT) and not type_.sort.pool and value != "none" and value not in predicates:
+            if isinstance(type_, ElemT) and not type_.sort.pool and value in predicates:
+                bad += 1
+            elif isinstance(type_, ElemT) and not type_.sort.pool and value != "none":
                 named.add(value)
-    return witness.calls, witness.faults, len(named), len(witness.graph)
+    least = max(len(named), min(bad, 1))
+    return (witness.calls, witness.faults, len(witness.graph)), range(least, len(named) + bad + 1)
+
+
+def same_size(system: System, mine: Witness | None, theirs: Witness | None) -> bool:
+    """Are two witnesses equally small?"""
+    one, other = measure(system, mine), measure(system, theirs)
+    if one is None or other is None:
+        return one is other
+    return one[0] == other[0] and bool(set(one[1]) & set(other[1]))
 
 
 def compared(drawn: RandomSpec, depth: int, most_states: int) -> tuple[int, list[str]]:
