@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from luocheck.traces.answer import Edit
 from luocheck.traces.call import Call, Kind, Recording
+from luocheck.traces.replay.memory import Memory
 from luocheck.traces.replay.step import Stepper
 from luocheck.traces.replay.world import ENDED, Beginning, WorldStore
 
@@ -38,6 +39,9 @@ class Configuration(NamedTuple):
     @property
     def key(self) -> tuple[frozenset[tuple[object, object]], frozenset[int]]:
         return frozenset(self.store.items()), self.done
+
+
+_NONE: frozenset[int] = frozenset()
 
 
 class Overwhelmed(Exception):
@@ -104,18 +108,20 @@ class Search:
     optional: dict[int, Call] = field(default_factory=dict)
     result: Explained = field(default_factory=Explained)
     since: int | None = None
+    memory: Memory = field(default_factory=Memory)
 
     def run(self, beginnings: Iterable[WorldStore]) -> Explained:
-        belief = self._distinct(Configuration(store, frozenset()) for store in beginnings)
+        belief = self._distinct(Configuration(self.memory.kept(store), _NONE) for store in beginnings)
         try:
-            for moment, call in self._moments():
-                self._poll()
-                if moment == "begins":
+            for count, (begins, call) in enumerate(self._moments()):
+                if count % 64 == 0:
+                    self._poll()
+                if begins:
                     target = self.optional if self._is_optional(call) else self.pending
                     target[call.number] = call
                     self.result.most_pending = max(self.result.most_pending, len(self.pending))
                     continue
-                following = self._returned(belief, call)
+                following = self._alone(belief, call) if len(self.pending) == 1 else self._returned(belief, call)
                 if not following:
                     refusal = self._refusal(belief, call)
                     self.result.refusals.append(refusal)
@@ -143,28 +149,47 @@ class Search:
 
     # ---- the order of what was recorded -------------------------------------------------------------------------
 
-    def _moments(self) -> Iterator[tuple[str, Call]]:
-        """Begins and returns of calls in the order of their lines; at one line, what ends there comes before what begins there."""
-        marks: list[tuple[int, int, int, str, Call]] = []
+    def _moments(self) -> Iterator[tuple[bool, Call]]:
+        """Begins (True) and returns of calls in the order of their lines; at one line, what ends there comes before what begins there."""
+        marks: list[tuple[int, int, int, bool, Call]] = []
         for call in self.recording.calls:
             last = call.exit.line if call.exit is not None else None
             first = call.enter.line
             if last is not None and first >= last:
-                marks.append((last, 0, call.number, "begins", call))
+                marks.append((last, 0, call.number, True, call))
             else:
-                marks.append((first, 2, call.number, "begins", call))
+                marks.append((first, 2, call.number, True, call))
             if last is not None:
-                marks.append((last, 1, call.number, "returned", call))
-        for _, _, _, what, call in sorted(marks, key=lambda mark: mark[:3]):
-            if what == "returned" and self._is_optional(call):
-                continue
-            yield what, call
+                marks.append((last, 1, call.number, False, call))
+        marks.sort(key=lambda mark: mark[:3])
+        for _, _, _, begins, call in marks:
+            if begins or not self._is_optional(call):
+                yield begins, call
 
     def _is_optional(self, call: Call) -> bool:
         """May the call have had no effect (yet)?  It never returned; or what it does happens some time after its line."""
         return call.exit is None or call.kind is Kind.EXIT or (call.kind is Kind.CLOSE and call.event is None)
 
     # ---- one return ---------------------------------------------------------------------------------------------
+
+    def _alone(self, belief: list[Configuration], call: Call) -> list[Configuration]:
+        """`_returned` for a call that overlaps no other one: the same question has the same answer, as long as that needs no other call."""
+        if self.result.refusals or self._nothing_known():
+            return self._returned(belief, call)
+        signature = self.memory.signature(call)
+        known = self.memory.belief_after(belief, signature)
+        if known is not None:
+            self.pending.clear()
+            return known
+        before = self.result.inserted
+        following = self._returned(belief, call)
+        if following and self.result.inserted == before:
+            return self.memory.learn(belief, signature, following)
+        return following
+
+    def _after(self, store: WorldStore, call: Call) -> list[WorldStore]:
+        """The states that a call can have led to, each of them kept."""
+        return self.memory.after(store, call, self.stepper.after)
 
     def _returned(self, belief: list[Configuration], call: Call) -> list[Configuration]:
         found = self._distinct(self._taken(belief, call))
@@ -209,12 +234,12 @@ class Search:
                 fewest = others if self.quick else None
                 yield each._replace(done=each.done - {call.number})
                 continue
-            for store in self.stepper.after(each.store, call):
+            for store in self._after(each.store, call):
                 fewest = others if self.quick else None
                 yield each._replace(store=store)
             for other in self.pending.values():
                 if other is not call and other.number not in each.done:
-                    for store in self.stepper.after(each.store, other):
+                    for store in self._after(each.store, other):
                         todo.append((self._commit(each._replace(store=store, done=each.done | {other.number})), others + 1))
 
     def _commit(self, each: Configuration) -> Configuration:
@@ -224,7 +249,7 @@ class Search:
         done = set(each.done)
         for call in self.pending.values():
             if call.number not in done:
-                after = self.stepper.after(each.store, call)
+                after = self._after(each.store, call)
                 if after and all(store is each.store for store in after):
                     done.add(call.number)
         return each._replace(done=frozenset(done))
@@ -235,7 +260,7 @@ class Search:
             self._poll()
             for call in self.optional.values():
                 if call.number not in each.done:
-                    for store in self.stepper.after(each.store, call):
+                    for store in self._after(each.store, call):
                         yield each._replace(store=store, done=each.done | {call.number})
             for store in self.stepper.hidden(each.store, _line(before)):
                 yield each._replace(store=store)
@@ -293,7 +318,7 @@ class Search:
                     found.setdefault(frozenset(store.items()), store)
             for call in self.optional.values():
                 if call.number not in each.done:
-                    for store in self.stepper.after(each.store, call):
+                    for store in self._after(each.store, call):
                         todo.append(each._replace(store=store, done=each.done | {call.number}))
         return list(found.values())
 

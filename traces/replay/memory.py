@@ -1,0 +1,93 @@
+"""What replay has worked out before: the same call in the same state, or with the same belief, leads to the same again.
+
+States are kept once each, so that they can be told apart by identity.  What is kept is dropped as a whole when it is too much, so that
+memory stays bounded however long a recording is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from luocheck.traces.call import Call
+from luocheck.traces.replay.world import WorldStore
+
+if TYPE_CHECKING:
+    from luocheck.traces.replay.search import Configuration
+
+    Belief = list[Configuration]
+
+MOST_KEPT = 100_000
+"""Most states, and answers about them, that are kept."""
+
+
+@dataclass(slots=True)
+class Memory:
+    """states: by their cells.  steps: by identity of the state and signature of the call.  beliefs: by identity of the belief.
+
+    Whatever an identity is asked for is kept alive by the values here.
+    """
+
+    states: dict[object, WorldStore] = field(default_factory=dict)
+    steps: dict[tuple[int, int], tuple[WorldStore, list[WorldStore]]] = field(default_factory=dict)
+    beliefs: dict[tuple[int, int], tuple[Belief, Belief]] = field(default_factory=dict)
+    same: dict[tuple[int, ...], Belief] = field(default_factory=dict)
+    signatures: dict[object, int] = field(default_factory=dict)
+    given_out: int = 0
+
+    def kept(self, store: WorldStore) -> WorldStore:
+        """The one of all equal states that is kept."""
+        return self.states.setdefault(frozenset(store.items()), store)
+
+    def after(self, store: WorldStore, call: Call, step: Callable[[WorldStore, Call], list[WorldStore]]) -> list[WorldStore]:
+        """The states after a call; `step` is asked when this is new."""
+        key = id(store), self.signature(call)
+        known = self.steps.get(key)
+        if known is not None:
+            return known[1]
+        if len(self.steps) + len(self.states) > MOST_KEPT:
+            self.forget()
+        found = [each if each is store else self.kept(each) for each in step(store, call)]
+        self.steps[key[0], self.signature(call)] = store, found
+        return found
+
+    def belief_after(self, belief: Belief, signature: int) -> Belief | None:
+        """What is believed after a call; None when this is new."""
+        known = self.beliefs.get((id(belief), signature))
+        return None if known is None else known[1]
+
+    def learn(self, belief: Belief, signature: int, following: Belief) -> Belief:
+        """Keeps what is believed after a call.  Returns the one of all equal beliefs that is kept."""
+        if any(each.done or each.edits for each in (*belief, *following)):
+            return following
+        if len(self.beliefs) > MOST_KEPT:
+            self.forget()
+        following = self.same.setdefault(tuple(sorted(id(self.kept(each.store)) for each in following)), following)
+        self.beliefs[id(belief), signature] = belief, following
+        return following
+
+    def forget(self) -> None:
+        self.states.clear()
+        self.steps.clear()
+        self.beliefs.clear()
+        self.same.clear()
+        self.signatures.clear()  # their numbers are not used again
+
+    def signature(self, call: Call) -> int:
+        """A number for everything about a call that its effect can depend on: all but its number, place and time."""
+        on = call.on
+        given, got, files = call.given, call.got, call.files
+        key = (
+            call.event, call.kind, call.result, call.process, call.command, call.inner,
+            None if on is None else (on.number, on.target, on.label),
+            tuple(given.items()) if given else None,
+            tuple(got.items()) if got else None,
+            tuple((name, file.number) for name, file in files.items()) if files else None,
+            call.closed, call.refused, call.parent,
+        )  # fmt: skip
+        number = self.signatures.get(key)
+        if number is None:
+            self.given_out += 1
+            number = self.signatures[key] = self.given_out
+        return number
