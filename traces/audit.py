@@ -16,9 +16,10 @@ from luocheck.traces.answer import AuditAnswer, Conformance, Edit, Finding
 from luocheck.traces.call import Call, Kind, Note, Recording
 from luocheck.traces.decode import decode
 from luocheck.traces.replay.core import core_of
-from luocheck.traces.replay.kernels import Part, Replay, Replayed, Start, parts_of, returned, shows_its_end, window
+from luocheck.traces.replay.kernels import Part, Replay, Replayed, Start, parts_of, shows_its_end, window
 from luocheck.traces.replay.knowledge import common, texts
-from luocheck.traces.replay.search import Refusal
+from luocheck.traces.replay.promises import Broken
+from luocheck.traces.replay.search import Refusal, returned
 from luocheck.traces.replay.world import Beginning
 
 MOST_DEVIATIONS = 20
@@ -149,7 +150,14 @@ class _Audit:
     def _replay(self, reading: _Reading, most: int = 1) -> Replayed:
         parts = parts_of(reading.recordings, joined=reading.joined)
         return Replay(
-            self.spec.system, parts, reading.beginning, reading.quick, self._stop, most, self.trail and (most > 1 or reading.quick)
+            self.spec.system,
+            parts,
+            reading.beginning,
+            reading.quick,
+            self._stop,
+            most,
+            trail=self.trail and (most > 1 or reading.quick),
+            promises=most == 1,
         ).run()
 
     def _stop(self) -> str | None:
@@ -192,9 +200,13 @@ class _Audit:
         base = self._base(reading.recordings, started)
         if reading.beginning is Beginning.RUNNING and self.beginning is None:
             base = replace(base, notes=(*base.notes, self._in_the_middle()))
+        broken = tuple(self._broken(reading, replayed))
+        base = replace(base, notes=(*base.notes, *_promises_told(replayed, reading.beginning is Beginning.COLD)))
+        verdict = Conformance.INCONCLUSIVE if reason else Conformance.CONFORMS
         return replace(
             base,
-            verdict=Conformance.INCONCLUSIVE if reason else Conformance.CONFORMS,
+            verdict=Conformance.VIOLATED if broken else verdict,
+            findings=broken,
             explained=replayed.calls,
             states=replayed.explained[-1].states,
             beginning=reading.beginning,
@@ -202,6 +214,17 @@ class _Audit:
             reason=reason,
             trail=tuple(replayed.trail),
         )
+
+    def _broken(self, reading: _Reading, replayed: Replayed) -> Iterator[Finding]:
+        """Promises that the spec makes without exception and that do not hold in any state that agrees."""
+        found = [(part, each) for part, each in replayed.broken if each.definite and not each.expected]
+        if found and reading.quick:  # that search does not look at all states
+            complete = self._replay(replace(reading, quick=False))
+            if not complete.explains or complete.overwhelmed:
+                return
+            found = [(part, each) for part, each in complete.broken if each.definite and not each.expected]
+        for part, each in found:
+            yield _promise(part, each)
 
     def _in_the_middle(self) -> Note:
         """Why the recording cannot have begun with the kernel."""
@@ -386,6 +409,42 @@ def _finding(part: Part, refusal: Refusal, edit: Edit | None, core: tuple[Call, 
         edit=edit,
         edited=_edited(refusal, edit),
     )
+
+
+def _promise(part: Part, broken: Broken) -> Finding:
+    claim, call = broken.promise, broken.call
+    return Finding(
+        part.recording.name,
+        broken.line,
+        claim.name,
+        "does not hold",
+        (),
+        (),
+        1,
+        (broken.line,),
+        f"`{claim.name}` does not hold after {call.event or call.kind.value} in any state that agrees"
+        + (f" ({claim.doc})" if claim.doc else ""),
+        rule="LUO712",
+        call=call.number,
+    )
+
+
+def _promises_told(replayed: Replayed, cold: bool) -> Iterator[Note]:
+    """Promises that do not hold in some state, or that the spec does not really make.
+
+    States of a kernel that did not begin cold need not be reachable, so that a promise is broken in some of them says little.
+    """
+    for _, each in replayed.broken:
+        claim = each.promise
+        if each.expected:
+            where = "does not hold here" if each.definite else "may not hold here"
+            yield Note("LUO712", each.line, f"`{claim.name}` {where}, as the spec says can happen")
+        elif not each.definite and cold:
+            yield Note("LUO712", each.line, f"`{claim.name}` may not hold here: it does not in some of the states that agree")
+    if replayed.unwatched is not None:
+        yield Note(
+            "LUO712", replayed.unwatched, "the invariants of the spec were looked at up to here; that takes too long in such states"
+        )
 
 
 def _edited(refusal: Refusal, edit: Edit | None) -> str:

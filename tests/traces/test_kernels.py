@@ -177,6 +177,31 @@ def test_the_trail_tells_what_each_call_changed(spec: Spec) -> None:
     assert 'session0.name = "vm-alpha"' in answer.trail[1].known
 
 
+# ---- promises ---------------------------------------------------------------------------------------------------
+
+
+def test_a_promise_that_a_recording_breaks_is_told(spec: Spec) -> None:
+    """The descriptor of the device is passed to another process: the spec says that its own claim can fail."""
+    answer = audit(spec, str(CAPTURES / "concurrent" / "conc3tgid.one.trace.txt.gz"))
+    assert answer.verdict is Conformance.CONFORMS
+    (note,) = [each for each in answer.notes if each.code == "LUO712"]
+    assert note.line == 27 and "`one_process` does not hold here" in note.text
+
+
+def test_a_promise_without_exception_is_a_finding(tmp_path: Path) -> None:
+    path = tmp_path / "strict.luo"
+    path.write_text("spec strict extends linux_7_3;\ninvariant few: (number of s: Session | true) <= 2;\n")
+    answer = audit(load(str(path)), str(HAPPY / "stage1.one.trace.txt.gz"), beginning=Beginning.COLD)
+    assert answer.verdict is Conformance.VIOLATED, answer
+    (finding,) = answer.findings
+    assert (finding.rule, finding.event, finding.line) == ("LUO712", "few", 19)  # the third session
+
+
+def test_a_promise_that_holds_is_not_told(spec: Spec) -> None:
+    answer = audit(spec, str(HAPPY / "stage1.one.trace.txt.gz"))
+    assert not [each for each in answer.notes if each.code == "LUO712"]
+
+
 # ---- which version ----------------------------------------------------------------------------------------------
 
 

@@ -17,7 +17,8 @@ from luocheck.traces.replay.handles import Handles
 from luocheck.traces.replay.handover import handed_over
 from luocheck.traces.replay.knowledge import common, different
 from luocheck.traces.replay.machine import ReplayMachine
-from luocheck.traces.replay.search import Configuration, Explained, Overwhelmed, Refusal, Search
+from luocheck.traces.replay.promises import Broken, Promises
+from luocheck.traces.replay.search import Configuration, Explained, Overwhelmed, Refusal, Search, returned
 from luocheck.traces.replay.step import Stepper
 from luocheck.traces.replay.world import KNOWN, Beginning, World
 
@@ -96,11 +97,6 @@ def window(recording: Recording, last: Call, size: int) -> Part:
     return Part(replace(recording, calls=tuple(calls)), Start.LOST)
 
 
-def returned(call: Call) -> int:
-    """The line at which a call returned; of one that did not, where it began."""
-    return call.exit.line if call.exit is not None else call.enter.line
-
-
 @dataclass(slots=True)
 class Replayed:
     """One reading of the recordings: what was explained of each part.  overwhelmed: something was too much to be looked at completely."""
@@ -109,6 +105,8 @@ class Replayed:
     explained: list[Explained] = field(default_factory=list)
     overwhelmed: bool = False
     trail: list[Belief] = field(default_factory=list)
+    broken: list[tuple[Part, Broken]] = field(default_factory=list)
+    unwatched: int | None = None  # the line from which on the invariants were not looked at
 
     @property
     def calls(self) -> int:
@@ -138,6 +136,7 @@ class Replay:
     stop: Callable[[], str | None]
     most: int = 1
     trail: bool = False
+    promises: bool = False
 
     def run(self) -> Replayed:
         out = Replayed(self.parts)
@@ -176,8 +175,19 @@ class Replay:
             Stepper(machine, handles, part.recording), part.recording, self.stop, self.quick, self.most - len(out.refusals)
         )
         watching = _Watching(out) if self.trail else None
-        search.watch = watching.watch if watching is not None else None
+        promises = Promises(self.system, world) if self.promises else None
+
+        def watch(call: Call, belief: list[Configuration]) -> None:
+            if watching is not None:
+                watching.watch(call, belief)
+            if promises is not None:
+                promises.watch(call, belief)
+
+        search.watch = watch if self.trail or self.promises else None
         search.run(machine.beginnings() if stores is None else [b for s in stores for b in machine.booted(handed_over(s, world))])
+        if promises is not None:
+            out.broken += [(part, each) for each in promises.broken.values()]
+            out.unwatched = out.unwatched if out.unwatched is not None else promises.until
         return search
 
 

@@ -132,7 +132,7 @@ class Search:
                 else:
                     self.result.calls += 1
                 belief = following
-                self.since = (self.since or _line(call)) if len(belief) == 1 else None
+                self.since = (self.since or returned(call)) if len(belief) == 1 else None
                 if self.watch is not None:
                     self.watch(call, belief)
         except Overwhelmed as reason:
@@ -262,7 +262,7 @@ class Search:
                 if call.number not in each.done:
                     for store in self._after(each.store, call):
                         yield each._replace(store=store, done=each.done | {call.number})
-            for store in self.stepper.hidden(each.store, _line(before)):
+            for store in self.stepper.hidden(each.store, returned(before)):
                 yield each._replace(store=store)
 
     def _distinct(self, found: Iterable[Configuration]) -> list[Configuration]:
@@ -295,7 +295,7 @@ class Search:
 
     def _with_one_more(self, belief: list[Configuration], call: Call) -> Iterator[Configuration]:
         for each in belief[:MOST_EDITED]:
-            for store in self.stepper.inserted(each.store, _line(call)):
+            for store in self.stepper.inserted(each.store, returned(call)):
                 yield from self._taken([each._replace(store=store)], call)
 
     # ---- the end of the kernel ------------------------------------------------------------------------------------
@@ -332,5 +332,5 @@ class Search:
         return Refusal(call, states, tuple(sorted(certain)), tuple(sorted(possible)), belief, self.since)
 
 
-def _line(call: Call) -> int:
+def returned(call: Call) -> int:
     return call.exit.line if call.exit is not None else call.enter.line
