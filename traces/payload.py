@@ -61,6 +61,8 @@ def read_payload(ioctl: Ioctl, hits: Iterable[tuple[Part, Hit]], result: int | N
     unread = sized is not None and size is None and None in (*before.get(sized.offset, ()), *after.get(sized.offset, ()))
     if sized is not None and result == -GENERIC["EFAULT"] and isinstance(size, int) and not ioctl.size <= size <= LARGEST:
         unread = True  # such a size is refused in another way, so it was never read: the recorder printed what it had
+    if result == -GENERIC["EFAULT"] and any(len(set(filter(_is_number, values))) > 1 for values in after.values()):
+        unread = True  # probes of one return disagree: what they show is not the struct, which could not be read
     if unread:
         return out
     succeeded = result is not None and result >= 0
@@ -78,6 +80,10 @@ def read_payload(ioctl: Ioctl, hits: Iterable[tuple[Part, Hit]], result: int | N
             if value is not None:
                 out.got[member.name] = value
     return out
+
+
+def _is_number(value: Value) -> bool:
+    return isinstance(value, int)
 
 
 def _member(member: StructField, values: dict[int, list[Value]]) -> int | bytes | None:

@@ -198,14 +198,17 @@ def unfinished(message: bytes) -> bool:
     return begin is not None and message.rfind(b'"') < begin.end()
 
 
-def _shown_fields(text: bytes) -> dict[str, Value]:
-    """The `fields` option: `k=0x.. (n)`; what has no such number is a string.  A name that stands twice says nothing: the user wrote one."""
+def shown_fields(text: bytes, *, bare: bool = False) -> dict[str, Value]:
+    """The `fields` option: `k=0x.. (n)`, or bare `k=n`; what has no such number is a string.
+
+    A name that stands twice says nothing: the user wrote one.
+    """
     out: dict[str, Value] = {}
     seen: set[str] = set()
     taken: list[tuple[int, int]] = []
-    for match in _SHOWN.finditer(text):
-        name = match.group(1).decode()
-        out[name] = None if name in seen or match.group(2) is None else int(match.group(2))
+    for match in (_FIELD if bare else _SHOWN).finditer(text):
+        name, value = match.group(1).decode(), match.group(2)
+        out[name] = None if name in seen or value is None or value == b"(fault)" else integer(value)
         seen.add(name)
         taken.append(match.span())
     place = 0
@@ -245,11 +248,11 @@ def _named(name: bytes, rest: bytes) -> Event | None:
     second = _PROBED.match(rest, place)
     if second is not None:
         caller, place = second.group(2).decode(), second.end()
-    return Hit(text, function, returns, _shown_fields(rest[place:]), caller)
+    return Hit(text, function, returns, shown_fields(rest[place:]), caller)
 
 
 def _syscall_fields(name: str, rest: bytes) -> Event:
-    fields = _shown_fields(rest)
+    fields = shown_fields(rest)
     fields.pop("__syscall_nr", None)
     values: list[int] = []
     for value in fields.values():

@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterator
+from typing import Literal
 
 from luocheck.traces.call import Note
-from luocheck.traces.formats.ftrace_line import LAYOUTS, NAME_COLUMNS, Frame
+from luocheck.traces.formats.ftrace_line import LAYOUTS, NAME_COLUMNS, Frame, Parser
 from luocheck.traces.formats.ftrace_messages import parse_graph_message, parse_message, unfinished
 from luocheck.traces.records import Enter, Event, Exit, Gap, Hit, Marker, Other, Record, Tally
 from luocheck.traces.source import Capture
@@ -31,15 +32,17 @@ BACKWARDS = 10**9
 
 def read_records(capture: Capture, layout: str, tally: Tally) -> Iterator[Record]:
     """Records of the capture in the order of its lines; what is no event is counted in `tally`."""
-    return _Reader(capture, layout, tally).records()
+    return _FtraceReader(capture, layout, tally).records()
 
 
-class _Reader:
-    def __init__(self, capture: Capture, layout: str, tally: Tally) -> None:
-        self.parse = LAYOUTS[layout]
-        self.columns = NAME_COLUMNS[layout]
-        self.graph = layout == "ftrace function_graph"
-        self.tally = tally
+class LineReader:
+    """Reads lines of events that begin with columns for who, where and when; a format fills in what its lines look like.
+
+    parse: gives the frame of a line.  columns: width of the task name at the beginning of a line, 0 where a line end cannot belong to it.
+    """
+
+    def __init__(self, capture: Capture, tally: Tally, parse: Parser, columns: int) -> None:
+        self.tally, self.parse, self.columns = tally, parse, columns
         self.input = capture.lines()
         self.ahead: deque[tuple[int, bytes]] = deque()  # lines that were read too far
         self.marker_line: int | None = None  # the last event was a marker
@@ -60,9 +63,7 @@ class _Reader:
             if frame is None:
                 frame = self._name_with_line_end(text)
             if frame is None:
-                gap = self._no_event(number, text)
-                if gap is not None:
-                    yield Record(number, None, None, None, gap[0], gap[1])
+                yield from self._other_line(number, text)
                 continue
             yield from self._framed(number, text, frame)
 
@@ -70,7 +71,7 @@ class _Reader:
         self.tally.integer_clock |= frame.counter
         if unfinished(frame.message):
             frame = self._whole_string(text) or frame
-        events = self._events(frame)
+        events = self.events(frame)
         if events is None:
             self.tally.skip(number, text)
             return
@@ -88,11 +89,14 @@ class _Reader:
                 self.marker_line = number
             yield Record(number, frame.time, frame.thread, frame.process, frame.cpu, event)
 
-    def _events(self, frame: Frame) -> list[Event] | None:
-        if self.graph:
-            return parse_graph_message(frame.message)
+    def events(self, frame: Frame) -> list[Event] | None:
+        """What the message of a line says; None when it has no known form."""
         event = parse_message(frame.message)
         return None if event is None else [event]
+
+    def no_event(self, line: bytes) -> tuple[int | None, Gap] | Literal["known", "unknown"]:
+        """What a line without such columns is: events that were lost (with the CPU), something of the format, or nothing known."""
+        raise NotImplementedError
 
     def _name_with_line_end(self, text: bytes) -> Frame | None:
         """A task name may contain line ends: the line and the next ones together have the name in its columns then."""
@@ -122,9 +126,29 @@ class _Reader:
         self.ahead.extendleft(reversed(taken))
         return None
 
-    def _no_event(self, number: int, text: bytes) -> tuple[int | None, Gap] | None:
-        """A gap that the line reports, with its CPU; counts everything else."""
-        stripped = text.strip()
+    def _other_line(self, number: int, text: bytes) -> Iterator[Record]:
+        """The gap that the line reports, if it does; counts everything else."""
+        found = self.no_event(text)
+        if isinstance(found, tuple):
+            yield Record(number, None, None, None, *found)
+        elif found == "unknown":
+            if self.marker_line is not None:
+                text_of_note = "a marker with line ends was written here: a program can write lines that look like events that way"
+                self.tally.notes.append(Note("LUO709", self.marker_line, text_of_note))
+                self.marker_line = None
+            self.tally.skip(number, text)
+
+
+class _FtraceReader(LineReader):
+    def __init__(self, capture: Capture, layout: str, tally: Tally) -> None:
+        super().__init__(capture, tally, LAYOUTS[layout], NAME_COLUMNS[layout])
+        self.graph = layout == "ftrace function_graph"
+
+    def events(self, frame: Frame) -> list[Event] | None:
+        return parse_graph_message(frame.message) if self.graph else super().events(frame)
+
+    def no_event(self, line: bytes) -> tuple[int | None, Gap] | Literal["known", "unknown"]:
+        stripped = line.strip()
         match = _LOST.fullmatch(stripped)
         if match is not None:
             return int(match.group(1)), Gap(int(match.group(2)) if match.group(2) else None, "the recorder lost events")
@@ -136,22 +160,11 @@ class _Reader:
             if match is not None and int(match.group(2)) > int(match.group(1)):
                 count = int(match.group(2)) - int(match.group(1))
                 return None, Gap(count, "the oldest events were overwritten", True)
-            return None
+            return "known"
         if not stripped or stripped.startswith((b"=> ", b"** ")) or (self.graph and stripped.strip(b"-") == b""):
-            return None
-        if self.graph and b" => " in stripped:  # the banner of a task switch
-            return None
-        if self.marker_line is not None:
-            self.tally.notes.append(
-                Note(
-                    "LUO709",
-                    self.marker_line,
-                    "a marker with line ends was written here: a program can write lines that look like events that way",
-                )
-            )
-            self.marker_line = None
-        self.tally.skip(number, text)
-        return None
+            return "known"
+        banner = self.graph and b" => " in stripped  # of a task switch
+        return "known" if banner else "unknown"
 
 
 def _name(event: Event) -> str:

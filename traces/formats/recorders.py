@@ -16,6 +16,7 @@ A field of a struct is known by its place: `+u4` is the member at offset 4 whate
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -61,6 +62,33 @@ FUNCTIONS: dict[str, Part] = {
 } | dict.fromkeys(
     ("__x64_sys_ioctl", "__arm64_sys_ioctl", "__riscv_sys_ioctl", "__se_sys_ioctl", "__do_sys_ioctl"), Part(Role.SYSCALL)
 )
+
+_EVENTS: dict[str, str] = {
+    "ioctl": "luo_ioctl",
+    "dev_ioctl": "luo_ioctl",
+    "p_ioctl": "luo_ioctl",
+    "r_ioctl": "luo_ioctl",
+    "session_ioctl": "luo_session_ioctl",
+    "p_session_ioctl": "luo_session_ioctl",
+    "r_session_ioctl": "luo_session_ioctl",
+    "dev_open": "luo_open",
+    "dev_release": "luo_release",
+    "session_release": "luo_session_release",
+    "session_release_ret": "luo_session_release",
+    "p_preserve": "luo_preserve_file",
+    "r_preserve": "luo_preserve_file",
+    "ioctl_enter": "syscalls.sys_enter_ioctl",
+    "ioctl_exit": "syscalls.sys_exit_ioctl",
+}
+"""Event of a recipe, and what it probes."""
+
+
+def probed_by(event: str, fields: Mapping[str, Value]) -> str | None:
+    """What an event of the recipes probes, for recordings that show addresses instead; None for an event that is in no recipe."""
+    if event == "ioctl" and "afd" in fields:
+        return "__x64_sys_ioctl"
+    return event if event in FUNCTIONS else _EVENTS.get(event)
+
 
 _OFFSETS = {"size": 0, "fd": 4, "afd": 4, "token": 8, "name": 8}
 """Field of a recipe, and the offset in the struct that it reads."""
