@@ -43,10 +43,15 @@ def fits(line: bytes) -> bool:
 
 def parse(line: bytes) -> Frame | None:
     """The frame of a line; its message begins with the event, without the group.  None when it is none, or can be read in two ways."""
-    frames = [frame for frame in (_frame(line, _COLUMNS),) if frame is not None]
-    if not frames and not line.startswith((b" ", b"\t")):
-        frames = [frame for width in range(1, _COLUMNS) if (frame := _frame(line, width)) is not None]
+    frames = _frames(line)
     return frames[0] if len(frames) == 1 else None
+
+
+def _frames(line: bytes) -> list[Frame]:
+    frame = _frame(line, _COLUMNS)
+    if frame is not None or line[:1] in (b" ", b"\t"):
+        return [] if frame is None else [frame]
+    return [frame for width in range(1, _COLUMNS) if (frame := _frame(line, width)) is not None]
 
 
 def _frame(line: bytes, width: int) -> Frame | None:
@@ -78,6 +83,8 @@ class _Reader(LineReader):
         return self.messages.events(frame.message, frame.thread)
 
     def no_event(self, line: bytes) -> tuple[int | None, Gap] | Literal["known", "unknown"]:
+        if len(_frames(line)) > 1:
+            return None, Gap(None, "a line that can be read in two ways")
         known = not line.strip() or line.startswith(b"#") or _STACK.fullmatch(line) is not None
         return "known" if known else "unknown"
 
