@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from luocheck.traces.formats import perf_script, perf_trace, trace_cmd
+from luocheck.traces.formats import lttng_text, perf_script, perf_trace, trace_cmd
 from luocheck.traces.formats.ftrace_line import LAYOUTS
 from luocheck.traces.formats.ftrace_text import read_records
 from luocheck.traces.records import Record, Tally
@@ -38,6 +38,7 @@ FORMATS: tuple[Format, ...] = (
     Format(trace_cmd.NAME, trace_cmd.read_records, trace_cmd.fits),
     Format(perf_script.NAME, perf_script.read_records, perf_script.fits),
     Format(perf_trace.NAME, perf_trace.read_records, perf_trace.fits),
+    Format(lttng_text.NAME, lttng_text.read_records, lttng_text.fits),
     *(Format(layout, read_records, _columns(layout)) for layout in LAYOUTS),
 )
 """In the order in which detection prefers them when the same number of lines fits."""
