@@ -48,7 +48,7 @@ def decode(capture: str | Capture, abi: Abi, *, format: str | None = None, threa
     name = format or found.format
     if name is None:
         fail("LUO700", found.why, where, help="formats that can be read: " + ", ".join(READERS))
-    tally = Tally()
+    tally = Tally(_RELEVANT | {s.function for s in abi.syscalls} | {f"nr{GENERIC_IOCTL}"})
     records = [r for r in READERS[name](capture, name, tally) if _relevant(r, abi)]
     return _Decoder(capture, abi, name, records, tally, threads_share).recording()
 

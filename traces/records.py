@@ -110,8 +110,13 @@ class Record:
 
 @dataclass(slots=True)
 class Tally:
-    """What a format counts beside the records that it yields."""
+    """What a format counts beside the records that it yields.
 
+    wanted: system calls whose entries and returns must be yielded; a format may count all others, and events that no decoder reads,
+    without yielding them.  None: everything is yielded.
+    """
+
+    wanted: frozenset[str] | None = None
     lines: int = 0
     events: int = 0
     names: Counter[str] = field(default_factory=Counter)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import gzip
+import codecs
 import io
 import os
 import stat
+import re
 import sys
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import cast
 
 from luocheck.model.diagnostics import fail
 from luocheck.model.source import Source, Span
+from luocheck.traces.compression import Unpacking
+from luocheck.traces.packed import ERRORS, MAGICS, unpacked
 
 HEAD = 1 << 16
 """Bytes that the detection of a format may look at."""
@@ -22,55 +24,90 @@ LONGEST_LINE = 1 << 20
 """What is longer is cut; a line of a trace has a few kilobytes at most."""
 
 MOST_BYTES = 1 << 36
-"""Decompressed size at which reading stops: nothing sensible is that large, a decompression bomb is."""
+"""Decompressed size at which reading stops when nobody says another one."""
 
-_GZIP = b"\x1f\x8b"
+MOST_RATIO = 900
+"""What unpacks to so many times its size is a decompression bomb: times alone keep a trace below a quarter of it."""
+
+ALWAYS_READ = 1 << 26
+"""Bytes that are read whatever they were packed to."""
+
+_PIECE = 1 << 18
+_ENCODINGS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+_QUOTED = re.compile(rb"(?:> ?(?=>))*> ?")
 
 
 @dataclass(slots=True)
 class Capture:
-    """An opened capture.  head: its first bytes, decompressed.  damage: why reading stopped early, or None (known after `lines`)."""
+    """An opened capture.  head: its first bytes, decompressed.  damage: why reading stopped early, or None (known after `lines`).
+
+    encoding: what the text was turned into UTF-8 from, None when it was nothing else.  quoted: each line has the `> ` of a mail before it,
+    which `lines` takes off.  most: bytes after which reading stops.
+    """
 
     name: str
     head: bytes
     stream: io.BufferedIOBase
     compressed: bool
     damage: str | None = None
-    below: io.BufferedIOBase | None = None  # what `stream` unpacks
+    below: _Rest | None = None  # what `stream` unpacks
     cut: list[int] = field(default_factory=list)  # numbers of lines that were too long
+    encoding: str | None = None
+    quoted: bool = False
+    most: int = MOST_BYTES
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
         """Number and text (without the line end) of each line; can be used once."""
-        number = 0
+        for first, block in self.blocks():
+            for number, piece in enumerate(block[:-1].split(b"\n"), first):
+                yield number, self.line(number, piece)
+
+    def blocks(self) -> Iterator[tuple[int, bytes]]:
+        """Pieces of whole lines, each line with its end, and the number of the first one; instead of `lines`, once.
+
+        `line` gives the text of a line of them.  A line that is far too long ends after a little more than LONGEST_LINE bytes.
+        """
+        number = 1
         rest = b""
         skipping = False
         read = len(self.head)
         chunk = self.head
         while True:
-            pieces = chunk.split(b"\n")
-            pieces[0] = rest + pieces[0]
-            rest = pieces.pop()
-            for piece in pieces:
-                if skipping:  # the tail of a line whose beginning was handed out
-                    skipping = False
-                    continue
-                number += 1
-                yield number, self._bounded(number, piece)
+            if skipping:  # the tail of a line whose beginning was handed out
+                end = chunk.find(b"\n")
+                skipping, chunk = end < 0, chunk[end + 1 :] if end >= 0 else b""
+            end = chunk.rfind(b"\n") + 1
+            if end:
+                block = rest + chunk[:end]
+                rest = chunk[end:]
+                yield number, block
+                number += block.count(b"\n")
+            else:
+                rest += chunk
             if len(rest) > LONGEST_LINE:
-                if not skipping:
-                    number += 1
-                    yield number, self._bounded(number, rest)
+                yield number, rest[: LONGEST_LINE + 1] + b"\n"
+                number += 1
                 skipping, rest = True, b""
             chunk = self._read()
             read += len(chunk)
-            if read > MOST_BYTES:
+            if self._too_much(read):
                 self.damage = f"reading stopped after {read} bytes"
                 chunk = b""
             if not chunk:
                 break
-        if rest and not skipping:
-            yield number + 1, self._bounded(number + 1, rest)
+        if rest:
+            yield number, rest + b"\n"
         self.close()
+
+    def line(self, number: int, text: bytes) -> bytes:
+        """The text of a line of that number as `blocks` gave it, without what is none of the recorder's."""
+        if len(text) > LONGEST_LINE:
+            self.cut.append(number)
+            text = text[:LONGEST_LINE]
+        text = text.removesuffix(b"\r")
+        if self.quoted and (mark := _QUOTED.match(text)) is not None:
+            text = text[mark.end() :]
+        return text
 
     def close(self) -> None:
         """Close the file; reading to the end does this too."""
@@ -78,16 +115,14 @@ class Capture:
         if self.below is not None:
             self.below.close()
 
-    def _bounded(self, number: int, text: bytes) -> bytes:
-        if len(text) > LONGEST_LINE:
-            self.cut.append(number)
-            text = text[:LONGEST_LINE]
-        return text.removesuffix(b"\r")
+    def _too_much(self, read: int) -> bool:
+        packed = self.below.taken if self.below is not None and self.compressed else None
+        return read > self.most or (packed is not None and read > ALWAYS_READ and read > MOST_RATIO * packed)
 
     def _read(self) -> bytes:
         if self.damage is not None:
             return b""
-        data, self.damage = _read(self.stream, HEAD)
+        data, self.damage = _read(self.stream, _PIECE)
         return data
 
 
@@ -100,17 +135,20 @@ def _read(stream: io.BufferedIOBase, size: int) -> tuple[bytes, str | None]:
             if not data:
                 break
             out += data
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except ERRORS as error:
         return out, f"the compressed file is damaged or cut off: {error}"
     except OSError as error:
         return out, f"reading failed: {error.strerror}"
     return out, None
 
 
-def open_capture(path: str) -> Capture:
-    """Open a capture; `-` is standard input.  Raises SpecError (LUO700) for what is no readable file, and for devices that never end."""
+def open_capture(path: str, most: int = MOST_BYTES) -> Capture:
+    """Open a capture; `-` is standard input.  most: unpacked bytes after which reading stops.
+
+    Raises SpecError (LUO700) for what is no readable file, for devices that never end, and for what nothing here can unpack.
+    """
     if path == "-":
-        return _opened("<stdin>", cast(io.BufferedIOBase, sys.stdin.buffer))
+        return _opened("<stdin>", cast(io.BufferedIOBase, sys.stdin.buffer), most)
     where = Span(Source(path, ""), 0, 0)
     try:
         mode = os.stat(path).st_mode
@@ -123,26 +161,47 @@ def open_capture(path: str) -> Capture:
         fail("LUO700", f"cannot be read: {error.strerror}", where)
     except ValueError:
         fail("LUO700", "this is no file name", where)
-    return _opened(path, stream)
+    return _opened(path, stream, most)
 
 
-def _opened(name: str, stream: io.BufferedIOBase) -> Capture:
+def _opened(name: str, stream: io.BufferedIOBase, most: int) -> Capture:
     head, damage = _read(stream, HEAD)
-    if not head.startswith(_GZIP):
-        return Capture(name, head, stream, False, damage)
-    unpacked = gzip.GzipFile(fileobj=io.BufferedReader(_Rest(head, stream)))
-    head, damage = _read(unpacked, HEAD)
-    if not head and damage is not None:
-        stream.close()
-        fail("LUO700", damage, Span(Source(name, ""), 0, 0))
-    return Capture(name, head, unpacked, True, damage, stream)
+    below: _Rest | None = None
+    kind = next((kind for magic, kind in MAGICS.items() if head.startswith(magic)), None)
+    if kind is not None:
+        below = _Rest(head, stream)
+        try:
+            unpacking = unpacked(kind, below)
+        except Unpacking as error:
+            stream.close()
+            fail("LUO700", f"this is a {kind} file", Span(Source(name, ""), 0, 0), help=str(error))
+        head, damage = _read(unpacking, HEAD)
+        if not head and damage is not None:
+            stream.close()
+            fail("LUO700", damage, Span(Source(name, ""), 0, 0))
+        stream = unpacking
+    mark = next((mark for mark in _ENCODINGS if head.startswith(mark)), b"")
+    encoding = _ENCODINGS.get(mark)
+    if encoding == "utf-8":
+        head = head[len(mark) :]
+    elif encoding is not None:
+        below = below or _Rest(b"", stream)
+        stream = io.BufferedReader(_Recoded(head[len(mark) :], stream, encoding, damage))
+        head, damage = _read(stream, HEAD)
+    quoted = _is_quoted(head)
+    return Capture(name, head, stream, kind is not None, damage, below, encoding=encoding, quoted=quoted, most=most)
+
+
+def _is_quoted(head: bytes) -> bool:
+    lines = [line for line in head.split(b"\n")[:2000] if line.strip()]
+    return len(lines) > 2 and sum(line.startswith(b">") for line in lines) > len(lines) // 2
 
 
 class _Rest(io.RawIOBase):
-    """A stream whose first bytes were read already."""
+    """A stream whose first bytes were read already.  taken: bytes that were read from here."""
 
     def __init__(self, head: bytes, stream: io.BufferedIOBase) -> None:
-        self.head, self.stream = head, stream
+        self.head, self.stream, self.taken = head, stream, 0
 
     def readable(self) -> bool:
         return True
@@ -151,4 +210,33 @@ class _Rest(io.RawIOBase):
         data = self.head[: len(buffer)] or self.stream.read(len(buffer))
         self.head = self.head[len(data) :]
         buffer[: len(data)] = data
+        self.taken += len(data)
         return len(data)
+
+    def close(self) -> None:
+        self.stream.close()
+        super().close()
+
+
+class _Recoded(io.RawIOBase):
+    """A text in another encoding as UTF-8; what is damaged in it becomes a question mark."""
+
+    def __init__(self, head: bytes, stream: io.BufferedIOBase, encoding: str, damage: str | None) -> None:
+        self.decoder = codecs.getincrementaldecoder(encoding)("replace")
+        self.stream, self.ended = stream, damage is not None
+        self.ready = self._recoded(head)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        while not self.ready and not self.ended:
+            data = self.stream.read1(len(buffer))
+            self.ended = not data
+            self.ready = self._recoded(data, final=self.ended)
+        data, self.ready = self.ready[: len(buffer)], self.ready[len(buffer) :]
+        buffer[: len(data)] = data
+        return len(data)
+
+    def _recoded(self, data: bytes, final: bool = False) -> bytes:
+        return self.decoder.decode(data, final).encode("utf-8", "replace")

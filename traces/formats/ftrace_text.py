@@ -7,15 +7,16 @@ and strings of user space may contain some.
 from __future__ import annotations
 
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from typing import Literal
 
 from luocheck.traces.call import Note
 from luocheck.traces.formats.ftrace_line import LAYOUTS, NAME_COLUMNS, Frame, Parser
 from luocheck.traces.formats.ftrace_messages import parse_graph_message, parse_message, unfinished
+from luocheck.traces.formats.ftrace_skip import apart, boring, name_of, steady
 from luocheck.traces.records import Enter, Event, Exit, Gap, Hit, Marker, Other, Record, Tally
-from luocheck.traces.source import Capture
+from luocheck.traces.source import LONGEST_LINE, Capture
 
 _LOST = re.compile(rb"CPU:(\d{1,6}) \[LOST(?: (\d{1,20}))? EVENTS\]")
 _STARTED = re.compile(rb"##### CPU (\d{1,6}) buffer started ####")
@@ -43,7 +44,8 @@ class LineReader:
 
     def __init__(self, capture: Capture, tally: Tally, parse: Parser, columns: int) -> None:
         self.tally, self.parse, self.columns = tally, parse, columns
-        self.input = capture.lines()
+        self.input = self.lines(capture)
+        self.exact = False  # every line has to be given out until the next block
         self.ahead: deque[tuple[int, bytes]] = deque()  # lines that were read too far
         self.marker_line: int | None = None  # the last event was a marker
         self.latest: int | None = None
@@ -55,6 +57,15 @@ class LineReader:
         if line is not None:
             self.tally.lines = line[0]
         return line
+
+    def lines(self, capture: Capture) -> Iterator[tuple[int, bytes]]:
+        """The lines of the capture that have to be looked at; a reader may count others by itself, while not `exact`."""
+        return capture.lines()
+
+    def _following(self) -> tuple[int, bytes] | None:
+        """The line right behind the one that was read last."""
+        self.exact = True
+        return self._next()
 
     def records(self) -> Iterator[Record]:
         while (line := self._next()) is not None:
@@ -104,7 +115,7 @@ class LineReader:
             return None
         taken: list[tuple[int, bytes]] = []
         joined = text
-        while len(joined) < self.columns and (line := self._next()) is not None:
+        while len(joined) < self.columns and (line := self._following()) is not None:
             taken.append(line)
             joined += b"\n" + line[1]
         frame = self.parse(joined)
@@ -116,7 +127,7 @@ class LineReader:
         """The line with the following ones, up to where the quoted string of its message ends; None when it does not end."""
         taken: list[tuple[int, bytes]] = []
         joined = text
-        while len(joined) < _LONGEST_STRING and len(taken) < _MOST_JOINED and (line := self._next()) is not None:
+        while len(joined) < _LONGEST_STRING and len(taken) < _MOST_JOINED and (line := self._following()) is not None:
             taken.append(line)
             joined += b"\n" + line[1]
             if b'"' in line[1]:
@@ -141,8 +152,50 @@ class LineReader:
 
 class _FtraceReader(LineReader):
     def __init__(self, capture: Capture, layout: str, tally: Tally) -> None:
+        self.skip = boring(tally.wanted) if layout == "ftrace" and tally.wanted is not None else None
+        self.beginnings: Counter[bytes] = Counter()  # of the messages that were only counted
         super().__init__(capture, tally, LAYOUTS[layout], NAME_COLUMNS[layout])
         self.graph = layout == "ftrace function_graph"
+
+    def lines(self, capture: Capture) -> Iterator[tuple[int, bytes]]:
+        if self.skip is None or capture.quoted:
+            yield from super().lines(capture)
+            return
+        for first, block in capture.blocks():
+            read = 0  # lines of the block that are dealt with
+            if not self.exact and len(block) <= LONGEST_LINE:
+                found = apart(self.skip, block)
+                done = 0
+                for index, run in [*found.others, (len(found.times), b"")]:
+                    if index > done and not self._counted(found.times[done:index], found.beginnings[done:index]):
+                        self.exact = True
+                        break
+                    read += index - done
+                    done = index
+                    for text in run.split(b"\n")[:-1]:
+                        yield first + read, capture.line(first + read, text)
+                        read += 1
+                        if self.exact:
+                            break
+                    if self.exact:
+                        break
+            rest = block.split(b"\n")[read:-1] if self.exact or not read else []
+            self.exact = self.exact and not rest
+            for number, text in enumerate(rest, first + read):
+                yield number, capture.line(number, text)
+            self.tally.lines = first + read + len(rest) - 1
+        for beginning, count in self.beginnings.items():
+            self.tally.names[name_of(beginning)] += count
+
+    def _counted(self, times: list[bytes], beginnings: list[bytes]) -> bool:
+        """Counts events that nothing here is interested in; False when their times have to be looked at."""
+        latest = steady(times, self.latest, BACKWARDS)
+        if latest is None:
+            return False
+        self.latest, self.marker_line = latest, None
+        self.tally.events += len(times)
+        self.beginnings.update(beginnings)
+        return True
 
     def events(self, frame: Frame) -> list[Event] | None:
         return parse_graph_message(frame.message) if self.graph else super().events(frame)

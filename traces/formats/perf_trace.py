@@ -193,7 +193,7 @@ def _exit(name: str, value: bytes, errno: bytes | None, text: bytes | None) -> E
 
 def _entered(name: str, arguments: bytes) -> Enter:
     first = _FIRST.match(arguments)
-    values = () if first is None else (integer(first.group(1)) & (1 << 64) - 1,)
+    values: tuple[int, ...] = () if first is None else (integer(first.group(1)) & (1 << 64) - 1,)
     path = None
     match name:
         case "ioctl" | "fcntl" if values:
