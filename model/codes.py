@@ -358,3 +358,8 @@ _code(
     "recording begins in the middle",
     "What was recorded is only possible with calls that were made before the recording begins.",
 )
+_code(
+    "LUO714",
+    "text that was changed on its way",
+    "The text is not as the recorder printed it: in another encoding, quoted in a mail, or indented anew. It was read all the same.",
+)

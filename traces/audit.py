@@ -14,13 +14,14 @@ from luocheck.model.errnos import errno_name
 from luocheck.model.spec import Spec
 from luocheck.traces.answer import AuditAnswer, Conformance, Edit, Finding
 from luocheck.traces.call import Call, Kind, Note, Recording
-from luocheck.traces.decode import decode
+from luocheck.traces.decode import read
 from luocheck.traces.replay.core import core_of
 from luocheck.traces.replay.kernels import Part, Replay, Replayed, Start, parts_of, shows_its_end, window
 from luocheck.traces.replay.knowledge import common, texts
 from luocheck.traces.replay.promises import Broken
 from luocheck.traces.replay.search import Refusal, returned
 from luocheck.traces.replay.world import Beginning
+from luocheck.traces.source import MOST_BYTES
 
 MOST_DEVIATIONS = 20
 """Findings after which replay stops, by default."""
@@ -52,6 +53,7 @@ def audit(
     timeout: float = 120.0,
     max_deviations: int = MOST_DEVIATIONS,
     trail: bool = False,
+    max_bytes: int = MOST_BYTES,
     interrupted: Tick = lambda: None,
 ) -> AuditAnswer:
     """Replays a capture file (`-`: standard input) against a spec.
@@ -59,18 +61,15 @@ def audit(
     capture: a file, or the files of several kernels of which each is the one that the one before it started by kexec.  format: its format
     when detection should not decide.  beginning: what the recording begins with when that is known; else all are tried.  timeout:
     seconds for all readings together.  max_deviations: findings after which replay stops (at least 1).  trail: tell what was known after
-    each call.  Raises SpecError LUO700 when a capture cannot be read.
+    each call.  max_bytes: unpacked bytes of each file after which reading stops.  Raises SpecError LUO700 when a capture cannot be read.
     """
     started = time.monotonic()
     captures = [capture] if isinstance(capture, str) else list(capture)
-    readings = [_decoded(spec, captures, format, True)]
+    read_once = [read(each, spec.system.abi, format=format, most=max_bytes) for each in captures]
+    readings = [[each.recording(threads_share=True) for each in read_once]]
     if any(any(call.kind is Kind.FORK for call in each.calls) or each.tables_unsure for each in readings[0]):
-        readings.append(_decoded(spec, captures, format, False))
+        readings.append([each.recording(threads_share=False) for each in read_once])
     return _Audit(spec, readings, beginning, started + timeout, interrupted, max_deviations, trail).answer(started)
-
-
-def _decoded(spec: Spec, captures: list[str], format: str | None, share: bool) -> list[Recording]:
-    return [decode(each, spec.system.abi, format=format, threads_share=share) for each in captures]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from luocheck.model.abi import DEVICE, Abi
 from luocheck.model.diagnostics import fail
@@ -17,23 +18,30 @@ from luocheck.traces.pairing import Pairing
 from luocheck.traces.payload import descriptor_for
 from luocheck.traces.processes import Processes, callers_of
 from luocheck.traces.records import Ended, Enter, Executed, Exit, Forked, Gap, Hit, Record, Tally
-from luocheck.traces.source import Capture, open_capture
+from luocheck.traces.source import MOST_BYTES, Capture, open_capture
 from luocheck.traces.syscalls import FORKS, GENERIC_IOCTL, OPENERS, X86_64
 
 _RELEVANT = frozenset(X86_64.values())
 
 
-def decode(capture: str | Capture, abi: Abi, *, format: str | None = None, threads_share: bool | None = None) -> Recording:
+def decode(
+    capture: str | Capture, abi: Abi, *, format: str | None = None, threads_share: bool | None = None, most: int = MOST_BYTES
+) -> Recording:
     """Decode a capture: a file name (`-` for standard input) or an opened capture.
 
     format: a key of READERS when detection should not decide.  threads_share: do tasks share their descriptors where the recording
-    does not tell?  None counts as no.  Raises SpecError LUO700 for a file that cannot be read or has no known format; a capture in a
-    known format that hides what is needed gives a Recording with `undecodable`.
+    does not tell?  None counts as no.  most: unpacked bytes after which reading stops.  Raises SpecError LUO700 for a file that cannot be
+    read or has no known format; a capture in a known format that hides what is needed gives a Recording with `undecodable`.
     """
+    return read(capture, abi, format=format, most=most).recording(threads_share)
+
+
+def read(capture: str | Capture, abi: Abi, *, format: str | None = None, most: int = MOST_BYTES) -> Reading:
+    """Read a capture once, so that it can be decoded with both answers about its threads.  Arguments and errors as of `decode`."""
     if isinstance(capture, str):
-        opened = open_capture(capture)
+        opened = open_capture(capture, most)
         try:
-            return decode(opened, abi, format=format, threads_share=threads_share)
+            return read(opened, abi, format=format)
         finally:
             opened.close()
     where = Span(Source(capture.name, ""), 0, 0)
@@ -41,16 +49,31 @@ def decode(capture: str | Capture, abi: Abi, *, format: str | None = None, threa
         fail("LUO700", f"`{format}` is no format", where, help="one of: " + ", ".join(READERS))
     found = detect(capture.head)
     if format is None and found.option is not None:
-        text = f"{found.why}; {found.option}"
-        return Recording(
-            capture.name, "ftrace", (), (), (Note("LUO703", None, text),), frozenset(), 0, capture.head.count(b"\n"), text
-        )
+        return Reading(capture, abi, "ftrace", [], Tally(lines=capture.head.count(b"\n")), f"{found.why}; {found.option}")
     name = format or found.format
     if name is None:
         fail("LUO700", found.why, where, help="formats that can be read: " + ", ".join(READERS))
     tally = Tally(_RELEVANT | {s.function for s in abi.syscalls} | {f"nr{GENERIC_IOCTL}"})
-    records = [r for r in READERS[name](capture, name, tally) if _relevant(r, abi)]
-    return _Decoder(capture, abi, name, records, tally, threads_share).recording()
+    return Reading(capture, abi, name, [r for r in READERS[name](capture, name, tally) if _relevant(r, abi)], tally)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The records of a capture that can matter.  undecodable: why nothing can be said, or None."""
+
+    capture: Capture
+    abi: Abi
+    format: str
+    records: list[Record]
+    tally: Tally
+    undecodable: str | None = None
+
+    def recording(self, threads_share: bool | None = None) -> Recording:
+        """The calls, with an answer to whether tasks share their descriptors where the recording does not tell."""
+        if self.undecodable is not None:
+            notes = (Note("LUO703", None, self.undecodable),)
+            return Recording(self.capture.name, self.format, (), (), notes, frozenset(), 0, self.tally.lines, self.undecodable)
+        return _Decoder(self.capture, self.abi, self.format, self.records, self.tally, threads_share).recording()
 
 
 def _relevant(record: Record, abi: Abi) -> bool:
@@ -135,6 +158,12 @@ class _Decoder:
             yield Note("LUO706", None, self.capture.damage)
         for line in self.capture.cut[:3]:
             yield Note("LUO706", line, "a line far longer than any event; only its beginning was read")
+        if self.capture.encoding is not None:
+            yield Note(
+                "LUO714", None, f"the text is in {self.capture.encoding.upper()} and was turned into UTF-8: someone pasted it"
+            )
+        if self.capture.quoted:
+            yield Note("LUO714", None, "the lines are quoted as in a mail; the marks of quoting were taken off")
         if self.tally.unread_count:
             first = "; ".join(f"line {line}: {_quoted(text)}" for line, text in self.tally.unread[:3])
             yield Note("LUO706", self.tally.unread[0][0], f"{self.tally.unread_count} lines are no events; the first: {first}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import codecs
 import io
 import os
-import stat
 import re
+import stat
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from luocheck.cli.captures import add_most_bytes
 from luocheck.cli.interrupts import Interrupts
 from luocheck.cli.limits import at_least_one
 from luocheck.cli.options import SPEC_HELP, Subparsers, add_output, for_each, load_with_warnings
@@ -43,6 +44,7 @@ def add(subparsers: Subparsers) -> None:
         help="a recording, compressed or not; `-` is standard input, `demo` the one that comes with luocheck",
     )
     parser.add_argument("--format", choices=sorted(READERS), help="format of the recordings (default: by what is in them)")
+    add_most_bytes(parser)
     parser.add_argument(
         "--begins",
         choices=[each.name.lower() for each in Beginning],
@@ -87,6 +89,7 @@ def run(args: argparse.Namespace) -> int:
                 beginning=beginning,
                 timeout=args.timeout,
                 max_deviations=args.max_deviations,
+                max_bytes=args.max_bytes,
                 interrupted=lambda: interrupts.reason,
             )
             others = None

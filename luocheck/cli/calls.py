@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from luocheck.cli.captures import add_most_bytes
 from luocheck.cli.options import SPEC_HELP, Subparsers, add_output, for_each, load_with_warnings
 from luocheck.cli.status import FINE, UNDECIDED
 from luocheck.demo import capture_file
@@ -30,6 +31,7 @@ def add(subparsers: Subparsers) -> None:
         "captures", metavar="CAPTURE", nargs="+", help="a recording; `-` is standard input, `demo` the one that comes with luocheck"
     )
     parser.add_argument("--format", choices=sorted(READERS), help="format of the recordings (default: by what is in them)")
+    add_most_bytes(parser)
     parser.add_argument(
         "--threads",
         choices=("shared", "own"),
@@ -45,7 +47,8 @@ def run(args: argparse.Namespace) -> int:
     abi = load_with_warnings(args.spec, args.json).system.abi
 
     def work(capture: str) -> tuple[int, document.Document]:
-        recording = decode(capture_file(capture), abi, format=args.format, threads_share=args.threads == "shared")
+        share = args.threads == "shared"
+        recording = decode(capture_file(capture), abi, format=args.format, threads_share=share, most=args.max_bytes)
         status = FINE if recording.calls else UNDECIDED
         if args.json:
             return status, report.calls(recording)

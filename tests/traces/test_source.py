@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from luocheck.model.diagnostics import SpecError
-from luocheck.traces import source
 from luocheck.traces.source import LONGEST_LINE, open_capture
 
 

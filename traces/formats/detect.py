@@ -24,15 +24,10 @@ _FOREIGN: tuple[tuple[bytes, str], ...] = (
     (b"\x17\x08\x44tracing", "this is a trace.dat of trace-cmd"),
     (b"PERFILE2", "this is a perf.data of perf"),
     (b"\x7fELF", "this is a program"),
-    (b"\xfd7zXZ\x00", "this is an xz file; unpack it first"),
-    (b"BZh", "this is a bzip2 file; unpack it first"),
-    (b"\x28\xb5\x2f\xfd", "this is a zstd file; unpack it first"),
 )
 _RAW = re.compile(rb"\d{1,10} \d{1,6} \d{1,20} type: \d{1,5}")
 _HEX = re.compile(rb"[0-9a-f]{8} [0-9a-f]{8} [0-9a-f]{16} type: \d{1,5}")
 _STRACE = re.compile(rb"(?:\[pid +\d+\] |\d+ +)?(?:\d[\d:.]* )?[a-z_0-9]+\(.*")
-_PERF_SCRIPT = re.compile(rb".{1,16} +\d+(?:/\d+)? +\[\d+\] +\d+\.\d+: +[a-z_0-9]+:[A-Za-z_0-9]+: .*")
-_TRACE_CMD = re.compile(rb"cpus=\d+")
 
 
 def detect(head: bytes) -> Detected:
@@ -54,7 +49,9 @@ def detect(head: bytes) -> Detected:
         if not head.strip():
             return Detected("ftrace", "an empty file, as a recorder that recorded nothing leaves it")
         return Detected(None, "no line of it is an event")
-    counts = {each.name: sum(map(each.fits, events)) for each in FORMATS if each.fits is not None}
+    counts = {each.name: sum(map(each.fits, events)) for each in FORMATS if each.fits is not None and not each.fallback}
+    if not any(counts.values()):
+        counts = {each.name: sum(map(each.fits, events)) for each in FORMATS if each.fits is not None and each.fallback}
     best = max(counts, key=lambda name: counts[name])
     hidden = _hidden(events, tracer is not None, head)
     if counts[best] == 0 or (hidden is not None and counts[best] < len(events) // 2):
@@ -96,13 +93,9 @@ def _is_message(line: bytes) -> bool:
 def _guess(lines: list[bytes]) -> str:
     some = [line for line in lines if line][:200]
     half = max(1, len(some) // 2)
-    if any(_TRACE_CMD.fullmatch(line) for line in some[:3]):
-        return "this looks like the output of trace-cmd report"
-    if sum(_PERF_SCRIPT.fullmatch(line) is not None for line in some) >= half:
-        return "this looks like the output of perf script"
     if sum(_STRACE.fullmatch(line) is not None for line in some) >= half:
         return "this looks like the output of strace"
-    return "no line of it has the columns of an ftrace text"
+    return "no line of it has the form that a line of one of the formats has"
 
 
 def _shown(line: bytes) -> str:

@@ -76,7 +76,10 @@ class EventMessages:
         function = probed_by(hit.name, hit.fields)
         if function is None:
             return Other(hit.name)
-        self._say("addresses", "probes show addresses only: what they probe is told from the names of their events, which are those of the recipes")
+        self._say(
+            "addresses",
+            "probes show addresses only: what they probe is told from the names of their events, which are those of the recipes",
+        )
         own = sorted(hit.fields.keys() & {"sfd", "dfd"})  # recipes have events of one name in several groups, which are not shown
         return replace(hit, name=" ".join((hit.name, *own)), function=function)
 

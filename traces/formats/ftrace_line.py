@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 NANOSECOND = 10**9
+MOVED = "ftrace moved"
+"""The standard layout after someone indented it anew, so that columns say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,12 @@ class Frame:
 _STANDARD = re.compile(
     rb"(.{16})-(\d{1,10}) +(?:\( *(\d{1,10}|-+)\) +)?\[(\d{3,6})\] +(?:\( *(\d{1,10}|-+)\) +)?(?:([.0-9A-Za-z]{4,5}) +)?"
     rb"(\d{1,20})(?:\.(\d{1,9}))?: (.*)",
+    re.DOTALL,
+)
+_LONGEST_NAME = 15
+_BEHIND_NAME = re.compile(
+    rb"-(\d{1,10})[ \t]+(?:\([ \t]*(\d{1,10}|-+)\)[ \t]+)?\[(\d{3,6})\][ \t]+(?:\([ \t]*(\d{1,10}|-+)\)[ \t]+)?"
+    rb"(?:[.0-9A-Za-z]{4,5}[ \t]+)?(\d{1,20})(?:\.(\d{1,9}))?:[ \t](.*)",
     re.DOTALL,
 )
 _LATENCY = re.compile(
@@ -99,6 +107,22 @@ def parse_graph(line: bytes) -> Frame | None:
     return Frame(comm, thread, None, int(cpu), time, message)
 
 
+def parse_moved(line: bytes) -> Frame | None:
+    """The standard layout in a line that was indented anew: the task name ends where the rest has the form of one, if at one place only."""
+    text = line.lstrip(b" \t")
+    found = [
+        match
+        for dash in range(min(len(text), _LONGEST_NAME + 1))
+        if text[dash : dash + 1] == b"-" and (match := _BEHIND_NAME.match(text, dash))
+    ]
+    if len(found) != 1:
+        return None
+    thread, before, cpu, after, seconds, fraction, message = found[0].groups()
+    counter = fraction is None
+    time = int(seconds) if fraction is None else int(seconds) * NANOSECOND + int(fraction.ljust(9, b"0"))
+    return Frame(text[: found[0].start()], int(thread), _group(before, after), int(cpu), time, message, counter)
+
+
 Parser = Callable[[bytes], Frame | None]
 
 LAYOUTS: dict[str, Parser] = {
@@ -106,8 +130,9 @@ LAYOUTS: dict[str, Parser] = {
     "ftrace latency": parse_latency,
     "ftrace verbose": parse_verbose,
     "ftrace function_graph": parse_graph,
+    MOVED: parse_moved,
 }
 """Name of a layout, and what reads a line of it."""
 
-NAME_COLUMNS = {"ftrace": 16, "ftrace latency": 8, "ftrace verbose": 16, "ftrace function_graph": 0}
+NAME_COLUMNS = {"ftrace": 16, "ftrace latency": 8, "ftrace verbose": 16, "ftrace function_graph": 0, MOVED: 0}
 """Width of the task name at the beginning of a line: a line end within it belongs to the name."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from luocheck.traces.call import Note
-from luocheck.traces.formats.ftrace_line import LAYOUTS, NAME_COLUMNS, Frame, Parser
+from luocheck.traces.formats.ftrace_line import LAYOUTS, MOVED, NAME_COLUMNS, Frame, Parser
 from luocheck.traces.formats.ftrace_messages import parse_graph_message, parse_message, unfinished
 from luocheck.traces.formats.ftrace_skip import apart, boring, name_of, steady
 from luocheck.traces.records import Enter, Event, Exit, Gap, Hit, Marker, Other, Record, Tally
@@ -156,6 +156,9 @@ class _FtraceReader(LineReader):
         self.beginnings: Counter[bytes] = Counter()  # of the messages that were only counted
         super().__init__(capture, tally, LAYOUTS[layout], NAME_COLUMNS[layout])
         self.graph = layout == "ftrace function_graph"
+        if layout == MOVED:
+            text = "the columns are not those of the kernel: who made a call is told by the form of a line, which the name of a task can imitate"
+            tally.notes.append(Note("LUO714", None, text))
 
     def lines(self, capture: Capture) -> Iterator[tuple[int, bytes]]:
         if self.skip is None or capture.quoted:
@@ -175,17 +178,21 @@ class _FtraceReader(LineReader):
                     for text in run.split(b"\n")[:-1]:
                         yield first + read, capture.line(first + read, text)
                         read += 1
-                        if self.exact:
+                        if self._all_wanted():
                             break
-                    if self.exact:
+                    if self._all_wanted():
                         break
-            rest = block.split(b"\n")[read:-1] if self.exact or not read else []
-            self.exact = self.exact and not rest
+            rest = block.split(b"\n")[read:-1] if self._all_wanted() or not read else []
+            self.exact = self._all_wanted() and not rest
             for number, text in enumerate(rest, first + read):
                 yield number, capture.line(number, text)
             self.tally.lines = first + read + len(rest) - 1
         for beginning, count in self.beginnings.items():
             self.tally.names[name_of(beginning)] += count
+
+    def _all_wanted(self) -> bool:
+        """Was a line read from ahead, so that no line may be left out?  This changes whenever a line is given out."""
+        return self.exact
 
     def _counted(self, times: list[bytes], beginnings: list[bytes]) -> bool:
         """Counts events that nothing here is interested in; False when their times have to be looked at."""

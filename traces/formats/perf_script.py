@@ -55,7 +55,7 @@ def _frames(line: bytes) -> list[Frame]:
 
 
 def _frame(line: bytes, width: int) -> Frame | None:
-    if line[width : width + 1] != b" " or line[width - 1 : width] == b" " and width < _COLUMNS:
+    if line[width : width + 1] != b" " or (line[width - 1 : width] == b" " and width < _COLUMNS):
         return None
     match = _BEHIND_NAME.fullmatch(line, width)
     if match is None:
@@ -63,12 +63,14 @@ def _frame(line: bytes, width: int) -> Frame | None:
     process, thread, cpu, seconds, fraction, message = match.groups()
     if thread.startswith(b"-"):  # perf does not know the task
         return None
-    group, colon, rest = message.partition(b":")
+    _, colon, rest = message.partition(b":")
     if colon and rest[:1] not in (b" ", b""):
         message = rest
     time = int(seconds) * NANOSECOND + int(fraction.ljust(9, b"0"))
     known = process is not None and not process.startswith(b"-")
-    return Frame(line[:width].lstrip(b" "), int(thread), int(process) if known else None, None if cpu is None else int(cpu), time, message)
+    return Frame(
+        line[:width].lstrip(b" "), int(thread), int(process) if known else None, None if cpu is None else int(cpu), time, message
+    )
 
 
 class _Reader(LineReader):

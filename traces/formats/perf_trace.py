@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 
 from luocheck.model.errnos import GENERIC
 from luocheck.traces.call import Note
-from luocheck.traces.formats.ftrace_line import NANOSECOND
 from luocheck.traces.formats.ftrace_messages import integer, returned
 from luocheck.traces.records import Enter, Event, Exit, Gap, Other, Record, Tally
 from luocheck.traces.source import Capture
@@ -119,7 +118,13 @@ class _Reader:
     def _push(self, time: int, order: int, number: int, record: Record) -> None:
         self.tally.events += 1
         event = record.event
-        name = f"sys_enter_{event.syscall}" if isinstance(event, Enter) else f"sys_exit_{event.syscall}" if isinstance(event, Exit) else ""
+        name = (
+            f"sys_enter_{event.syscall}"
+            if isinstance(event, Enter)
+            else f"sys_exit_{event.syscall}"
+            if isinstance(event, Exit)
+            else ""
+        )
         self.tally.names[event.name if isinstance(event, Other) else name] += 1
         heapq.heappush(self.moments, (time, order, number, self.count, record))
         self.count += 1
@@ -129,7 +134,9 @@ class _Reader:
         if time < self.time:
             self.late += 1
             if self.late == 1:
-                self.tally.notes.append(Note("LUO706", number, "lines are out of order by more than can be put right; the order of calls can be wrong"))
+                self.tally.notes.append(
+                    Note("LUO706", number, "lines are out of order by more than can be put right; the order of calls can be wrong")
+                )
         self.time = max(self.time, time)
         if isinstance(record.event, Enter):
             following = self.moments[0] if self.moments else None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from luocheck.traces.formats import lttng_text, perf_script, perf_trace, trace_cmd
-from luocheck.traces.formats.ftrace_line import LAYOUTS
+from luocheck.traces.formats.ftrace_line import LAYOUTS, MOVED
 from luocheck.traces.formats.ftrace_text import read_records
 from luocheck.traces.records import Record, Tally
 from luocheck.traces.source import Capture
@@ -20,13 +20,14 @@ class Format:
     """name: what `--format` and reports call it.
 
     fits: has a line (without its end) the form that this format's lines of events have?  None for a format that is no text.
-    magic: the first bytes of every file of it, None where there are no such bytes.
+    magic: the first bytes of every file of it, None where there are no such bytes.  fallback: it is taken only when no other format fits.
     """
 
     name: str
     read: Reader
     fits: Callable[[bytes], bool] | None = None
     magic: bytes | None = None
+    fallback: bool = False
 
 
 def _columns(layout: str) -> Callable[[bytes], bool]:
@@ -39,7 +40,7 @@ FORMATS: tuple[Format, ...] = (
     Format(perf_script.NAME, perf_script.read_records, perf_script.fits),
     Format(perf_trace.NAME, perf_trace.read_records, perf_trace.fits),
     Format(lttng_text.NAME, lttng_text.read_records, lttng_text.fits),
-    *(Format(layout, read_records, _columns(layout)) for layout in LAYOUTS),
+    *(Format(layout, read_records, _columns(layout), fallback=layout == MOVED) for layout in LAYOUTS),
 )
 """In the order in which detection prefers them when the same number of lines fits."""
 
