@@ -1,7 +1,6 @@
 """The text of `perf script`: the task, where and when, then the event with its group.
 
-The name of a task stands in 16 columns, except with call chains (-g), where it is not padded; a line of the latter kind is read only when
-there is one way to read it.  Fields that may be added: pid (-F +pid), misc, period; --ns gives nanoseconds.
+The name of a task stands in 16 columns, except with call chains (-g), where it is not padded.  Fields that may be added: pid (-F +pid), misc, period; --ns gives nanoseconds.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ _BEHIND_NAME = re.compile(
     re.DOTALL,
 )
 _COLUMNS = 16
+_GROUPED = re.compile(rb"([A-Za-z0-9_-]{1,128}:)[A-Za-z_]")
 _LOST = re.compile(rb"PERF_RECORD_LOST(?:_SAMPLES)? (?:lost|:)? ?(\d{1,20}).*")
 _FORK = re.compile(rb"PERF_RECORD_FORK\((\d{1,10}):(\d{1,10})\):\((\d{1,10}):(\d{1,10})\).*")
 _EXIT = re.compile(rb"PERF_RECORD_EXIT\((\d{1,10}):(\d{1,10})\).*")
@@ -42,16 +42,14 @@ def fits(line: bytes) -> bool:
 
 
 def parse(line: bytes) -> Frame | None:
-    """The frame of a line; its message begins with the event, without the group.  None when it is none, or can be read in two ways."""
-    frames = _frames(line)
-    return frames[0] if len(frames) == 1 else None
+    """The frame of a line; its message begins with the event, without the group.
 
-
-def _frames(line: bytes) -> list[Frame]:
+    Without columns the name ends where the rest has the form of a line for the first time: 15 bytes are too few to imitate that.
+    """
     frame = _frame(line, _COLUMNS)
     if frame is not None or line[:1] in (b" ", b"\t"):
-        return [] if frame is None else [frame]
-    return [frame for width in range(1, _COLUMNS) if (frame := _frame(line, width)) is not None]
+        return frame
+    return next((frame for width in range(1, _COLUMNS) if (frame := _frame(line, width)) is not None), None)
 
 
 def _frame(line: bytes, width: int) -> Frame | None:
@@ -63,9 +61,9 @@ def _frame(line: bytes, width: int) -> Frame | None:
     process, thread, cpu, seconds, fraction, message = match.groups()
     if thread.startswith(b"-"):  # perf does not know the task
         return None
-    _, colon, rest = message.partition(b":")
-    if colon and rest[:1] not in (b" ", b""):
-        message = rest
+    grouped = _GROUPED.match(message)
+    if grouped is not None:
+        message = message[grouped.end(1) :]
     time = int(seconds) * NANOSECOND + int(fraction.ljust(9, b"0"))
     known = process is not None and not process.startswith(b"-")
     return Frame(
@@ -85,8 +83,6 @@ class _Reader(LineReader):
         return self.messages.events(frame.message, frame.thread)
 
     def no_event(self, line: bytes) -> tuple[int | None, Gap] | Literal["known", "unknown"]:
-        if len(_frames(line)) > 1:
-            return None, Gap(None, "a line that can be read in two ways")
         known = not line.strip() or line.startswith(b"#") or _STACK.fullmatch(line) is not None
         return "known" if known else "unknown"
 

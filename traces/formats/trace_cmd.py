@@ -45,7 +45,11 @@ def _place(line: bytes) -> tuple[int, int] | None:
     for before in (0,) if label is None else (0, label.end()):
         for width, pattern in _LAYOUTS:
             frame = _frame(pattern, line[before:])
-            if frame is not None and line[before + width :].startswith(b"-%-5d " % (frame.thread or 0)):
+            if frame is None:
+                continue
+            columns = b"-%-5d [" if width == 16 else b"-%-5d %3d"
+            values = (frame.thread,) if width == 16 else (frame.thread, frame.cpu)
+            if line[before + width :].startswith(columns % values):
                 return (before, width) if _PADDED.match(frame.message) is not None else None
     return None
 
