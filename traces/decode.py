@@ -47,7 +47,7 @@ def read(capture: str | Capture, abi: Abi, *, format: str | None = None, most: i
     where = Span(Source(capture.name, ""), 0, 0)
     if format is not None and format not in READERS:
         fail("LUO700", f"`{format}` is no format", where, help="one of: " + ", ".join(READERS))
-    found = detect(capture.head)
+    found = detect(capture.beginning())
     if format is None and found.option is not None:
         return Reading(capture, abi, "ftrace", [], Tally(lines=capture.head.count(b"\n")), f"{found.why}; {found.option}")
     name = format or found.format

@@ -104,6 +104,13 @@ class Capture:
         if len(text) > LONGEST_LINE:
             self.cut.append(number)
             text = text[:LONGEST_LINE]
+        return self._own(text)
+
+    def beginning(self) -> bytes:
+        """The first bytes as `lines` gives them."""
+        return b"\n".join(map(self._own, self.head.split(b"\n")))
+
+    def _own(self, text: bytes) -> bytes:
         text = text.removesuffix(b"\r")
         if self.quoted and (mark := _QUOTED.match(text)) is not None:
             text = text[mark.end() :]

@@ -254,6 +254,15 @@ def test_generated_lttng_text_without_the_task_says_what_to_add(decoded: Decode)
     assert any("add-context" in note.text for note in recording.notes)
 
 
+@pytest.mark.parametrize(
+    "path", [REPORTS / "sys.txt.gz", PERF / "errors.perf-script.txt.gz", PERF / "errors.perf-trace.txt.gz"], ids=lambda p: p.name
+)
+def test_quoted_text_with_other_line_ends_shows_the_same(path: Path, abi: Abi, tmp_path: Path) -> None:
+    lines = gzip.decompress(path.read_bytes()).splitlines()
+    (tmp_path / "c").write_bytes(b"".join(b"> " + line + b"\r\n" for line in lines))
+    assert decode(str(tmp_path / "c"), abi).calls == decode(str(path), abi).calls
+
+
 # ---- all of them -----------------------------------------------------------------------------------------------------
 
 

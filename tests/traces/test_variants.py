@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -128,7 +130,7 @@ def test_losses_of_a_pipe_are_barriers(abi: Abi) -> None:
     [
         (b"\x17\x08\x44tracing6\0", "trace.dat"),
         (b"PERFILE2" + b"\0" * 100, "perf.data"),
-        (b"just some text\nand more of it\n", "ftrace text"),
+        (b"just some text\nand more of it\n", "no line of it"),
         (b"59    1795466948.208490 ioctl(4, LIVEUPDATE_SESSION_PRESERVE_FD, 0x7ffe9c1827a0) = 0 <0.006808>\n", "strace"),
     ],
 )
@@ -137,3 +139,44 @@ def test_other_formats_are_refused_with_a_guess(data: bytes, what: str, abi: Abi
     path.write_bytes(data)
     with pytest.raises(SpecError, match=what):
         decode(str(path), abi)
+
+
+# ---- text that went through other hands -----------------------------------------------------------------------------
+
+
+def indented(text: bytes) -> bytes:
+    return b"\n".join(b"\t" + b" ".join(line.split()) if line.startswith(b" ") else line for line in text.split(b"\n"))
+
+
+CHANGES: dict[str, Callable[[bytes], bytes]] = {
+    "quoted": lambda text: b"".join(b"> " + line + b"\n" for line in text.splitlines()),
+    "quoted twice": lambda text: b"".join(b">> " + line + b"\n" for line in text.splitlines()),
+    "UTF-16": lambda text: text.decode().encode("utf-16"),
+    "indented anew": indented,
+    "indented anew and quoted": lambda text: b"".join(b"> " + line + b"\r\n" for line in indented(text).splitlines()),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_text_that_was_changed_on_its_way_shows_the_same_calls(change: str, abi: Abi, tmp_path: Path) -> None:
+    text = gzip.decompress((VARIANTS / "default.trace.txt.gz").read_bytes())
+    (tmp_path / "trace.txt").write_bytes(CHANGES[change](text))
+    recording = decode(str(tmp_path / "trace.txt"), abi)
+    assert essence(recording) == essence(variant("default", abi))
+    assert [note.code for note in recording.notes if note.code == "LUO714"] == ["LUO714"] * (2 if "and" in change else 1)
+
+
+@pytest.mark.parametrize("end", [b"\r\n", b"\n"])
+def test_line_ends_and_byte_order_marks_change_nothing(end: bytes, abi: Abi, tmp_path: Path) -> None:
+    text = gzip.decompress((VARIANTS / "default.trace.txt.gz").read_bytes())
+    (tmp_path / "trace.txt").write_bytes(b"\xef\xbb\xbf" + text.replace(b"\n", end))
+    recording = decode(str(tmp_path / "trace.txt"), abi)
+    assert essence(recording) == essence(variant("default", abi))
+    assert not any("no events" in note.text for note in recording.notes)
+
+
+def test_a_task_name_that_makes_a_moved_line_unclear(abi: Abi, tmp_path: Path) -> None:
+    (tmp_path / "trace.txt").write_text("a-1 [000] 1: y-7 [001] 2704.886483: sys_ioctl(fd: 3, cmd: 0xba00, arg: 0x1)\n" * 3)
+    recording = decode(str(tmp_path / "trace.txt"), abi, format="ftrace moved")
+    assert not recording.calls
+    assert "3 lines are no events" in " ".join(note.text for note in recording.notes)

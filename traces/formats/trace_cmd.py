@@ -65,7 +65,7 @@ def _frame(pattern: re.Pattern[bytes], line: bytes) -> Frame | None:
 
 class _Reader(LineReader):
     def __init__(self, capture: Capture, tally: Tally) -> None:
-        places = Counter(place for line in capture.head.split(b"\n")[:2000] if (place := _place(line)) is not None)
+        places = Counter(place for line in capture.beginning().split(b"\n")[:2000] if (place := _place(line)) is not None)
         (self.before, width), _ = places.most_common(1)[0] if places else ((0, 16), 0)
         self.pattern = dict(_LAYOUTS)[width]
         self.messages = EventMessages(tally)
