@@ -42,6 +42,36 @@ def repeated(lines: list[str], copies: int) -> Iterator[str]:
         yield from (_moved(line, copy, period) for line in events)
 
 
+NOISE = (
+    (
+        "kworker/0:1",
+        "[000] d..2.",
+        "sched_switch: prev_comm=kworker/0:1 prev_pid={0} prev_prio=120 prev_state=I ==> next_comm=swapper/0 next_pid=0",
+    ),
+    ("sshd", "[001] .....", "sys_enter: NR 0 (3, 7ffdc1ae3690, 400, 0, {0}, 0)"),
+    ("sshd", "[001] .....", "sys_exit: NR 0 = {0}"),
+    ("bash", "[001] .....", "sys_read(fd: 3, buf: 0x7ffdc1ae3690, count: 0x{0})"),
+    ("bash", "[001] .....", "sys_read -> 0x{0}"),
+    ("<idle>", "[000] d.h1.", "irq_handler_entry: irq={0} name=virtio0"),
+)
+"""What else happens on a machine: name, CPU with flags, message with a number in it."""
+
+
+def long(lines: list[str], events: int) -> Iterator[str]:
+    """Lines of a recording with so many events in it: one agent, somewhere in the middle of what a machine does anyway."""
+    shown = [line for line in lines if line and not line.startswith("#")]
+    clocks = [int(m[4]) * 10**6 + int(m[5]) for m in map(_TASK.match, shown) if m]
+    yield from (line for line in lines if line.startswith("#"))
+    half = (events - len(shown)) // 2
+    for number in range(events - len(shown)):
+        if number == half:
+            yield from shown
+        before = number < half
+        second, micro = divmod(min(clocks) * number // half if before else max(clocks) + number - half, 10**6)
+        name, flags, message = NOISE[number % len(NOISE)]
+        yield f"{name:>16}-{100 + number % 7:<7d} {flags} {second:5d}.{micro:06d}: {message.format(number % 1000)}"
+
+
 def _moved(line: str, copy: int, period: int) -> str:
     name = _code(copy)
     line = line.replace(_PREFIX, name).replace(_little_endian(_PREFIX), _little_endian(name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import statistics
 import sys
@@ -13,9 +14,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import luocheck
-from benchmarks.captures import CAPTURES, RECORDERS, recording, repeated
+from benchmarks.captures import CAPTURES, RECORDERS, long, recording, repeated
 from benchmarks.figures import number, table
-from benchmarks.processes import machine
+from benchmarks.processes import machine, run
 from benchmarks.results_file import write
 from luocheck.model.spec import Spec
 from luocheck.traces.answer import Conformance
@@ -48,6 +49,17 @@ class Replayed:
     cpu: list[float] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class Long:
+    """`luocheck audit` of a recording with few calls as a process: CPU seconds of each run, and the peak of its memory in bytes."""
+
+    events: int
+    size: int
+    verdict: str = ""
+    cpu: list[float] = field(default_factory=list)
+    peak: int = 0
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Measures, prints tables, writes JSON.  1 when a repeated recording shows other calls than the single one does, else 0."""
     parser = argparse.ArgumentParser(prog="python3 -m benchmarks.traces")
@@ -57,10 +69,20 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--rounds", type=int, default=5, help="how often everything runs (default 5)")
     parser.add_argument("--cap", type=float, default=60.0, help="seconds after which a replay is stopped (default 60)")
+    parser.add_argument(
+        "--long", type=int, nargs="+", default=[], metavar="EVENTS", help="only audit recordings of so many events with few calls"
+    )
     parser.add_argument("--output", type=Path, help="file for the JSON (default: a new one in benchmarks/results)")
     args = parser.parse_args(arguments)
     about = machine()
     spec = luocheck.load(SPEC)
+    if args.long:
+        with tempfile.TemporaryDirectory(prefix="luocheck-bench-") as folder:
+            audited = [_long(events, args.rounds, Path(folder)) for events in args.long]
+        print(_long_table(audited))
+        measured = {"machine": about, "rounds": args.rounds, "spec": SPEC, "long": [asdict(each) for each in audited]}
+        print(f"\nwritten to {write('traces-long', measured, args.output)}")
+        return 0 if all(each.verdict == Conformance.CONFORMS.value for each in audited) else 1
     with tempfile.TemporaryDirectory(prefix="luocheck-bench-") as folder:
         decoded, agree = _decode(spec, args.events, args.rounds, Path(folder))
         print(_decoded_table(decoded), flush=True)
@@ -114,6 +136,19 @@ def _replay(spec: Spec, most: int, rounds: int, cap: float, folder: Path) -> lis
     return out
 
 
+def _long(events: int, rounds: int, folder: Path) -> Long:
+    """One recording with so many events, audited by processes of their own."""
+    path = _written(folder / "long.txt", long(recording("one"), events))
+    out = Long(events, path.stat().st_size)
+    for _ in range(rounds):
+        done = run([sys.executable, "-m", "luocheck", "audit", SPEC, path, "--json"], Path.cwd(), 600)
+        out.verdict = json.loads(done.output)["verdict"] if done.status == 0 else f"status {done.status}"
+        out.cpu.append(done.cpu)
+        out.peak = max(out.peak, done.peak)
+    path.unlink()
+    return out
+
+
 def _alternate(jobs: list[tuple[Replayed, Path]], rounds: int, work: Callable[[tuple[Replayed, Path]], None]) -> None:
     """Each job once, then each again; slow ones and such as found no explanation in time only once."""
     for _ in range(rounds):
@@ -143,6 +178,16 @@ def _decoded_table(lines: list[Decoded]) -> str:
         size = line.size / 1e6
         cells = [number(line.copies), number(size, ".1f"), number(line.events), number(line.calls), number(cpu, ".2f")]
         rows.append([line.name, *cells, number(line.events / cpu), number(size / cpu, ".1f")])
+    return table(heads, rows)
+
+
+def _long_table(lines: list[Long]) -> str:
+    heads = ["events", "MB", "verdict", "CPU s", "events/s", "peak MB"]
+    rows = []
+    for line in lines:
+        cpu = statistics.median(line.cpu)
+        cells = [line.verdict, number(cpu, ".2f"), number(line.events / cpu), number(line.peak / 1e6, ".1f")]
+        rows.append([number(line.events), number(line.size / 1e6, ".1f"), *cells])
     return table(heads, rows)
 
 

@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT))  # benchmarks are no part of the installed package
 
 from benchmarks import __main__ as side_by_side  # noqa: E402
 from benchmarks import latency, sweep  # noqa: E402
-from benchmarks.captures import RECORDERS, recording, repeated  # noqa: E402
+from benchmarks.captures import RECORDERS, long, recording, repeated  # noqa: E402
 from benchmarks.processes import run  # noqa: E402
 from benchmarks.side_by_side import Bench  # noqa: E402
 from benchmarks.sizes import BUGS, SIZES  # noqa: E402
@@ -125,3 +125,14 @@ def test_latency_is_measured_with_and_without_optimising(tmp_path: Path, monkeyp
     lines = json.loads((tmp_path / "latency.json").read_text())["lines"]
     assert [line["flags"] for line in lines] == ["-O0", "-O1"]
     assert all(line["trouble"] is None and line["compile"] and line["cached"] for line in lines)
+
+
+def test_a_long_recording_has_the_calls_of_the_agent_and_no_gap(tmp_path: Path) -> None:
+    lines = recording("one")
+    single, many = tmp_path / "single.txt", tmp_path / "many.txt"
+    single.write_text("\n".join(lines), encoding="latin-1")
+    many.write_text("\n".join(long(lines, 20_000)), encoding="latin-1")
+    abi = load("linux_7_3").system.abi
+    found = decode(str(many), abi)
+    assert (found.events, len(found.losses)) == (20_000, 0)
+    assert [(c.event, c.result) for c in found.calls] == [(c.event, c.result) for c in decode(str(single), abi).calls]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 
 import luocheck.report
 from luocheck.cli.main import main
+from luocheck.traces import packed
+from luocheck.traces.formats.registry import READERS
 
 CAPTURES = Path(__file__).parent / "captures"
 ONE = str(CAPTURES / "agent-killed" / "killed.one.trace.txt.gz")
@@ -86,3 +89,31 @@ def test_threads_may_share_their_descriptors(capsys: pytest.CaptureFixture[str])
     shared = document(capsys, path, "--threads", "shared")[1]["calls"]
     assert isinstance(own, list) and isinstance(shared, list)
     assert len({c["process"] for c in own}) > 1 and {c["process"] for c in shared} == {66}
+
+
+def test_a_limit_on_what_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "trace.txt.gz").write_bytes(gzip.compress(gzip.decompress(Path(ONE).read_bytes()) + b"# filler\n" * 100_000))
+    status, made = document(capsys, str(tmp_path / "trace.txt.gz"), "--max-bytes", "100K")
+    assert status == 0 and len(made["calls"]) == 6
+    assert "reading stopped after" in json.dumps(made["notes"])
+    _, made = document(capsys, str(tmp_path / "trace.txt.gz"))
+    assert "reading stopped" not in json.dumps(made["notes"])
+    assert main(["calls", "linux_7_3", ONE, "--max-bytes", "some"]) == 2
+
+
+def test_zstd_without_anything_that_unpacks_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packed, "zstd_module", lambda: None)
+    (tmp_path / "trace.zst").write_bytes(b"\x28\xb5\x2f\xfd" + b"\0" * 20)
+    assert main(["calls", "linux_7_3", str(tmp_path / "trace.zst")]) == 2
+    error = capsys.readouterr().err
+    assert "LUO700" in error and "zstandard" in error
+
+
+def test_the_page_about_formats_names_each(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "formats.md").read_text()
+    for name in ("trace-cmd report", "perf script", "perf trace", "LTTng text"):
+        assert name in READERS
+        assert f"## {name}\n" in page
+    assert not [name for name in READERS if name.startswith("ftrace ") and f"`{name}`" not in page]
