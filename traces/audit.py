@@ -14,7 +14,7 @@ from luocheck.model.errnos import errno_name
 from luocheck.model.spec import Spec
 from luocheck.traces.answer import AuditAnswer, Conformance, Edit, Finding
 from luocheck.traces.call import Call, Kind, Note, Recording
-from luocheck.traces.decode import read
+from luocheck.traces.decode import Reading, read
 from luocheck.traces.replay.core import core_of
 from luocheck.traces.replay.kernels import Part, Replay, Replayed, Start, parts_of, shows_its_end, window
 from luocheck.traces.replay.knowledge import common, texts
@@ -63,9 +63,34 @@ def audit(
     seconds for all readings together.  max_deviations: findings after which replay stops (at least 1).  trail: tell what was known after
     each call.  max_bytes: unpacked bytes of each file after which reading stops.  Raises SpecError LUO700 when a capture cannot be read.
     """
-    started = time.monotonic()
     captures = [capture] if isinstance(capture, str) else list(capture)
-    read_once = [read(each, spec.system.abi, format=format, most=max_bytes) for each in captures]
+    started = time.monotonic()
+    readings = [read(each, spec.system.abi, format=format, most=max_bytes) for each in captures]
+    return audit_read(
+        spec,
+        readings,
+        beginning=beginning,
+        timeout=timeout,
+        max_deviations=max_deviations,
+        trail=trail,
+        interrupted=interrupted,
+        started=started,
+    )
+
+
+def audit_read(
+    spec: Spec,
+    read_once: Sequence[Reading],
+    *,
+    beginning: Beginning | None = None,
+    timeout: float = 120.0,
+    max_deviations: int = MOST_DEVIATIONS,
+    trail: bool = False,
+    interrupted: Tick = lambda: None,
+    started: float | None = None,
+) -> AuditAnswer:
+    """`audit` of what was read already.  started: the moment (of `time.monotonic`) from which on time counts, now when None."""
+    started = time.monotonic() if started is None else started
     readings = [[each.recording(threads_share=True) for each in read_once]]
     if any(any(call.kind is Kind.FORK for call in each.calls) or each.tables_unsure for each in readings[0]):
         readings.append([each.recording(threads_share=False) for each in read_once])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from luocheck.model.abi import DEVICE, Abi
@@ -44,17 +44,25 @@ def read(capture: str | Capture, abi: Abi, *, format: str | None = None, most: i
             return read(opened, abi, format=format)
         finally:
             opened.close()
+    reading, records = begin(capture, abi, format)
+    reading.records.extend(records)
+    return reading
+
+
+def begin(capture: Capture, abi: Abi, format: str | None) -> tuple[Reading, Iterator[Record]]:
+    """A reading without records, and the records that belong into it as they come.  Errors as of `decode`."""
     where = Span(Source(capture.name, ""), 0, 0)
     if format is not None and format not in READERS:
         fail("LUO700", f"`{format}` is no format", where, help="one of: " + ", ".join(READERS))
     found = detect(capture.beginning())
     if format is None and found.option is not None:
-        return Reading(capture, abi, "ftrace", [], Tally(lines=capture.head.count(b"\n")), f"{found.why}; {found.option}")
+        tally = Tally(lines=capture.head.count(b"\n"))
+        return Reading(capture, abi, "ftrace", [], tally, f"{found.why}; {found.option}"), iter(())
     name = format or found.format
     if name is None:
         fail("LUO700", found.why, where, help="formats that can be read: " + ", ".join(READERS))
     tally = Tally(_RELEVANT | {s.function for s in abi.syscalls} | {f"nr{GENERIC_IOCTL}"})
-    return Reading(capture, abi, name, [r for r in READERS[name](capture, name, tally) if _relevant(r, abi)], tally)
+    return Reading(capture, abi, name, [], tally), (r for r in READERS[name](capture, name, tally) if _relevant(r, abi))
 
 
 @dataclass(frozen=True, slots=True)

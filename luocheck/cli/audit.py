@@ -28,6 +28,7 @@ examples:
   cat trace.txt | luocheck audit linux_7_3 -
   luocheck audit linux_7_3 trace.txt --begins cold  the kernel is known not to have been live-updated
   luocheck audit linux_7_3 before.txt --kernel-b after.txt   two kernels with a live update between them
+  cat trace_pipe | luocheck audit linux_7_3 - --follow       tell what is not allowed as it happens
   luocheck audit linux_7_3 trace.txt --which      which version of LUO was this?
 
 exit status: 0 conforms, 1 violated, 2 a file cannot be read, 3 inconclusive
@@ -65,6 +66,7 @@ def add(subparsers: Subparsers) -> None:
         metavar="N",
         help=f"stop after N calls that are not allowed (default: {MOST_DEVIATIONS})",
     )
+    parser.add_argument("--follow", action="store_true", help="go on reading as CAPTURE grows; findings are told as they come")
     parser.add_argument("--which", action="store_true", help="also tell which of the shipped specs explain the recordings")
     parser.add_argument("--timeout", type=float, default=120.0, metavar="S", help="seconds for each recording (default: 120)")
     add_output(parser)
@@ -79,6 +81,21 @@ def run(args: argparse.Namespace) -> int:
     terminal = Terminal(args.color)
     spec = load_with_warnings(args.spec, args.json)
     beginning = Beginning[args.begins.upper()] if args.begins is not None else None
+    if args.follow:
+        if len(args.captures) > 1 or args.kernel_b or args.which:
+            args.parser.error("--follow reads one CAPTURE, without --kernel-b and --which")
+        from luocheck.cli.following import run_following
+
+        return run_following(
+            spec,
+            capture_file(args.captures[0]),
+            terminal,
+            format=args.format,
+            beginning=beginning,
+            timeout=args.timeout,
+            max_deviations=args.max_deviations,
+            json=args.json,
+        )
     with Interrupts() as interrupts:
 
         def work(capture: str) -> tuple[int, document.Document]:
