@@ -297,9 +297,17 @@ def test_a_report_conforms(name: str) -> None:
     assert audit(load("linux_7_3"), str(REPORTS / f"{name}.txt.gz")).verdict is Conformance.CONFORMS
 
 
-@pytest.mark.parametrize("name", ["broker.perf-script", "broker.perf-trace", "errors.perf-trace"])
+@pytest.mark.parametrize("name", ["broker.perf-script", "broker.perf-trace", "errors.perf-script", "errors.perf-trace"])
 def test_what_perf_prints_conforms(name: str) -> None:
     assert audit(load("linux_7_3"), str(PERF / f"{name}.txt.gz")).verdict is Conformance.CONFORMS
+
+
+def test_closes_tell_what_is_released_when_only_some_releases_are_recorded(abi: Abi) -> None:
+    """perf was given the release of sessions, and not that of the device: the device was closed all the same."""
+    recording = decode(str(PERF / "errors.perf-script.txt.gz"), abi)
+    assert Kind.RELEASE not in recording.observes and Kind.RELEASE not in {c.kind for c in recording.calls}
+    assert [c.result for c in recording.calls if c.event == "CLOSE_DEV"] == [0, 0]
+    assert any("told by the closes alone" in note.text for note in recording.notes)
 
 
 @pytest.mark.nightly
