@@ -10,7 +10,7 @@ from luocheck.model.diagnostics import fail
 from luocheck.model.source import Source, Span
 from luocheck.traces.assembly import Assembler
 from luocheck.traces.call import Call, Kind, Loss, Note, Recording
-from luocheck.traces.drafts import calls_of, kept
+from luocheck.traces.drafts import Draft, calls_of, kept
 from luocheck.traces.formats.detect import detect
 from luocheck.traces.formats.recorders import Role, part_of
 from luocheck.traces.formats.registry import READERS
@@ -95,24 +95,31 @@ def _relevant(record: Record, abi: Abi) -> bool:
     return False
 
 
+def _is_release(record: Record) -> bool:
+    part = part_of(record.event) if isinstance(record.event, Hit) else None
+    return part is not None and part.role is Role.RELEASE
+
+
 class _Decoder:
     def __init__(
         self, capture: Capture, abi: Abi, format: str, records: list[Record], tally: Tally, threads_share: bool | None
     ) -> None:
         self.capture, self.abi, self.format, self.records, self.tally = capture, abi, format, records, tally
         self.threads_share = threads_share
+        self.releases_left_out = False
         self.names = {r.event.syscall for r in records if isinstance(r.event, Enter | Exit)}
         self.roles = {part.role for r in records if isinstance(r.event, Hit) and (part := part_of(r.event)) is not None}
         self.inner_only = Role.INNER in self.roles and not self.roles & {Role.IOCTL, Role.SYSCALL, Role.ENTER}
         self.inner_only &= "ioctl" not in self.names
 
     def recording(self) -> Recording:
-        device = descriptor_for(self.abi, DEVICE)
-        magic = device.magic if device is not None else None
-        processes = Processes(self.records, callers_of(self.records, magic), self.threads_share)
-        assembler = Assembler(self.abi, processes, complete="close" in self.names, probed=Role.IOCTL in self.roles)
-        pairing = Pairing()
-        assembler.run(pairing.run(self.records))
+        assembler, pairing = self._assembled()
+        if Role.RELEASE in self.roles and self._releases_missing(assembler.drafts):
+            self.records = [r for r in self.records if not _is_release(r)]
+            self.roles.discard(Role.RELEASE)
+            self.releases_left_out = True
+            assembler, pairing = self._assembled()
+        processes = assembler.processes
         drafts = kept(assembler.drafts)
         calls = calls_of(drafts, self.abi)
         losses = tuple(Loss(r.line, r.event.count, r.event.reason) for r in self.records if isinstance(r.event, Gap))
@@ -130,6 +137,21 @@ class _Decoder:
             any(r.event.start for r in self.records if isinstance(r.event, Gap)),
             bool(guessed),
         )
+
+    def _assembled(self) -> tuple[Assembler, Pairing]:
+        device = descriptor_for(self.abi, DEVICE)
+        magic = device.magic if device is not None else None
+        processes = Processes(self.records, callers_of(self.records, magic), self.threads_share)
+        assembler = Assembler(self.abi, processes, complete="close" in self.names, probed=Role.IOCTL in self.roles)
+        pairing = Pairing()
+        assembler.run(pairing.run(self.records))
+        return assembler, pairing
+
+    def _releases_missing(self, drafts: list[Draft]) -> bool:
+        """Is the device closed, by a recorded close, while only releases of other files are shown?"""
+        about = [d for d in drafts if d.node is not None and d.node.target == DEVICE and not d.inferred and not d.maybe]
+        closed = any(d.kind is Kind.CLOSE and d.result == 0 for d in about)
+        return closed and not any(d.kind is Kind.RELEASE for d in about)
 
     def _observes(self) -> frozenset[Kind]:
         """Kinds of calls that this recorder shows; one that was switched on and never fired does not count."""
@@ -200,6 +222,9 @@ class _Decoder:
             )
         if pairing.strays:
             yield Note("LUO706", None, f"{pairing.strays} returns of ioctl have no entry in the recording (filtered out or lost)")
+        if self.releases_left_out:
+            text = "closes of the device are recorded but not its release: what is released is told by the closes alone"
+            yield Note("LUO711", None, text)
         if self.inner_only:
             yield Note(
                 "LUO711", None, "only functions below the ioctls were recorded: calls that were refused before them are missing"

@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 
 from luocheck.model.abi import Abi
+from luocheck.model.spec import load
+from luocheck.traces.answer import Conformance
+from luocheck.traces.audit import audit
 from luocheck.traces.call import Call, Kind, Moment, Recording
 from luocheck.traces.decode import decode
 from luocheck.traces.formats import lttng_text, perf_script, perf_trace, trace_cmd
@@ -282,3 +285,34 @@ def test_no_line_takes_long(fits: Any, piece: bytes) -> None:
     for head in heads:
         fits(head + piece * (200_000 // len(piece)))
     assert time.process_time() - began < 5
+
+
+# ---- what a spec says of them ---------------------------------------------------------------------------------------
+
+QUICK = ["killed", "tsc", "broker", "stage1"]
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_a_report_conforms(name: str) -> None:
+    assert audit(load("linux_7_3"), str(REPORTS / f"{name}.txt.gz")).verdict is Conformance.CONFORMS
+
+
+@pytest.mark.parametrize("name", ["broker.perf-script", "broker.perf-trace", "errors.perf-script", "errors.perf-trace"])
+def test_what_perf_prints_conforms(name: str) -> None:
+    assert audit(load("linux_7_3"), str(PERF / f"{name}.txt.gz")).verdict is Conformance.CONFORMS
+
+
+def test_closes_tell_what_is_released_when_only_some_releases_are_recorded(abi: Abi) -> None:
+    """perf was given the release of sessions, and not that of the device: the device was closed all the same."""
+    recording = decode(str(PERF / "errors.perf-script.txt.gz"), abi)
+    assert Kind.RELEASE not in recording.observes and Kind.RELEASE not in {c.kind for c in recording.calls}
+    assert [c.result for c in recording.calls if c.event == "CLOSE_DEV"] == [0, 0]
+    assert any("told by the closes alone" in note.text for note in recording.notes)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(
+    "path", [*sorted(REPORTS.glob("*.txt.gz")), *sorted(PERF.glob("*.txt.gz"))], ids=lambda path: f"{path.parent.name}/{path.name}"
+)
+def test_none_is_violated(path: Path) -> None:
+    assert audit(load("linux_7_3"), str(path)).verdict is not Conformance.VIOLATED
