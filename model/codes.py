@@ -363,3 +363,14 @@ _code(
     "text that was changed on its way",
     "The text is not as the recorder printed it: in another encoding, quoted in a mail, or indented anew. It was read all the same.",
 )
+_code(
+    "LUO720",
+    "what the kernel's log says",
+    "A line of the kernel log that was given beside the recording (`--klog`). It shows no calls and does not change the verdict.",
+)
+_code(
+    "LUO721",
+    "call that the recorder changed",
+    """strace was told to inject faults. A result that it made up (INJECTED) is not the kernel's, so it is not taken as a call; a call that it
+    delayed, or whose memory it changed, is one.""",
+)

@@ -16,7 +16,9 @@ from luocheck.traces.payload import (
     descriptor_for,
     has_constants,
     is_descriptor,
+    known_by_link,
     label_given,
+    label_member,
     plain_target,
     read_payload,
     refused_with,
@@ -24,6 +26,10 @@ from luocheck.traces.payload import (
 from luocheck.traces.processes import Processes
 from luocheck.traces.records import Ended, Executed, Forked, Gap, Record
 from luocheck.traces.syscalls import EXECS, MAKERS, OPENERS, OTHERS, RECEIVERS, duplicates
+from luocheck.traces.unshown import Unshown
+
+_LOWEST = OPENERS | MAKERS | OTHERS | {"dup"}
+"""Calls that return the lowest free number (fcntl need not)."""
 
 EBADF, ENOTTY = -GENERIC["EBADF"], -GENERIC["ENOTTY"]
 
@@ -59,6 +65,7 @@ class Assembler:
         self.elsewhere_line: dict[str, int] = {}
         self.unreached = 0
         self.unshown: set[int] = set()  # processes that got descriptors under numbers that were not shown
+        self.returned = Unshown()
 
     def run(self, steps: Iterable[Step]) -> None:
         for step in steps:
@@ -73,10 +80,11 @@ class Assembler:
                     self._released(step)
                 case Record(event=Gap()):
                     self.descriptors.forget()
+                    self.returned.forget()
                 case Record(event=Forked(child=child)) as record:
                     self._forked(record, child)
                 case Record(event=Executed()) as record if record.thread is not None:
-                    self.descriptors.execute(self.processes.key(record.thread))
+                    self._executed(self.processes.key(record.thread))
                 case Record(event=Ended(thread=thread, last=last)) as record:
                     self._ended(record, thread, last)
 
@@ -87,6 +95,9 @@ class Assembler:
 
     def _begun(self, operation: Operation) -> None:
         process = self._key(operation)
+        self._linked(operation, process)
+        if operation.syscall == "ioctl" or operation.syscall in _LOWEST:
+            self.returned.begin(process, operation)
         match operation.syscall, operation.arguments:
             case "ioctl", (fd, *_):
                 self.begun[operation] = self.descriptors.look(process, signed32(fd))
@@ -96,7 +107,50 @@ class Assembler:
                 for number in [n for n in self.descriptors.table(process).entries if first <= n <= last]:
                     self._close(operation, process, number)
 
+    def _linked(self, operation: Operation, process: int) -> None:
+        """Where the recorder shows the link of the descriptor that a call uses, the table has to agree with it."""
+        link = operation.links[0] if operation.links else None
+        if link is None or not operation.arguments:
+            return
+        number = signed32(operation.arguments[0])
+        given = Given(*known_by_link(self.abi, link))
+        entry = self.descriptors.look(process, number)
+        if entry is not None and entry.node is not None and not entry.node.released and given.agrees(entry.node):
+            given.tell(entry.node)
+            return
+        ours = descriptor_for(self.abi, given.target) is not None
+        if not ours and entry is None and operation.syscall != "ioctl":
+            return  # a file that nothing else is known of
+        node = self._recognised(process, given, operation) if ours else None
+        known_until = 0 if entry is None else max(entry.since.line, entry.used.line)
+        if node is None:
+            node = self.descriptors.new(given)
+            if ours and self.descriptors.complete and process not in self.received:
+                self.returned.recognise(process, number, node, known_until, operation.enter.line)
+        self._bind(process, number, node, operation, sure=False)
+
+    def _recognised(self, process: int, given: Given, operation: Operation) -> Node | None:
+        """The open file behind a number of which nothing but its link is known; None when it may be another one."""
+        found = self.descriptors.identify(process, given)
+        if found is None or self.descriptors.table(process).holds(found):
+            return None  # two open files may have that name, and one node is never two
+        self._handed(process, found, operation)
+        return found
+
+    def _handed(self, process: int, node: Node, operation: Operation) -> None:
+        """The process uses an open file that only others had: one of them gave it a descriptor, at the latest before closing its own."""
+        holder = next((key for key, table in self.descriptors.tables.items() if key != process and table.holds(node)), None)
+        closed = [each for each in self.closes.get(node, ()) if not each.dropped and each.process != process]
+        if holder is None and not closed:
+            return
+        moment = operation.enter if holder is not None else closed[-1].enter
+        giver = holder if holder is not None else closed[-1].process
+        draft = Draft(Kind.PASS, process, operation.thread, moment, moment, parent=giver)
+        draft.node, draft.inferred, draft.exact = node, True, False
+        self.drafts.insert(self.drafts.index(closed[-1]) if holder is None else len(self.drafts), draft)
+
     def _close(self, operation: Operation, process: int, number: int) -> None:
+        self.returned.closed(process, number)
         unknown = self.descriptors.look(process, number) is None and number > 2
         node, last = self.descriptors.close(process, number, operation.enter)
         maybe = unknown and (process in self.unshown or process in self.received)
@@ -112,6 +166,11 @@ class Assembler:
             self.draft_of[operation] = draft
 
     def _finished(self, operation: Operation) -> None:
+        self._finish(operation)
+        result = operation.result if operation.syscall in _LOWEST else None
+        self.returned.ended(self._key(operation), operation, result if result is not None and result >= 0 else None)
+
+    def _finish(self, operation: Operation) -> None:
         process = self._key(operation)
         name, result, arguments = operation.syscall, operation.result, operation.arguments
         succeeded = result is not None and result >= 0
@@ -125,7 +184,7 @@ class Assembler:
         elif any(each.function == name for each in self.abi.syscalls):
             self._syscall(operation, process)
         elif name in EXECS and result == 0:
-            self.descriptors.execute(process)
+            self._executed(process)
         elif name in RECEIVERS and result != 0 and (result is None or succeeded):
             self._receive(operation, process)
         elif succeeded and result is not None:
@@ -135,6 +194,11 @@ class Assembler:
                 self._bind(process, result, self.descriptors.new(Given("other")), operation)
             elif duplicates(name, arguments):
                 self._duplicate(process, signed32(arguments[0]), result, operation)
+
+    def _executed(self, process: int) -> None:
+        """Another program: which descriptors it keeps is not known."""
+        self.descriptors.execute(process)
+        self.returned.forget(process)
 
     def _receive(self, operation: Operation, process: int) -> None:
         """Numbers that were free may be in use now."""
@@ -175,8 +239,8 @@ class Assembler:
 
     def _opened(self, operation: Operation, process: int) -> None:
         hit = next(((part, hit) for part, hit in operation.hits if part.role is Role.OPEN), None)
-        is_device = hit is not None or (self.path is not None and operation.path == self.path)
-        maybe = operation.path is None and operation.level == "syscall" and not self.probed
+        is_device = hit is not None or (self.path is not None and self.path in (operation.path, operation.link))
+        maybe = operation.path is None and operation.link is None and operation.level == "syscall" and not self.probed
         if not is_device and not maybe:
             self._opened_other(operation, process)
             return
@@ -242,7 +306,7 @@ class Assembler:
         possible = number in self.numbers or number >> 8 & 0xFF in self.magics
         if given.target is None and self._not_ours(operation, number, fd, entry, possible):
             return
-        if entry is not None and entry.node is not None and not self.descriptors.complete and self._foreign(entry.node):
+        if entry is not None and entry.node is not None and not self._shows_all(operation) and self._foreign(entry.node):
             entry = None  # that file was closed meanwhile, and nobody recorded it
         node = self._subject(operation, process, given, fd, entry)
         target = given.target or (node.target if node is not None else None)
@@ -266,13 +330,17 @@ class Assembler:
                 self._count_elsewhere(number, fd, operation)
             return True
         foreign = node is not None and self._foreign(node)
-        if foreign and self.descriptors.complete:
+        if foreign and self._shows_all(operation):
             self._count_elsewhere(number, fd, operation)
             return True
         if operation.result == ENOTTY and number in self.numbers and (foreign or node is None or node.target is None):
             self._count_elsewhere(number, fd, operation)
             return True
         return False
+
+    def _shows_all(self, operation: Operation) -> bool:
+        """Is it certain what the number of this call means?"""
+        return self.descriptors.complete or bool(operation.links and operation.links[0] is not None)
 
     def _foreign(self, node: Node) -> bool:
         """Is this surely neither the device nor one of its objects?"""
@@ -323,7 +391,7 @@ class Assembler:
         succeeded = operation.result is not None and operation.result >= 0
         if succeeded and draft.node is not None and draft.node.target is None:
             draft.node.target = ioctl.target
-        draft.payload = read_payload(ioctl, operation.hits, operation.result)
+        draft.payload = read_payload(ioctl, operation.hits, operation.result, (operation.before, operation.after))
         for member in ioctl.fields:
             if not is_descriptor(self.abi, member):
                 continue
@@ -331,6 +399,8 @@ class Assembler:
                 self._number_given(draft, member.name, process, operation, succeeded)
             elif member.role == "out" and succeeded and member.name not in draft.payload.got:
                 self.unshown.add(process)
+                if operation.exit is not None:
+                    self.returned.note(process, operation, draft, member, label_member(ioctl))
                 if not self.descriptors.complete:
                     self.descriptors.forget_unsure(process)
             elif member.name in draft.payload.got:
@@ -427,6 +497,7 @@ class Assembler:
         moment = Moment(record.line, record.time)
         draft = Draft(Kind.FORK, key, record.thread, moment, moment, parent=parent)
         self.descriptors.fork(parent, key)
+        self.returned.fork(parent, key)
         self.unshown |= {key} if parent in self.unshown else set()
         draft.nodes = self._nodes(parent)
         self.drafts.append(draft)
@@ -445,3 +516,4 @@ class Assembler:
         draft.event = None if self.abi.process is None else self.abi.process.exit
         self.drafts.append(draft)
         self.descriptors.exit(process)
+        self.returned.forget(process)

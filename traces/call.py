@@ -24,6 +24,7 @@ class Kind(Enum):
     CLOSE = "close"  # a process gave up its last descriptor of an open file
     RELEASE = "release"  # the last reference to an open file is gone, in whatever process
     FORK = "fork"  # a process got a copy of its parent's descriptors
+    PASS = "pass"  # a process was given a descriptor of an open file by another one; always inferred
     EXIT = "exit"  # a process (its last thread) ended
     REBOOT = "reboot"  # reboot(2) with LINUX_REBOOT_CMD_KEXEC
 
@@ -53,7 +54,8 @@ class Call:
     result: the return value (>= 0, or a negative errno as user space sees it), None when the call is not known to have returned.
     enter: the earliest moment at which it can have begun; exact is False when the recording shows returns only.  exit: None when it
     never returned.  inner: result is what a function below the ioctl returned; an error is the call's, 0 says only that it got that far.
-    inferred: nobody recorded it, but what was recorded later implies that it happened in between (a close).
+    inferred: nobody recorded it, but what was recorded later implies that it happened in between (a close, a
+    descriptor that was passed).
     """
 
     number: int
@@ -75,7 +77,7 @@ class Call:
     inferred: bool = False
     killed: bool = False
     refused: tuple[str, ...] = ()
-    parent: int | None = None  # FORK: the process that forked; `process` is the child
+    parent: int | None = None  # FORK: the process that forked; PASS: the one that gave; `process` is the other one
     inner: bool = False
 
 

@@ -6,12 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from luocheck.model.abi import DEVICE, Abi
-from luocheck.model.diagnostics import fail
-from luocheck.model.source import Source, Span
 from luocheck.traces.assembly import Assembler
 from luocheck.traces.call import Call, Kind, Loss, Note, Recording
 from luocheck.traces.drafts import Draft, calls_of, kept
-from luocheck.traces.formats.detect import detect
+from luocheck.traces.formats.detect import format_of
 from luocheck.traces.formats.recorders import Role, part_of
 from luocheck.traces.formats.registry import READERS
 from luocheck.traces.pairing import Pairing
@@ -51,23 +49,18 @@ def read(capture: str | Capture, abi: Abi, *, format: str | None = None, most: i
 
 def begin(capture: Capture, abi: Abi, format: str | None) -> tuple[Reading, Iterator[Record]]:
     """A reading without records, and the records that belong into it as they come.  Errors as of `decode`."""
-    where = Span(Source(capture.name, ""), 0, 0)
-    if format is not None and format not in READERS:
-        fail("LUO700", f"`{format}` is no format", where, help="one of: " + ", ".join(READERS))
-    found = detect(capture.beginning())
-    if format is None and found.option is not None:
+    found = format_of(capture, format)
+    if found.format is None:
         tally = Tally(lines=capture.head.count(b"\n"))
-        return Reading(capture, abi, "ftrace", [], tally, f"{found.why}; {found.option}"), iter(())
-    name = format or found.format
-    if name is None:
-        fail("LUO700", found.why, where, help="formats that can be read: " + ", ".join(READERS))
+        return Reading(capture, abi, found.what, [], tally, f"{found.why}; {found.option}", found.code), iter(())
+    name = found.format
     tally = Tally(_RELEVANT | {s.function for s in abi.syscalls} | {f"nr{GENERIC_IOCTL}"})
     return Reading(capture, abi, name, [], tally), (r for r in READERS[name](capture, name, tally) if _relevant(r, abi))
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The records of a capture that can matter.  undecodable: why nothing can be said, or None."""
+    """The records of a capture that can matter.  undecodable: why nothing can be said, or None; code: of the note that says so."""
 
     capture: Capture
     abi: Abi
@@ -75,11 +68,12 @@ class Reading:
     records: list[Record]
     tally: Tally
     undecodable: str | None = None
+    code: str = "LUO703"
 
     def recording(self, threads_share: bool | None = None) -> Recording:
         """The calls, with an answer to whether tasks share their descriptors where the recording does not tell."""
         if self.undecodable is not None:
-            notes = (Note("LUO703", None, self.undecodable),)
+            notes = (Note(self.code, None, self.undecodable),)
             return Recording(self.capture.name, self.format, (), (), notes, frozenset(), 0, self.tally.lines, self.undecodable)
         return _Decoder(self.capture, self.abi, self.format, self.records, self.tally, threads_share).recording()
 

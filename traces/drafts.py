@@ -51,6 +51,8 @@ def kept(drafts: list[Draft]) -> list[Draft]:
         match draft.kind:
             case Kind.CLOSE:
                 keep = (about or (draft.maybe and draft.process in active)) and not draft.dropped
+            case Kind.PASS:
+                keep = about
             case Kind.OPEN:
                 keep = draft.node is None or draft.node.target == DEVICE
             case Kind.FORK | Kind.EXIT:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from luocheck.model.errnos import GENERIC, INTERNAL
 from luocheck.traces.call import Moment
 from luocheck.traces.formats.recorders import Part, Role, command_of, descriptor_of, part_of, result_of
-from luocheck.traces.records import Ended, Enter, Exit, Forked, Gap, Hit, Record
+from luocheck.traces.records import Ended, Enter, Exit, Forked, Gap, Hit, Record, Struct
 from luocheck.traces.syscalls import NEVER_RETURN, OPENERS
 
 _RESTARTS = frozenset(INTERNAL[name] for name in ("ERESTARTSYS", "ERESTARTNOINTR", "ERESTARTNOHAND", "ERESTART_RESTARTBLOCK"))
@@ -23,7 +23,8 @@ class Operation:
     """One call of one thread, as far as it was recorded.
 
     level: `syscall`, `function` (the handler was probed, not the system call) or `inner` (only a function below the handler).
-    returned: it is known that it came back; result is None then when its value was lost.
+    returned: it is known that it came back; result is None then when its value was lost.  links: text of the links of the descriptors among
+    its arguments; link: of the one that it returned.  before/after: what its pointer argument led to when it began and when it returned.
     """
 
     syscall: str
@@ -34,6 +35,10 @@ class Operation:
     level: str
     arguments: tuple[int, ...] = ()
     path: bytes | None = None
+    links: tuple[bytes | None, ...] = ()
+    link: bytes | None = None
+    before: Struct | None = None
+    after: Struct | None = None
     sources: set[str] = field(default_factory=set)
     exits: set[str] = field(default_factory=set)
     hits: list[tuple[Part, Hit]] = field(default_factory=list)
@@ -165,6 +170,8 @@ class Pairing:
                 pending.sources.add(event.source)
                 pending.arguments = max(pending.arguments, event.arguments, key=len)
                 pending.path = pending.path or event.path
+                pending.links = pending.links or event.links
+                pending.before = pending.before or event.struct
                 if hit is not None:
                     pending.hits.append(hit)
                 return
@@ -173,6 +180,7 @@ class Pairing:
             return
         assert record.thread is not None
         operation = Operation(event.syscall, record.thread, record.process, moment, True, "syscall", event.arguments, event.path)
+        operation.links, operation.before = event.links, event.struct
         operation.sources.add(event.source)
         if hit is not None:
             operation.hits.append(hit)
@@ -182,6 +190,7 @@ class Pairing:
         pending, last = thread.pending, thread.last
         if pending is not None and pending.level == "syscall" and event.syscall in (None, pending.syscall):
             pending.exits.add(event.source)
+            pending.link, pending.after = event.link, event.struct
             yield from self._finish(thread, moment, user_result(event.result))
             return
         if last is not None and last.syscall == event.syscall and event.source in last.sources - last.exits:

@@ -7,13 +7,13 @@ Arrays of bytes are strings here: the bytes up to the first NUL, or the whole ar
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from luocheck.model.abi import CONSTANTS, DEVICE, SCALARS, Abi, Descriptor, Handle, Ioctl, StructField, Syscall
 from luocheck.model.errnos import GENERIC
 from luocheck.traces.formats.recorders import Part, members_of
-from luocheck.traces.records import Hit, Value
+from luocheck.traces.records import Hit, Struct, Value
 
 LARGEST = 4096
 """Largest size of an extensible struct that the kernel reads, a page (include/linux/uaccess.h, copy_struct_from_user)."""
@@ -48,10 +48,45 @@ def descriptor_for(abi: Abi, target: str | None) -> Descriptor | None:
     return next((d for d in abi.descriptors if d.target == target), None)
 
 
-def read_payload(ioctl: Ioctl, hits: Iterable[tuple[Part, Hit]], result: int | None) -> Payload:
-    """Values of the members of `ioctl`'s struct, from all probes of one call."""
+def known_by_link(abi: Abi, link: bytes) -> tuple[str, bytes | None]:
+    """What the text of the link /proc/PID/fd/N says: the target, `other` for what is no file and none of the abi's, and its label."""
+    for descriptor in abi.descriptors:
+        if descriptor.path is not None and link == descriptor.path.encode():
+            return descriptor.target, None
+        if descriptor.link is None:
+            continue
+        begin, brace, rest = descriptor.link.partition("{")
+        end = rest.partition("}")[2].encode() if brace else b""
+        if link == begin.encode() and not brace:
+            return descriptor.target, None
+        if brace and link.startswith(begin.encode()) and link.endswith(end) and len(link) >= len(begin) + len(end):
+            return descriptor.target, link[len(begin.encode()) : len(link) - len(end)]
+    plain = plain_target(abi)
+    return (plain if plain is not None and link.startswith(b"/") else "other"), None
+
+
+def _by_offset(ioctl: Ioctl, struct: Struct | None) -> Iterator[tuple[int, Value]]:
+    """The members of a struct that was recorded as bytes or by names, at their places."""
+    for member in ioctl.fields:
+        if isinstance(struct, bytes):
+            shown = struct[member.offset : member.offset + member.size]
+            if member.length is not None and shown and (b"\0" in shown or len(shown) == member.size):
+                yield member.offset, shown.split(b"\0", 1)[0]
+            elif member.length is None and len(shown) == member.size:
+                yield member.offset, int.from_bytes(shown, "little")
+        elif struct is not None and member.name in struct:
+            yield member.offset, struct[member.name]
+
+
+def read_payload(
+    ioctl: Ioctl, hits: Iterable[tuple[Part, Hit]], result: int | None, structs: tuple[Struct | None, Struct | None] = (None, None)
+) -> Payload:
+    """Values of the members of `ioctl`'s struct, from all probes of one call and from the struct itself before and after it."""
     before: dict[int, list[Value]] = {}
     after: dict[int, list[Value]] = {}
+    for values, struct in zip((before, after), structs, strict=True):
+        for offset, value in _by_offset(ioctl, struct):
+            values.setdefault(offset, []).append(value)
     for part, hit in hits:
         for offset, value in members_of(part, hit).items():
             (after if hit.returns else before).setdefault(offset, []).append(value)
@@ -97,6 +132,11 @@ def _member(member: StructField, values: dict[int, list[Value]]) -> int | bytes 
             value &= (1 << bits) - 1
             return value - (1 << bits) if member.type.startswith("s") and value >> (bits - 1) else value
     return None
+
+
+def label_member(ioctl: Ioctl) -> StructField | None:
+    """The member with the string that names what the call returns."""
+    return next((m for m in ioctl.fields if m.role == "in" and m.length is not None), None)
 
 
 def label_given(ioctl: Ioctl, payload: Payload) -> bytes | None:

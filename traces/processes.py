@@ -91,6 +91,8 @@ def _shares(enter: Enter | None) -> bool | None:
             return False
         case Enter(syscall="clone", arguments=(flags, *_)):
             return bool(flags & CLONE_FILES)
+        case Enter(syscall="clone3", struct={"flags": int(flags)}):
+            return bool(flags & CLONE_FILES)
     return None
 
 

@@ -14,27 +14,38 @@ from luocheck.traces.call import Note
 Value = int | bytes | None
 """A field of a probe; None for what the recorder could not read, `(fault)`."""
 
+Struct = bytes | Mapping[str, Value]
+"""What a pointer argument leads to: the first bytes of it, or members by their names in the abi."""
+
 
 @dataclass(frozen=True, slots=True)
 class Enter:
     """A system call begins.  arguments: the numbers at its first positions.  path: of a call that opens one, where it is shown.
 
-    source names the family of events: the same call may stand in a recording once in each of them.
+    source names the family of events: the same call may stand in a recording once in each of them.  links: the text of the link
+    /proc/PID/fd/N of the descriptors among the arguments, by position.  struct: what the pointer argument of an ioctl leads to.
     """
 
     syscall: str
     arguments: tuple[int, ...]
     source: str
     path: bytes | None = None
+    links: tuple[bytes | None, ...] = ()
+    struct: Struct | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """A system call returned.  syscall is None where the recorder does not repeat it."""
+    """A system call returned.  syscall is None where the recorder does not repeat it.
+
+    link: the text of the link of the descriptor that it returned.  struct: as of Enter, after the call.
+    """
 
     syscall: str | None
     result: int
     source: str
+    link: bytes | None = None
+    struct: Struct | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,7 @@ class Capture:
     encoding: str | None = None
     quoted: bool = False
     most: int = MOST_BYTES
+    open_end: int | None = None  # number of the last line when nothing ends it (known when it is given out)
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
         """Number and text (without the line end) of each line; can be used once."""
@@ -96,6 +97,7 @@ class Capture:
             if not chunk:
                 break
         if rest:
+            self.open_end = number
             yield number, rest + b"\n"
         self.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 
 from luocheck.cli.captures import add_most_bytes
 from luocheck.cli.interrupts import Interrupts
@@ -16,6 +17,7 @@ from luocheck.report.terminal import Terminal
 from luocheck.traces.answer import Conformance
 from luocheck.traces.audit import MOST_DEVIATIONS, audit
 from luocheck.traces.formats.registry import READERS
+from luocheck.traces.klog import read_klog
 from luocheck.traces.replay.world import Beginning
 
 _STATUS = {Conformance.CONFORMS: FINE, Conformance.VIOLATED: UNEXPECTED, Conformance.INCONCLUSIVE: UNDECIDED}
@@ -68,6 +70,13 @@ def add(subparsers: Subparsers) -> None:
     )
     parser.add_argument("--follow", action="store_true", help="go on reading as CAPTURE grows; findings are told as they come")
     parser.add_argument("--which", action="store_true", help="also tell which of the shipped specs explain the recordings")
+    parser.add_argument(
+        "--klog",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a kernel log (dmesg, journalctl -k, /dev/kmsg) beside the recordings: what it says is noted",
+    )
     parser.add_argument("--timeout", type=float, default=120.0, metavar="S", help="seconds for each recording (default: 120)")
     add_output(parser)
     parser.set_defaults(run=run, parser=parser)
@@ -80,6 +89,7 @@ def run(args: argparse.Namespace) -> int:
         args.parser.error("--which reads the recording several times, and standard input can be read once")
     terminal = Terminal(args.color)
     spec = load_with_warnings(args.spec, args.json)
+    beside = tuple(note for path in args.klog for note in read_klog(path))
     beginning = Beginning[args.begins.upper()] if args.begins is not None else None
     if args.follow:
         if len(args.captures) > 1 or args.kernel_b or args.which:
@@ -109,6 +119,7 @@ def run(args: argparse.Namespace) -> int:
                 max_bytes=args.max_bytes,
                 interrupted=lambda: interrupts.reason,
             )
+            answer = replace(answer, notes=answer.notes + beside)
             others = None
             if args.which:
                 from luocheck.versions import which

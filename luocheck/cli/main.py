@@ -6,7 +6,23 @@ import io
 import sys
 from collections.abc import Sequence
 
-from luocheck.cli import audit, calls, catalogue, check, diff, explain, export, fmt, parse, prove, replay, show, specs, sweep
+from luocheck.cli import (
+    audit,
+    calls,
+    catalogue,
+    check,
+    convert,
+    diff,
+    explain,
+    export,
+    fmt,
+    parse,
+    prove,
+    replay,
+    show,
+    specs,
+    sweep,
+)
 from luocheck.cli.interrupts import end_on_sigterm
 from luocheck.cli.options import Parser, UsageError, complain, nowhere
 from luocheck.cli.status import ERROR, FINE, UNDECIDED
@@ -23,6 +39,7 @@ COMMANDS = (
     replay,
     audit,
     calls,
+    convert,
     show,
     parse,
     fmt,
@@ -43,6 +60,7 @@ examples:
   luocheck catalogue                      every known bug, found in the spec of its version
   luocheck sweep specs/ --results s.jsonl ... many specs, scopes and sizes as one job
   luocheck replay rfc_v2 run.scenario     play a scenario and show each state
+  luocheck convert strace.log             write a recording as JSON Lines, or as another recorder's text
   luocheck explain LUO203                 explain an error code
 
 exit status: 0 as expected, 1 not as expected, 2 usage, spec or input error, 3 undecided

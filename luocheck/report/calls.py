@@ -15,10 +15,7 @@ def show(page: Page, recording: Recording) -> None:
     """A line about the recording, one per call, then the notes."""
     page.add(Part(recording.name, "title"), f": {summary(recording)}")
     unit = not any(note.code == "LUO710" for note in recording.notes)
-    rows = [
-        (Part(_lines(call), "dim"), Part(_time(call.exit or call.enter, unit), "dim"), Part(_who(call)), _shown(call))
-        for call in recording.calls
-    ]
+    rows = [(Part(_lines(call), "dim"), Part(_time(call, unit), "dim"), Part(_who(call)), _shown(call)) for call in recording.calls]
     page.table(rows)
     for note in recording.notes:
         place = "" if note.line is None else f"line {note.line}: "
@@ -45,7 +42,9 @@ def _lines(call: Call) -> str:
     return f"{call.exit.line}" if not call.exact or call.exit.line == call.enter.line else f"{call.enter.line}-{call.exit.line}"
 
 
-def _time(moment: Moment, seconds: bool) -> str:
+def _time(call: Call, seconds: bool) -> str:
+    """When it returned; when it began, where the recording shows only that."""
+    moment = call.exit if call.exit is not None and call.exit.time is not None else call.enter
     if moment.time is None:
         return ""
     if not seconds:
@@ -60,7 +59,7 @@ def _who(call: Call) -> str:
 def _shown(call: Call) -> Part:
     name = call.event or (f"{call.command:#x}" if call.command is not None else call.kind.value.upper())
     words = [name if call.kind is not Kind.RELEASE else f"{name} (last reference)"]
-    if call.kind is Kind.FORK:
+    if call.kind in (Kind.FORK, Kind.PASS):
         words.append(f"process {call.process} from {call.parent}")
     subject = " = ".join(x for x in (f"fd {call.fd}" if call.fd is not None else "", file_name(call.on)) if x)
     if subject:
@@ -70,7 +69,9 @@ def _shown(call: Call) -> Part:
     if call.kind not in (Kind.RELEASE, Kind.FORK, Kind.EXIT) and not call.inferred:
         text += f" -> {result_text(call)}"
         text += "".join(f" {member}={_value(call, member, value)}" for member, value in call.got.items())
-    if call.inferred:
+    if call.kind is Kind.PASS:
+        text += " (not recorded, but the process uses it)"
+    elif call.inferred:
         text += " (not recorded, but the number was used again)"
     return Part(printable(text), "bad" if call.result is not None and call.result < 0 else "")
 

@@ -18,7 +18,10 @@ from luocheck.traces.audit import audit
 from luocheck.traces.replay.world import Beginning
 
 CAPTURES = Path(__file__).parent / "captures"
-ALL = sorted(str(path.relative_to(CAPTURES)) for path in CAPTURES.rglob("*.txt.gz"))
+ALL = sorted(
+    name for path in CAPTURES.rglob("*.txt.gz") if (name := str(path.relative_to(CAPTURES))) != "strace/conc.strace.txt.gz"
+)
+"""All but one that leaves so much open that it takes as long as it may (test_strace.py has it)."""
 
 INCONCLUSIVE = {
     "format-variants/bin.trace.txt.gz": "turn off the option `bin`",
@@ -27,6 +30,7 @@ INCONCLUSIVE = {
     "format-variants/nocontext.trace.txt.gz": "turn on the option `context-info`",
     "format-variants/synthetic.trace.txt.gz": "no call that the spec knows",
     "kexec-happy/persist.stage2.before-define.txt.gz": "known to have returned",
+    "kexec-strace/stage1-reboot.strace.txt.gz": "known to have returned",
     "noisy-lost-events/noisy.sys.trace_pipe.txt.gz": "events were lost",
 }
 """Recordings that nothing can be concluded from, and a part of the reason.  Every other one conforms."""

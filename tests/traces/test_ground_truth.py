@@ -42,6 +42,7 @@ SHOWS: dict[str, frozenset[str]] = {
     "mix": frozenset({"fd"}),
     "sys": frozenset({"fd"}),
     "raw": frozenset({"fd"}),
+    "strace": frozenset({"fd"}),
     "fg": frozenset(),
     "fg-flat": frozenset({"fd"}),
     "fg-deep": frozenset(),
@@ -193,6 +194,7 @@ def differences(call: Call, step: dict[str, Any], recorder: str) -> list[str]:
 # ---- the tests ------------------------------------------------------------------------------------------------------
 
 _NAME = re.compile(r"(.*)\.(one|dyn|sc|ep|kp|core|mix|sys|raw|fg|fg-flat|fg-deep)\.trace(?:_pipe)?\.txt(?:\.gz)?")
+_STRACE = re.compile(r"(.*?)\.?(strace|strace61)\.txt(?:\.gz)?")
 _PERSISTENT = re.compile(r"persist\.stage(\d)\.(after-define|live)\.txt(?:\.gz)?")
 
 
@@ -204,7 +206,11 @@ def runs(folder: Path) -> list[tuple[Path, str, tuple[Path, ...]]]:
         persistent = _PERSISTENT.fullmatch(path.name)
         logs: list[Path] = []
         recorder = "persist"
-        if match is not None:
+        strace = _STRACE.fullmatch(path.name)
+        if strace is not None:
+            recorder = "strace"
+            logs = [path.parent / f"{name}.truth.jsonl" for name in (strace[1], f"{strace[1]}.{strace[2]}")]
+        elif match is not None:
             run, recorder = match.groups()
             own = path.parent / f"{run}.{recorder}.truth.jsonl"
             common = path.parent / ("truth.jsonl" if run == "noisy" else f"{run.replace('reboot', 'stage1-reboot')}.truth.jsonl")
@@ -239,11 +245,12 @@ def test_calls_are_the_program_s(path: Path, recorder: str, logs: tuple[Path, ..
         ("errors-outgoing/errors.core", {"ioctl": 31}),
         ("kexec-errors-incoming/stage2.one", {"ioctl": 24, "open": 1}),
         ("concurrent/conc1.sys", {"ioctl": 42, "open": 1, "close": 6}),
+        ("strace/errors_default", {"ioctl": 52, "open": 3, "close": 4}),
     ],
 )
 def test_how_much_is_compared(name: str, compared: dict[str, int], abi: Abi) -> None:
     """The comparison above is about something: these many calls of these recordings are matched with steps."""
-    path, recorder, logs = next(run for run in RUNS if str(run[0]).endswith(f"{name}.trace.txt.gz"))
+    path, recorder, logs = next(run for run in RUNS if str(run[0]).endswith((f"{name}.trace.txt.gz", f"{name}.strace.txt.gz")))
     found = compare(decode(str(path), abi), read_truth(*logs), recorder)
     assert dict(found.compared) == compared
 

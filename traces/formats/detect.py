@@ -5,19 +5,29 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from luocheck.model.diagnostics import fail
+from luocheck.model.source import Source, Span
 from luocheck.traces.formats.ftrace_line import LAYOUTS
 from luocheck.traces.formats.ftrace_messages import parse_message
-from luocheck.traces.formats.registry import FORMATS
+from luocheck.traces.formats.registry import FORMATS, READERS
+from luocheck.traces.formats.strace_line import fits as fits_strace
+from luocheck.traces.klog import message
 from luocheck.traces.records import Other
+from luocheck.traces.source import Capture
 
 
 @dataclass(frozen=True, slots=True)
 class Detected:
-    """format: the name of one of FORMATS, or None.  why: the reason.  option: what was printed cannot be decoded, and this is what to change."""
+    """format: the name of one of FORMATS, or None.  why: the reason.  option: what was printed cannot be decoded, and this is what to change.
+
+    code: of the note that says so.  what: what such a capture is called.
+    """
 
     format: str | None
     why: str
     option: str | None = None
+    code: str = "LUO703"
+    what: str = "ftrace"
 
 
 _FOREIGN: tuple[tuple[bytes, str], ...] = (
@@ -27,7 +37,7 @@ _FOREIGN: tuple[tuple[bytes, str], ...] = (
 )
 _RAW = re.compile(rb"\d{1,10} \d{1,6} \d{1,20} type: \d{1,5}")
 _HEX = re.compile(rb"[0-9a-f]{8} [0-9a-f]{8} [0-9a-f]{16} type: \d{1,5}")
-_STRACE = re.compile(rb"(?:\[pid +\d+\] |\d+ +)?(?:\d[\d:.]* )?[a-z_0-9]+\(.*")
+_SUMMARY = re.compile(rb"% time +seconds +usecs/call +calls .*")
 
 
 def detect(head: bytes) -> Detected:
@@ -41,6 +51,9 @@ def detect(head: bytes) -> Detected:
     lines = head.split(b"\n")
     if len(lines) > 1:
         lines.pop()  # the last one may be cut
+    other = _other(lines)
+    if other is not None:
+        return other
     tracer = next((line for line in lines if line.startswith(b"# tracer:")), None)
     events = [line for line in lines if line and not line.startswith((b"#", b"CPU:")) and not line.startswith(b" => ")][:2000]
     if not events:
@@ -55,10 +68,26 @@ def detect(head: bytes) -> Detected:
     best = max(counts, key=lambda name: counts[name])
     hidden = _hidden(events, tracer is not None, head)
     if counts[best] == 0 or (hidden is not None and counts[best] < len(events) // 2):
-        return hidden if hidden is not None else Detected(None, _guess(lines))
+        return hidden or _kernel_log(events) or Detected(None, "no line of it has the form that a line of one of the formats has")
     if best == "ftrace function_graph" and not any(_has_task(line) for line in events):
         return Detected(None, "function_graph without tasks", "turn on the option `funcgraph-proc`: nothing here says who called")
     return Detected(best, f"{counts[best]} of the first {len(events)} lines have the columns of {best}")
+
+
+def format_of(capture: Capture, wanted: str | None) -> Detected:
+    """The format of a capture: the one that the user wants, else the one that is detected; `format` is None only with an `option`.
+
+    Raises SpecError LUO700 for a name that is no format, and for a capture in none of them.
+    """
+    where = Span(Source(capture.name, ""), 0, 0)
+    if wanted is not None and wanted not in READERS:
+        fail("LUO700", f"`{wanted}` is no format", where, help="one of: " + ", ".join(READERS))
+    if wanted is not None:
+        return Detected(wanted, "the user says so")
+    found = detect(capture.beginning())
+    if found.format is None and found.option is None:
+        fail("LUO700", found.why, where, help="formats that can be read: " + ", ".join(READERS))
+    return found
 
 
 def _has_task(line: bytes) -> bool:
@@ -90,12 +119,19 @@ def _is_message(line: bytes) -> bool:
     return event is not None and not isinstance(event, Other)
 
 
-def _guess(lines: list[bytes]) -> str:
-    some = [line for line in lines if line][:200]
-    half = max(1, len(some) // 2)
-    if sum(_STRACE.fullmatch(line) is not None for line in some) >= half:
-        return "this looks like the output of strace"
-    return "no line of it has the form that a line of one of the formats has"
+def _other(lines: list[bytes]) -> Detected | None:
+    """Output of tools that can record calls, but which has none in it."""
+    if any(_SUMMARY.fullmatch(line) for line in lines[:20]) and not any(fits_strace(line) for line in lines):
+        what = "this is the summary of strace -c, which counts calls and does not show them"
+        return Detected(None, what, "record without -c", "LUO711", "strace")
+    return None
+
+
+def _kernel_log(events: list[bytes]) -> Detected | None:
+    if sum(message(line) is not None for line in events) < max(1, len(events) // 2):
+        return None
+    what = "this is a kernel log, which shows no calls: it can stand beside a recording (--klog FILE)"
+    return Detected(None, what, "record the calls themselves, with ftrace, strace or bpftrace", "LUO711", "kernel log")
 
 
 def _shown(line: bytes) -> str:

@@ -6,8 +6,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from luocheck.traces.formats import lttng_text, perf_script, perf_trace, trace_cmd
+from luocheck.traces.formats.bpftrace_text import fits as fits_bpftrace
+from luocheck.traces.formats.bpftrace_text import read_bpftrace
 from luocheck.traces.formats.ftrace_line import LAYOUTS, MOVED
 from luocheck.traces.formats.ftrace_text import read_records
+from luocheck.traces.formats.jsonl import MAGIC, read_jsonl
+from luocheck.traces.formats.strace_line import fits as fits_strace
+from luocheck.traces.formats.strace_text import read_strace
 from luocheck.traces.records import Record, Tally
 from luocheck.traces.source import Capture
 
@@ -41,6 +46,9 @@ FORMATS: tuple[Format, ...] = (
     Format(perf_trace.NAME, perf_trace.read_records, perf_trace.fits),
     Format(lttng_text.NAME, lttng_text.read_records, lttng_text.fits),
     *(Format(layout, read_records, _columns(layout), fallback=layout == MOVED) for layout in LAYOUTS),
+    Format("strace", read_strace, fits_strace),
+    Format("bpftrace", read_bpftrace, fits_bpftrace),
+    Format("jsonl", read_jsonl, magic=MAGIC),
 )
 """In the order in which detection prefers them when the same number of lines fits."""
 

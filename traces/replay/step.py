@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import product
 from typing import Any
 
-from luocheck.model.abi import errno_matches
+from luocheck.model.abi import DEVICE, errno_matches
 from luocheck.model.errnos import GENERIC, errno_name
 from luocheck.model.ir.system import OK, Event, Local
 from luocheck.model.ir.vocabulary import ElemT, EnumT, Sort
@@ -54,6 +54,8 @@ class Stepper:
         match call.kind:
             case Kind.FORK:
                 return [self._forked(store, call)]
+            case Kind.PASS:
+                return self._passed(store, call)
             case Kind.RELEASE:
                 return self._released(store, call)
             case Kind.CLOSE | Kind.EXIT if Kind.RELEASE in self.recording.observes:
@@ -186,6 +188,21 @@ class Stepper:
                         store = outcome.store
                         break
         return store
+
+    def _passed(self, store: WorldStore, call: Call) -> list[WorldStore]:
+        """A process was given a descriptor.  Where the giver cannot have had it the inference says nothing."""
+        assert call.on is not None and call.parent is not None
+        agents = self.handles.process(call.parent), self.handles.process(call.process)
+        found: list[WorldStore] = []
+        for name in self.abi.process.passing if self.abi.process is not None else ():
+            event = self.system.event(name)
+            sorts = [p.type.sort for p in event.parameters if isinstance(p.type, ElemT) and not p.type.sort.caller]
+            if not sorts and call.on.target == DEVICE:
+                found += self._ends(event, agents, store)
+            elif [sort.name for sort in sorts] == [call.on.target]:
+                for state, x, _ in self.arguments.open_file(store, sorts[0], call.on):
+                    found += self._ends(event, (*agents, x), state)
+        return found or [store]
 
     def _closed_something(self, store: WorldStore, call: Call) -> list[WorldStore]:
         """A process closed a descriptor that was never shown to be anything: it can have been that of any object with no shown descriptor."""

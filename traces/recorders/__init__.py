@@ -1,0 +1,1 @@
+"""What records calls in a form that luocheck reads: data only, shipped with the package."""
