@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from luocheck.traces.formats import ftrace_text
+from luocheck.traces.formats.event_messages import EventMessages
 from luocheck.traces.formats.ftrace_skip import apart, boring, name_of
 from luocheck.traces.formats.recorders import part_of
 from luocheck.traces.formats.registry import READERS
-from luocheck.traces.records import Ended, Enter, Executed, Exit, Forked, Gap, Hit, Record, Tally
+from luocheck.traces.records import Ended, Enter, Executed, Exit, Forked, Gap, Hit, Other, Record, Tally
 from luocheck.traces.source import open_capture
 from luocheck.traces.syscalls import X86_64
 from tests.traces.test_ground_truth import CAPTURES
@@ -147,3 +148,20 @@ def test_a_clock_that_goes_back_among_lines_that_are_counted(tmp_path: Path) -> 
 def test_no_line_takes_long(piece: bytes) -> None:
     line = b"               x-7       [000] ..... 5.000000: sys_a(" + piece * (500_000 // len(piece)) + b"\n"
     assert b"".join(run for _, run in apart(boring(WANTED), line + line).others) in (b"", line + line)
+
+
+def test_a_clock_that_goes_back_behind_a_line_that_matters(tmp_path: Path) -> None:
+    path = tmp_path / "trace.txt"
+    head = f"{'x':>16}-7       [000] ..... "
+    path.write_text(f"{head}9.000000: sys_ioctl -> 0x0\n{head}3.000000: sched_switch: x\n")
+    records, *_ = read(path, WANTED)
+    assert [record.line for record in records] == [1, 2]  # type: ignore[attr-defined]
+    same(path)
+
+
+def test_the_graph_with_names_of_other_functions() -> None:
+    tally = Tally()
+    messages = EventMessages(tally)
+    messages.events(b"funcgraph_entry:                   |  luo_ioctl() {", 7)
+    assert messages.events(b"funcgraph_entry:        4.026 us   |    __x64_sys_ioctl(); (ret=0x4)", 7) == [Other("__x64_sys_ioctl")]
+    assert [note.code for note in tally.notes] == ["LUO711"]
