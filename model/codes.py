@@ -363,3 +363,6 @@ _code(
     "text that was changed on its way",
     "The text is not as the recorder printed it: in another encoding, quoted in a mail, or indented anew. It was read all the same.",
 )
+_code(
+    "LUO716", "where the capture comes from", "The kernel, the clock and the buffer that a binary recording says it was made with."
+)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from luocheck.traces.formats import lttng_text, perf_script, perf_trace, trace_cmd
+from luocheck.traces.formats import lttng_text, perf_script, perf_trace, trace_cmd, trace_dat
 from luocheck.traces.formats.ftrace_line import LAYOUTS, MOVED
 from luocheck.traces.formats.ftrace_text import read_records
+from luocheck.traces.formats.trace_dat_file import MAGIC
 from luocheck.traces.records import Record, Tally
 from luocheck.traces.source import Capture
 
@@ -41,6 +42,7 @@ FORMATS: tuple[Format, ...] = (
     Format(perf_trace.NAME, perf_trace.read_records, perf_trace.fits),
     Format(lttng_text.NAME, lttng_text.read_records, lttng_text.fits),
     *(Format(layout, read_records, _columns(layout), fallback=layout == MOVED) for layout in LAYOUTS),
+    Format("trace.dat", trace_dat.read_records, magic=MAGIC),
 )
 """In the order in which detection prefers them when the same number of lines fits."""
 
