@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import gzip
 import re
+import struct
 from collections.abc import Iterator
 from pathlib import Path
+
+from luocheck.traces.formats.trace_dat_file import pages, read_container
+from luocheck.traces.formats.trace_dat_writer import Style, write_pages
 
 CAPTURES = Path(__file__).resolve().parents[1] / "tests" / "traces" / "captures"
 CONCURRENT = CAPTURES / "concurrent"
@@ -100,3 +104,29 @@ def _code(copy: int) -> str:
 def _little_endian(text: str) -> str:
     """How a probe that shows memory as a number writes these bytes."""
     return text.encode()[::-1].hex()
+
+
+def repeated_dat(source: Path, target: Path, copies: int) -> None:
+    """A trace.dat with the pages of another one so many times, each time later; not packed, so that reading is what takes time.
+
+    The other one has one buffer and is of a little-endian machine of 64 bits.  It is made, not recorded: ids of tasks repeat.
+    """
+    with source.open("rb") as file:
+        container = read_container(file, source.stat().st_size)
+        of_cpu = {extent.cpu: list(pages(container, buffer, extent)) for buffer in container.buffers for extent in buffer.extents}
+    starts = [_start(page) for each in of_cpu.values() for page in each]
+    period = max(starts) - min(starts) + 10**6
+    cpus = [
+        [_later(page, copy * period) for copy in range(copies) for page in of_cpu.get(cpu, [])] for cpu in range(max(of_cpu) + 1)
+    ]
+    with target.open("wb") as file:
+        write_pages(file, cpus, container.formats, container.kallsyms, Style(7))
+
+
+def _start(page: bytes) -> int:
+    time: int = struct.unpack_from("<Q", page)[0]
+    return time
+
+
+def _later(page: bytes, by: int) -> bytes:
+    return struct.pack("<Q", _start(page) + by) + page[8:]

@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
+import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -14,13 +17,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import luocheck
-from benchmarks.captures import CAPTURES, RECORDERS, long, recording, repeated
+from benchmarks.captures import CAPTURES, RECORDERS, long, recording, repeated, repeated_dat
 from benchmarks.figures import number, table
 from benchmarks.processes import machine, run
 from benchmarks.results_file import write
 from luocheck.model.spec import Spec
 from luocheck.traces.answer import Conformance
 from luocheck.traces.decode import decode
+from luocheck.traces.formats.trace_dat import read_records
+from luocheck.traces.records import Tally
+from luocheck.traces.source import open_capture
 
 SPEC = "linux_7_3"
 
@@ -60,6 +66,20 @@ class Long:
     peak: int = 0
 
 
+@dataclass(slots=True)
+class Binary:
+    """A trace.dat: CPU seconds of each run that only reads its records, of each that decodes it, and of each `trace-cmd report`."""
+
+    name: str
+    copies: int
+    size: int
+    events: int = 0
+    records: int = 0
+    read: list[float] = field(default_factory=list)
+    decoded: list[float] = field(default_factory=list)
+    trace_cmd: list[float] = field(default_factory=list)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Measures, prints tables, writes JSON.  1 when a repeated recording shows other calls than the single one does, else 0."""
     parser = argparse.ArgumentParser(prog="python3 -m benchmarks.traces")
@@ -86,9 +106,12 @@ def main(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="luocheck-bench-") as folder:
         decoded, agree = _decode(spec, args.events, args.rounds, Path(folder))
         print(_decoded_table(decoded), flush=True)
+        binary = _binary(spec, args.events, args.rounds, Path(folder))
+        print("\n" + _binary_table(binary), flush=True)
         replayed = _replay(spec, args.copies, args.rounds, args.cap, Path(folder))
         print("\n" + _replayed_table(replayed))
     found: dict[str, object] = {"machine": about, "rounds": args.rounds, "spec": SPEC}
+    found |= {"binary": [asdict(each) for each in binary]}
     found |= {"decoded": [asdict(each) for each in decoded], "replayed": [asdict(each) for each in replayed]}
     print(f"\nwritten to {write('traces', found, args.output)}")
     return 0 if agree else 1
@@ -113,6 +136,59 @@ def _decode(spec: Spec, events: int, rounds: int, folder: Path) -> tuple[list[De
                 agree = False
                 print(f"{each.name}: {found.events} events and {len(found.calls)} calls instead of {each.events} and {each.calls}")
     return out, agree
+
+
+def _binary(spec: Spec, events: int, rounds: int, folder: Path) -> list[Binary]:
+    """Vendored files of trace-cmd, repeated to about so many events: all system calls of a busy machine, and of an agent."""
+    out = []
+    for name in ("lost.sys", "errors.raw"):
+        source, path = CAPTURES / "trace-dat" / f"{name}.dat", folder / f"{name}.dat"
+        single = decode(str(source), spec.system.abi).events
+        copies = max(math.ceil(events / single), 1)
+        repeated_dat(source, path, copies)
+        out.append(Binary(name, copies, path.stat().st_size))
+    for _ in range(rounds):
+        for each in out:
+            path = folder / f"{each.name}.dat"
+            tally = Tally()
+            before = time.process_time()
+            each.records = sum(1 for _ in read_records(open_capture(str(path)), "trace.dat", tally))
+            each.read.append(time.process_time() - before)
+            before = time.process_time()
+            each.events = decode(str(path), spec.system.abi, threads_share=True).events
+            each.decoded.append(time.process_time() - before)
+            if shutil.which("trace-cmd") is not None:
+                before = os.times().children_user + os.times().children_system
+                subprocess.run(
+                    ["trace-cmd", "report", "-i", str(path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True
+                )
+                each.trace_cmd.append(os.times().children_user + os.times().children_system - before)
+    return out
+
+
+def _binary_table(lines: list[Binary]) -> str:
+    heads = [
+        "trace.dat",
+        "copies",
+        "MB",
+        "events",
+        "records",
+        "events/s read",
+        "events/s decoded",
+        "CPU of trace-cmd report = 1",
+        "read",
+        "decoded",
+    ]
+    rows = []
+    for line in lines:
+        cells = [number(line.copies), number(line.size / 1e6, ".1f"), number(line.events), number(line.records)]
+        cells += [number(line.events / statistics.median(line.read)), number(line.events / statistics.median(line.decoded))]
+        cells += [f"{statistics.median(line.trace_cmd):.2f} s" if line.trace_cmd else "-"]
+        for own in (line.read, line.decoded):
+            ratios = [mine / other for mine, other in zip(own, line.trace_cmd)]
+            cells.append(number(statistics.median(ratios), ".1f") if ratios else "-")
+        rows.append([line.name, *cells])
+    return table(heads, rows)
 
 
 def _replay(spec: Spec, most: int, rounds: int, cap: float, folder: Path) -> list[Replayed]:

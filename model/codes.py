@@ -364,6 +364,9 @@ _code(
     "The text is not as the recorder printed it: in another encoding, quoted in a mail, or indented anew. It was read all the same.",
 )
 _code(
+    "LUO716", "where the capture comes from", "The kernel, the clock and the buffer that a binary recording says it was made with."
+)
+_code(
     "LUO720",
     "what the kernel's log says",
     "A line of the kernel log that was given beside the recording (`--klog`). It shows no calls and does not change the verdict.",

@@ -8,9 +8,10 @@ import os
 import re
 import stat
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import cast
+from typing import BinaryIO, cast
 
 from luocheck.model.diagnostics import fail
 from luocheck.model.source import Source, Span
@@ -117,6 +118,26 @@ class Capture:
         if self.quoted and (mark := _QUOTED.match(text)) is not None:
             text = text[mark.end() :]
         return text
+
+    def whole(self) -> tuple[BinaryIO, int]:
+        """The capture as a file that can be read at any place, and its size; instead of `lines`, once.  The caller closes it.
+
+        A file is read where it is; a stream, and what is packed, is written to a temporary file first.  Raises SpecError (LUO700) when
+        that has no room.
+        """
+        try:
+            if not self.compressed and self.stream.seekable() and self.stream.tell() == len(self.head):
+                return cast(BinaryIO, self.stream), self.stream.seek(0, io.SEEK_END)
+            file = tempfile.TemporaryFile()  # noqa: SIM115 (the caller closes it)
+            size, chunk = 0, self.head
+            while chunk:
+                size += file.write(chunk)
+                chunk = self._read()
+                if self._too_much(size + len(chunk)):
+                    self.damage, chunk = f"reading stopped after {size} bytes", b""
+            return file, size
+        except OSError as error:
+            fail("LUO700", f"cannot be copied to a temporary file: {error.strerror}", Span(Source(self.name, ""), 0, 0))
 
     def close(self) -> None:
         """Close the file; reading to the end does this too."""

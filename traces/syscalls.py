@@ -11,6 +11,19 @@ X86_64: dict[int, str] = {
 }  # fmt: skip
 """Numbers of x86-64 (arch/x86/entry/syscalls/syscall_64.tbl)."""
 
+GENERIC: dict[int, str] = {
+    19: "eventfd2", 20: "epoll_create1", 23: "dup", 24: "dup3", 25: "fcntl", 29: "ioctl", 56: "openat", 57: "close", 59: "pipe2",
+    93: "exit", 94: "exit_group", 104: "kexec_load", 142: "reboot", 198: "socket", 199: "socketpair", 202: "accept", 212: "recvmsg",
+    220: "clone", 221: "execve", 242: "accept4", 243: "recvmmsg", 279: "memfd_create", 281: "execveat", 294: "kexec_file_load",
+    434: "pidfd_open", 435: "clone3", 436: "close_range", 437: "openat2", 438: "pidfd_getfd", 447: "memfd_secret",
+}  # fmt: skip
+"""Numbers of arm64, riscv and loongarch (include/uapi/asm-generic/unistd.h)."""
+
+MACHINES: dict[str, dict[int, str]] = {
+    "x86_64": X86_64, "aarch64": GENERIC, "riscv64": GENERIC, "riscv32": GENERIC, "loongarch64": GENERIC,
+}  # fmt: skip
+"""Machine as uname(2) names it, and its numbers."""
+
 GENERIC_IOCTL = 29
 """ioctl on arm64, riscv and loongarch (include/uapi/asm-generic/unistd.h)."""
 

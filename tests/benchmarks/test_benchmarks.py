@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT))  # benchmarks are no part of the installed package
 
 from benchmarks import __main__ as side_by_side  # noqa: E402
 from benchmarks import latency, sweep  # noqa: E402
-from benchmarks.captures import RECORDERS, long, recording, repeated  # noqa: E402
+from benchmarks.captures import CAPTURES, RECORDERS, long, recording, repeated, repeated_dat  # noqa: E402
 from benchmarks.processes import run  # noqa: E402
 from benchmarks.side_by_side import Bench  # noqa: E402
 from benchmarks.sizes import BUGS, SIZES  # noqa: E402
@@ -103,6 +103,16 @@ def test_a_repeated_recording_shows_the_same_calls_again(recorder: str, tmp_path
     assert len(single.calls) > 30
     assert three.events == 3 * single.events
     counts = [Counter((call.kind, call.event, call.result) for call in each.calls) for each in found]
+    assert counts[1] == Counter({what: 3 * count for what, count in counts[0].items()})
+
+
+def test_a_repeated_binary_recording_shows_the_same_calls_again(tmp_path: Path) -> None:
+    abi = load("linux_7_3").system.abi
+    source = CAPTURES / "trace-dat" / "errors.sys.dat"
+    repeated_dat(source, tmp_path / "t.dat", 3)
+    single, three = decode(str(source), abi), decode(str(tmp_path / "t.dat"), abi)
+    assert three.events == 3 * single.events
+    counts = [Counter((call.kind, call.event, call.result) for call in each.calls) for each in (single, three)]
     assert counts[1] == Counter({what: 3 * count for what, count in counts[0].items()})
 
 

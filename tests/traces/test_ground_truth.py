@@ -5,6 +5,7 @@ The program's log has one JSON object per step: pid, tid, the step, its argument
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from collections import Counter, defaultdict
@@ -59,7 +60,8 @@ class Comparison:
 
 
 def read_truth(*paths: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for path in paths for line in path.read_text().splitlines() if line]
+    texts = [gzip.decompress(p.read_bytes()).decode() if p.suffix == ".gz" else p.read_text() for p in paths]
+    return [json.loads(line) for text in texts for line in text.splitlines() if line]
 
 
 def expected_result(step: dict[str, Any]) -> int:
@@ -224,7 +226,14 @@ def runs(folder: Path) -> list[tuple[Path, str, tuple[Path, ...]]]:
     return found
 
 
-RUNS = runs(CAPTURES)
+def binary_runs(folder: Path) -> list[tuple[Path, str, tuple[Path, ...]]]:
+    """The same for trace.dat; functions.fg shows no arguments, so that its calls cannot be told from one another."""
+    paths = sorted(path for path in folder.glob("*.dat*") if path.name != "functions.fg.dat")
+    names = [(path, path.name.removesuffix(".gz").removesuffix(".dat")) for path in paths]
+    return [(path, name.rpartition(".")[2], (folder / f"{name}.truth.jsonl.gz",)) for path, name in names]
+
+
+RUNS = runs(CAPTURES) + binary_runs(CAPTURES / "trace-dat")
 
 
 @pytest.mark.parametrize(("path", "recorder", "logs"), RUNS, ids=[f"{p.parent.name}/{p.name}" for p, _, _ in RUNS])
@@ -253,6 +262,32 @@ def test_how_much_is_compared(name: str, compared: dict[str, int], abi: Abi) -> 
     path, recorder, logs = next(run for run in RUNS if str(run[0]).endswith((f"{name}.trace.txt.gz", f"{name}.strace.txt.gz")))
     found = compare(decode(str(path), abi), read_truth(*logs), recorder)
     assert dict(found.compared) == compared
+
+
+@pytest.mark.parametrize(
+    ("name", "compared"),
+    [
+        ("errors.sys", {"ioctl": 52, "open": 3, "close": 5}),
+        ("errors.raw", {"ioctl": 52, "open": 1, "close": 3}),
+        ("withsys.one", {"ioctl": 51, "open": 3, "close": 4}),
+        ("alldyn.one", {"ioctl": 51, "open": 3}),
+        ("buffers.one", {"ioctl": 51, "open": 3, "close": 4}),
+        ("v6.sys", {"ioctl": 52, "open": 3, "close": 5}),
+        ("killed.one", {"ioctl": 3, "open": 1}),
+        ("tsc.one", {"ioctl": 3, "open": 1}),
+        ("stage2.one", {"ioctl": 24, "open": 1, "close": 5}),
+        ("lost.sys", {"ioctl": 7, "close": 2}),
+    ],
+)
+def test_how_much_of_a_binary_recording_is_compared(name: str, compared: dict[str, int], abi: Abi) -> None:
+    path, recorder, logs = next(run for run in RUNS if run[0].name.startswith(f"{name}.dat"))
+    assert dict(compare(decode(str(path), abi), read_truth(*logs), recorder).compared) == compared
+
+
+def test_functions_without_arguments_show_calls_that_reach_an_inner_function(abi: Abi) -> None:
+    folder = CAPTURES / "trace-dat"
+    found = compare(decode(str(folder / "functions.fg.dat"), abi), read_truth(folder / "functions.fg.truth.jsonl.gz"), "fg")
+    assert not found.wrong and dict(found.compared) == {"ioctl": 31, "open": 3}
 
 
 def test_a_wrong_member_is_noticed(abi: Abi) -> None:

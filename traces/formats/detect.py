@@ -10,6 +10,7 @@ from luocheck.model.source import Source, Span
 from luocheck.traces.formats.ftrace_line import LAYOUTS
 from luocheck.traces.formats.ftrace_messages import parse_message
 from luocheck.traces.formats.registry import FORMATS, READERS
+from luocheck.traces.formats.ring_buffer import looks_raw
 from luocheck.traces.formats.strace_line import fits as fits_strace
 from luocheck.traces.klog import message
 from luocheck.traces.records import Other
@@ -31,7 +32,6 @@ class Detected:
 
 
 _FOREIGN: tuple[tuple[bytes, str], ...] = (
-    (b"\x17\x08\x44tracing", "this is a trace.dat of trace-cmd"),
     (b"PERFILE2", "this is a perf.data of perf"),
     (b"\x7fELF", "this is a program"),
 )
@@ -48,6 +48,12 @@ def detect(head: bytes) -> Detected:
     for magic, what in _FOREIGN:
         if head.startswith(magic):
             return Detected(None, what)
+    if looks_raw(head):
+        return Detected(
+            None,
+            "these are pages of a ring buffer (per_cpu/cpuN/trace_pipe_raw), which do not say what their events are: record with "
+            "`trace-cmd record`, or save the text of `trace`",
+        )
     lines = head.split(b"\n")
     if len(lines) > 1:
         lines.pop()  # the last one may be cut

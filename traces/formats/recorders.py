@@ -90,6 +90,20 @@ def probed_by(event: str, fields: Mapping[str, Value]) -> str | None:
     return event if event in FUNCTIONS else _EVENTS.get(event)
 
 
+PARAMETERS: dict[str, tuple[str, ...]] = {
+    "luo_ioctl": ("filep", "cmd", "arg"),
+    "luo_session_ioctl": ("filep", "cmd", "arg"),
+    "luo_open": ("inodep", "filep"),
+    "luo_release": ("inodep", "filep"),
+    "luo_session_release": ("inodep", "filep"),
+    "luo_session_create": ("name", "filep"),
+    "luo_session_retrieve": ("name", "filep"),
+    "luo_preserve_file": ("file_set", "token", "fd"),
+    "luo_retrieve_file": ("file_set", "token", "filep"),
+    "luo_file_finish": ("file_set",),
+}
+"""Names of the parameters, which a binary recording of functions does not have beside their values."""
+
 _OFFSETS = {"size": 0, "fd": 4, "afd": 4, "token": 8, "name": 8}
 """Field of a recipe, and the offset in the struct that it reads."""
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from luocheck.traces.formats import lttng_text, perf_script, perf_trace, trace_cmd
+from luocheck.traces.formats import lttng_text, perf_script, perf_trace, trace_cmd, trace_dat
 from luocheck.traces.formats.bpftrace_text import fits as fits_bpftrace
 from luocheck.traces.formats.bpftrace_text import read_bpftrace
 from luocheck.traces.formats.ftrace_line import LAYOUTS, MOVED
 from luocheck.traces.formats.ftrace_text import read_records
-from luocheck.traces.formats.jsonl import MAGIC, read_jsonl
+from luocheck.traces.formats.jsonl import MAGIC as JSONL
+from luocheck.traces.formats.jsonl import read_jsonl
 from luocheck.traces.formats.strace_line import fits as fits_strace
 from luocheck.traces.formats.strace_text import read_strace
+from luocheck.traces.formats.trace_dat_file import MAGIC
 from luocheck.traces.records import Record, Tally
 from luocheck.traces.source import Capture
 
@@ -48,7 +50,8 @@ FORMATS: tuple[Format, ...] = (
     *(Format(layout, read_records, _columns(layout), fallback=layout == MOVED) for layout in LAYOUTS),
     Format("strace", read_strace, fits_strace),
     Format("bpftrace", read_bpftrace, fits_bpftrace),
-    Format("jsonl", read_jsonl, magic=MAGIC),
+    Format("jsonl", read_jsonl, magic=JSONL),
+    Format("trace.dat", trace_dat.read_records, magic=MAGIC),
 )
 """In the order in which detection prefers them when the same number of lines fits."""
 
