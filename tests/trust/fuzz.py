@@ -11,6 +11,7 @@ import hashlib
 import importlib
 import random
 import sys
+import tempfile
 import time
 import traceback
 from pathlib import Path
@@ -26,7 +27,11 @@ def abis() -> list[Abi]:
 
 def mutate(seconds: float, seed: int, crashes: Path) -> int:
     """Random mutations; returns how many inputs broke a reader."""
-    readers = [Reader(abi) for abi in abis()]
+    with tempfile.TemporaryDirectory() as folder:
+        return _mutate(seconds, seed, crashes, [Reader(abi, Path(folder)) for abi in abis()])
+
+
+def _mutate(seconds: float, seed: int, crashes: Path, readers: list[Reader]) -> int:
     rng = random.Random(seed)
     pool = list(seeds().values())
     broken, count, read = 0, 0, 0
@@ -57,8 +62,8 @@ def guided(seconds: int, seed: int, crashes: Path) -> None:
     """Coverage-guided, by atheris; does not return."""
     atheris = importlib.import_module("atheris")
     atheris.instrument_all()
-    readers = [Reader(abi) for abi in abis()]
     crashes.mkdir(parents=True, exist_ok=True)
+    readers = [Reader(abi, crashes) for abi in abis()]
 
     def one(data: bytes) -> None:
         if len(data) < 2:

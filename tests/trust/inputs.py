@@ -6,7 +6,6 @@ import gzip
 import random
 import resource
 import signal
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from types import FrameType
 
 from luocheck.model.abi import Abi
 from luocheck.model.diagnostics import SpecError
+from luocheck.traces.call import Recording
 from luocheck.traces.decode import decode
 from luocheck.traces.formats.registry import FORMATS
 
@@ -223,20 +223,20 @@ def bound_memory() -> None:
 
 
 class Reader:
-    """Decodes inputs in whatever format they seem to have, and in a format that they do not have."""
+    """Decodes inputs in whatever format they seem to have, and in a format that they do not have.  last: what was read last."""
 
-    def __init__(self, abi: Abi) -> None:
+    def __init__(self, abi: Abi, folder: Path) -> None:
         self.abi = abi
+        self.last: Recording
         self.formats = (None, *(each.name for each in FORMATS))
-        self.folder = tempfile.TemporaryDirectory()
-        self.path = Path(self.folder.name) / "capture"
+        self.path = folder / "capture"
 
     def read(self, data: bytes, format: str | None) -> bool:
         """Was it a capture?  Any other exception than SpecError passes through."""
         self.path.write_bytes(data)
         try:
             with _no_longer_than(SECONDS):
-                recording = decode(str(self.path), self.abi, format=format)
+                self.last = recording = decode(str(self.path), self.abi, format=format)
         except SpecError as error:
             assert error.diagnostics and all(d.code.startswith("LUO7") for d in error.diagnostics), error
             return False
