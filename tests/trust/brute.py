@@ -88,7 +88,9 @@ class Replayer:
 
     def __init__(self, system: System, sizes: dict[str, int], unknown_files: int) -> None:
         scope = Scope("brute", tuple((s.name, sizes.get(s.name, 0)) for s in system.sorts), frozenset(), system.span)
-        none_drawn = next(iter(instances(system, replace(scope, sizes=tuple((n, 0 if n == "File" else c) for n, c in scope.sizes)))))
+        none_drawn = next(
+            iter(instances(system, replace(scope, sizes=tuple((n, 0 if n == "File" else c) for n, c in scope.sizes))))
+        )
         known = system.field("known", "File").index
         self.kinds = [x < sizes["File"] - unknown_files for x in range(sizes["File"])]
         fixed: dict[tuple[int, ...], Any] = {(known, x): True for x, is_known in enumerate(self.kinds) if is_known}
@@ -166,7 +168,9 @@ class Replayer:
         live = live_index(self.system, self.sorts["Session"])
         cells = self.stores[store]
         kept = {b[:2]: b[2] for b in chain(state.bindings, bound)}
-        return State(store, frozenset((n, s, GONE if s == "Session" and (live, x) not in cells else x) for (n, s), x in kept.items()))
+        return State(
+            store, frozenset((n, s, GONE if s == "Session" and (live, x) not in cells else x) for (n, s), x in kept.items())
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -520,7 +524,11 @@ class Brute:
                 for parameter in event.parameters:
                     assert isinstance(parameter.type, ElemT)
                     sort = parameter.type.sort.name
-                    domains.append(self.replayer.choices(state, sort, self.named.get(sort, 0)) if sort != "Agent" else list(self.agents.values()))
+                    domains.append(
+                        self.replayer.choices(state, sort, self.named.get(sort, 0))
+                        if sort != "Agent"
+                        else list(self.agents.values())
+                    )
                 for arguments in product(*domains):
                     if event.name == "EXIT" and not set(arguments) <= gone:
                         continue

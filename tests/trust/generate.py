@@ -147,7 +147,9 @@ class Walk:
     def _happen(self, thread: _Thread, call: Made) -> None:
         process = thread.process
         what = process.table.get(call.descriptor or -1, ("Closed", 0))
-        if call.event != "OPEN" and what != (None if call.event in (*OF_DEVICE, "CLOSE_DEV") else ("Session", (what or ("", 0))[1])):
+        if call.event != "OPEN" and what != (
+            None if call.event in (*OF_DEVICE, "CLOSE_DEV") else ("Session", (what or ("", 0))[1])
+        ):
             call.result = -GENERIC["EBADF"]  # another thread of the process closed it
             return
         arguments: list[object] = [process.agent]
@@ -155,7 +157,9 @@ class Walk:
             assert what is not None
             arguments.append(what[1])
         bad: list[bool] = []
-        refusals: frozenset[str | None] = frozenset({"EINVAL"} if call.given.get("size") == 4 or call.given.get("reserved") else {None})
+        refusals: frozenset[str | None] = frozenset(
+            {"EINVAL"} if call.given.get("size") == 4 or call.given.get("reserved") else {None}
+        )
         if call.event in OF_DEVICE:
             arguments.append(max(0, NAMES.index(name) if (name := call.given["name"]) in NAMES else 0))
             bad.append(name == b"")

@@ -82,16 +82,24 @@ def _arguments(recording: Recording, call: Call, name: str) -> Iterator[Mutant]:
         return
     for member in ("token", "name"):
         value = call.given.get(member)
-        others = {c.given[member] for c in recording.calls if member in c.given} | ({0x7E57} if member == "token" else {b"elsewhere", b""})
+        others = {c.given[member] for c in recording.calls if member in c.given} | (
+            {0x7E57} if member == "token" else {b"elsewhere", b""}
+        )
         for other in sorted(others - {value}, key=str) if value is not None else ():
-            yield Mutant(member, f"{name} with {member} {other!r}", _with(recording, replace(call, given={**call.given, member: other})))
+            yield Mutant(
+                member, f"{name} with {member} {other!r}", _with(recording, replace(call, given={**call.given, member: other}))
+            )
     sessions = {c.on.number: c.on for c in recording.calls if c.on is not None and c.on.target == "Session"}
     for session in [*sessions.values(), OpenFile(9_000, "Session")]:
         if call.on is not None and call.on.target == "Session" and session.number != call.on.number:
             yield Mutant("descriptor", f"{name} on open file {session.number}", _with(recording, replace(call, on=session)))
     if call.event == "PRESERVE_FD" and "fd" in call.files:
         shown = call.files["fd"]
-        files = {c.files["fd"].number: c.files["fd"] for c in recording.calls if c.event in ("PRESERVE_FD", "RETRIEVE_FD") and "fd" in c.files}
+        files = {
+            c.files["fd"].number: c.files["fd"]
+            for c in recording.calls
+            if c.event in ("PRESERVE_FD", "RETRIEVE_FD") and "fd" in c.files
+        }
         for file in [*files.values(), OpenFile(9_001, None)]:
             if file.number != shown.number:
                 changed = replace(call, files={"fd": file})

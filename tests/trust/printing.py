@@ -25,7 +25,11 @@ def message(event: Event, *, verbose: bool = False) -> bytes:
         case Hit(name=name, function=function, fields=fields):
             values_of = {key: b'"%s"' % v if isinstance(v, bytes) else b"%d" % (v or 0) for key, v in fields.items()}
             values_of |= {key: b"0x%x" % v for key, v in fields.items() if key in ("cmd", "token") and isinstance(v, int)}
-            return b"%s: (%s)%s" % (name.encode(), function.encode(), b"".join(b" %s=%s" % (k.encode(), v) for k, v in values_of.items()))
+            return b"%s: (%s)%s" % (
+                name.encode(),
+                function.encode(),
+                b"".join(b" %s=%s" % (k.encode(), v) for k, v in values_of.items()),
+            )
     raise AssertionError(event)
 
 

@@ -58,7 +58,12 @@ def recording_of(name: str, system: System, calls: int) -> Recording:
 
 
 def compared(
-    system: System, recording: Recording, faults: Iterable[Mutant], *, beginnings: tuple[bool, ...] = (False, True), most: int = 4_000
+    system: System,
+    recording: Recording,
+    faults: Iterable[Mutant],
+    *,
+    beginnings: tuple[bool, ...] = (False, True),
+    most: int = 4_000,
 ) -> Iterator[Compared]:
     """Asks both about a recording and all the given ones, for each beginning."""
     every = [Mutant("none", "as recorded", recording), *faults]

@@ -27,7 +27,9 @@ def run(seconds: int, seed: int, crashes: Path, *more: str) -> subprocess.Comple
     command = [sys.executable, "-m", "trust.fuzz", "--seconds", str(seconds), "--seed", str(seed), "--crashes", str(crashes), *more]
     path = os.pathsep.join(each for each in (str(ROOT), str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")) if each)
     environment = {**os.environ, "PYTHONPATH": path}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=20 * seconds + 60, check=False)
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=20 * seconds + 60, check=False
+    )
 
 
 @pytest.fixture(scope="module")

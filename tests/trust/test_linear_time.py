@@ -24,7 +24,27 @@ MOST = 8.0
 UNCLEAR = 0.02
 """Seconds below which a ratio says nothing."""
 
-FILLERS = (b"-", b"[", b" ", b"0", b"9 ", b"a", b"(", b")", b", ", b'"', b"=", b": ", b" a=1", b' a="', b"a: 1, ", b" <- a", b"->", b"\\", b"0x")
+FILLERS = (
+    b"-",
+    b"[",
+    b" ",
+    b"0",
+    b"9 ",
+    b"a",
+    b"(",
+    b")",
+    b", ",
+    b'"',
+    b"=",
+    b": ",
+    b" a=1",
+    b' a="',
+    b"a: 1, ",
+    b" <- a",
+    b"->",
+    b"\\",
+    b"0x",
+)
 
 
 def filled(line: bytes, filler: bytes, places: int) -> Iterator[tuple[int, bytes, bytes]]:
