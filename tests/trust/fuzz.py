@@ -16,9 +16,10 @@ import time
 import traceback
 from pathlib import Path
 
+from trust.inputs import CORPUS, Reader, bound_memory, mutated, seeds
+
 from luocheck.model.abi import Abi
 from luocheck.model.spec import load
-from trust.inputs import CORPUS, Reader, bound_memory, mutated, seeds
 
 
 def abis() -> list[Abi]:

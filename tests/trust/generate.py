@@ -9,10 +9,11 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
+from trust.brute import Replayer
+
 from luocheck.model.errnos import GENERIC
 from luocheck.model.ir.system import OK, System
 from luocheck.traces.records import Enter, Event, Exit, Hit, Record
-from trust.brute import Replayer
 
 NAMES = (b"vm-1", b"vm-2", b'a "b" -> c', b"\xff\xfe")
 TOKENS = (0, 7, 0xFFFFFFFFFFFFFFFF)

@@ -13,13 +13,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from trust.agreement import beginning_of, replayed
+from trust.brute import Brute, Needs, TooLarge
+from trust.mutants import Mutant, errnos, mutants
+
 from luocheck.model.ir.system import System
 from luocheck.model.spec import load
 from luocheck.traces.call import Recording
 from luocheck.traces.decode import decode
-from trust.agreement import beginning_of, replayed
-from trust.brute import Brute, Needs, TooLarge
-from trust.mutants import Mutant, errnos, mutants
 
 CAPTURES = Path(__file__).parents[1] / "traces" / "captures"
 

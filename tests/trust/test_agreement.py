@@ -10,14 +10,14 @@ from collections import Counter
 from collections.abc import Mapping
 
 import pytest
-
-from luocheck.model.ir.system import System
-from luocheck.model.spec import load
-from luocheck.traces.call import Call, Kind, Moment, OpenFile, Recording
 from trust.agreement import replayed
 from trust.brute import Brute, Needs
 from trust.mutants import errnos, mutants
 from trust.survey import SURVEYED, Compared, compared, recording_of
+
+from luocheck.model.ir.system import System
+from luocheck.model.spec import load
+from luocheck.traces.call import Call, Kind, Moment, OpenFile, Recording
 
 DEVICE = OpenFile(0, "device")
 EVERYTHING = frozenset(Kind) - {Kind.RELEASE}

@@ -11,11 +11,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from trust import fuzz
+from trust.inputs import MUTATIONS, NAMES, TOKENS, Hang, Reader, mutated, seeds
 
 from luocheck.model.spec import load
 from luocheck.traces.formats.registry import FORMATS
-from trust import fuzz
-from trust.inputs import MUTATIONS, NAMES, TOKENS, Hang, Reader, mutated, seeds
 
 ROOT = Path(__file__).parents[2]
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from trust.brute import Replayer
+from trust.generate import RECORDERS, SIZES, Made, Walk, events_of
+from trust.printing import LAYOUTS, printed
 
 from luocheck.model.spec import Spec, load
 from luocheck.traces.answer import Conformance
 from luocheck.traces.audit import audit
 from luocheck.traces.call import Kind, Recording
 from luocheck.traces.decode import decode
-from trust.brute import Replayer
-from trust.generate import RECORDERS, SIZES, Made, Walk, events_of
-from trust.printing import LAYOUTS, printed
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,11 @@ from io import BytesIO
 from itertools import islice
 
 import pytest
+from trust.inputs import seeds
 
 from luocheck.traces.formats.registry import FORMATS, READERS
 from luocheck.traces.records import Tally
 from luocheck.traces.source import Capture
-from trust.inputs import seeds
 
 SHORT, FACTOR = 12_000, 4
 
