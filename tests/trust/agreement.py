@@ -21,7 +21,7 @@ def replayed(system: System, recording: Recording, *, warm: bool, seconds: float
     beginning = Beginning.WARM if warm else Beginning.COLD
     refuted = False
     for quick in (True, False):
-        stop: Callable[[], str | None] = lambda: "time is up" if time.monotonic() > deadline else None
+        stop = _until(deadline)
         handles = Handles.of(system, recording)
         machine = ReplayMachine(World(system, beginning, tuple(handles.counts), handles.names(), quick))
         stepper = Stepper(machine, handles, recording)
@@ -43,3 +43,7 @@ def beginning_of(recording: Recording, count: int) -> Recording:
 
 def _cut(call: Call, line: int) -> Call:
     return call if call.exit is None or call.exit.line < line else replace(call, exit=None, result=None)
+
+
+def _until(deadline: float) -> Callable[[], str | None]:
+    return lambda: "time is up" if time.monotonic() > deadline else None
