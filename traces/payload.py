@@ -88,7 +88,7 @@ def read_payload(
         for offset, value in _by_offset(ioctl, struct):
             values.setdefault(offset, []).append(value)
     for part, hit in hits:
-        for offset, value in members_of(part, hit).items():
+        for offset, value in members_of(part, hit):
             (after if hit.returns else before).setdefault(offset, []).append(value)
     out = Payload()
     sized = ioctl.sized

@@ -166,7 +166,10 @@ def result_of(hit: Hit) -> int | None:
     return None if value is None else _number(value, 32, True) if value >> 31 == 1 else value
 
 
-def members_of(part: Part, hit: Hit) -> dict[int, Value]:
-    """Offset in the user's struct and the value there; None for what could not be read."""
+def members_of(part: Part, hit: Hit) -> list[tuple[int, Value]]:
+    """Offset in the user's struct and the value there; None for what could not be read.
+
+    A recipe may read one place in two ways, as a number and as a string: what is there is told by the abi.
+    """
     taken = _DESCRIPTOR.get(part.role, ())
-    return {_OFFSETS[name]: value for name, value in hit.fields.items() if name in _OFFSETS and name not in taken}
+    return [(_OFFSETS[name], value) for name, value in hit.fields.items() if name in _OFFSETS and name not in taken]

@@ -299,11 +299,16 @@ class Stepper:
                 yield after
 
     def _unrecorded(self, store: WorldStore, line: int, events: Iterable[Event]) -> Iterator[WorldStore]:
+        """The states after one of the events.  Its arguments are elements that were met, and new ones: what nothing else speaks of."""
         for event in events:
             domains: list[Any] = []
             total = 1
+            wide, new = store.copy(), []
             for parameter in event.parameters:
                 match parameter.type:
+                    case ElemT(sort) if not sort.pool and not sort.caller:
+                        new.append((sort, wide.fresh(sort)))
+                        domains.append([*store.elements(sort), new[-1][1]])
                     case ElemT(sort):
                         domains.append(store.elements(sort))
                     case EnumT(enum):
@@ -317,7 +322,12 @@ class Stepper:
             for arguments in product(*domains):
                 if event.name == self.exit_event and any(self.last_line.get(agent, 0) >= line for agent in arguments):
                     continue
-                yield from self._ends(event, arguments, store)
+                for after in self._ends(event, arguments, wide):
+                    for sort, x in reversed(new):
+                        if not self._is_named(after, sort, x):
+                            self._forget(after, sort, x)
+                    if after != store:
+                        yield after
 
 
 def _refused_as_allowed(call: Call) -> bool:

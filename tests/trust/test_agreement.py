@@ -1,0 +1,140 @@
+"""Replay agrees with enumeration: on recordings of a kernel, on every single fault in them, and on calls made up for hard cases.
+
+A false accept or a false reject is the worst bug that luocheck can have.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Mapping
+
+import pytest
+from trust.agreement import replayed
+from trust.brute import Brute, Needs
+from trust.mutants import errnos, mutants
+from trust.survey import SURVEYED, Compared, compared, recording_of
+
+from luocheck.model.ir.system import System
+from luocheck.model.spec import load
+from luocheck.traces.call import Call, Kind, Moment, OpenFile, Recording
+
+DEVICE = OpenFile(0, "device")
+EVERYTHING = frozenset(Kind) - {Kind.RELEASE}
+
+
+@pytest.fixture(scope="module")
+def system() -> System:
+    return load("linux_7_3").system
+
+
+def differing(found: list[Compared]) -> list[tuple[str, bool, str]]:
+    return [(each.verdict, each.warm, each.mutant.what) for each in found if each.verdict.startswith("false")]
+
+
+SAMPLE = ("agent-killed/killed.dyn.trace.txt.gz", "kexec-happy/stage1.sys.trace.txt.gz")
+
+
+@pytest.mark.parametrize("name", SAMPLE)
+def test_a_sample_of_single_faults(name: str, system: System) -> None:
+    recording = recording_of(name, system, 6)
+    every = list(mutants(recording, errnos(system)))
+    found = list(compared(system, recording, random.Random(1).sample(every, 12), beginnings=(False,)))
+    assert not differing(found)
+    counts = Counter(each.verdict for each in found)
+    assert counts["agree yes"] > 0 and counts["agree no"] > 0, "only one answer was ever expected, which shows nothing"
+
+
+SAME_NAME = "RETRIEVE_SESSION"
+"""Replay takes any preserved values for possible, also two sessions of one name (docs/adr/0003-replay-decides-lazily.md)."""
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", SURVEYED)
+def test_every_single_fault(name: str, system: System) -> None:
+    recording = recording_of(name, system, 7)
+    found = list(compared(system, recording, mutants(recording, errnos(system))))
+    unknown = [each for each in differing(found) if not (each[:2] == ("false accept", True) and each[2].startswith(SAME_NAME))]
+    assert not unknown
+    assert Counter(each.verdict for each in found)["agree no"] > 10
+
+
+# ---- hard cases -------------------------------------------------------------------------------------------------
+
+
+class Story:
+    """Calls one after the other by process 1, unless something else is said."""
+
+    def __init__(self, system: System, observes: frozenset[Kind] = EVERYTHING) -> None:
+        self.ioctls = {each.event: each for each in system.abi.ioctls}
+        self.system, self.observes = system, observes
+        self.calls: list[Call] = []
+
+    def add(self, kind: Kind, event: str | None, result: int, **more: object) -> None:
+        line = 10 * len(self.calls)
+        process = more.pop("process", 1)
+        call = Call(
+            len(self.calls), kind, event, process, process, Moment(line + 1, None), Moment(line + 2, None), result=result, **more
+        )  # type: ignore[arg-type]
+        self.calls.append(call)
+
+    def ioctl(self, event: str, on: OpenFile, result: int = 0, *, file: OpenFile | None = None, **given: int | bytes) -> None:
+        shown: Mapping[str, int | bytes] = {"size": self.ioctls[event].size, **given} if given else {}
+        files = {} if file is None else {"fd": file}
+        self.add(Kind.IOCTL, event, result, on=on, command=self.ioctls[event].number, given=shown, files=files)
+
+    def answers(self, *, warm: bool = False) -> tuple[bool, bool | None]:
+        """What enumeration and replay say."""
+        recording = Recording("story", "made", tuple(self.calls), (), (), self.observes, len(self.calls), 0)
+        needs = Needs.of([recording])
+        wanted = Brute(needs.replayer(self.system), needs, recording).conforms(warm=warm)
+        return wanted, replayed(self.system, recording, warm=warm)
+
+
+def test_a_session_that_nobody_saw_being_made_has_a_name_of_its_own(system: System) -> None:
+    """A recorder that shows no ioctl of the device: the session was made under a name that the recording does not have."""
+    story = Story(system)
+    story.add(Kind.OPEN, "OPEN", 3, on=DEVICE)
+    story.ioctl("PRESERVE_FD", OpenFile(1, "Session"), file=OpenFile(2, None), token=1)
+    assert story.answers() == (True, True)
+    story.ioctl("PRESERVE_FD", OpenFile(1, "Session"), file=OpenFile(3, None), token=1)
+    assert story.answers() == (False, False)
+
+
+@pytest.mark.parametrize("children", [1, 2])
+def test_a_few_calls_may_be_unrecorded(children: int, system: System) -> None:
+    """Each child has the session too, and no close is recorded: all of them must have closed it before the name is free."""
+    story = Story(system, frozenset({Kind.OPEN, Kind.IOCTL, Kind.FORK}))
+    story.add(Kind.OPEN, "OPEN", 3, on=DEVICE)
+    story.ioctl("CREATE_SESSION", DEVICE, file=OpenFile(1, "Session"), name=b"vm")
+    for child in range(children):
+        story.add(Kind.FORK, None, 0, process=2 + child, parent=1)
+    story.ioctl("CREATE_SESSION", DEVICE, file=OpenFile(2, "Session"), name=b"vm")
+    assert story.answers() == (True, True)
+
+
+def test_a_recorder_of_closes_shows_that_they_did_not_happen(system: System) -> None:
+    story = Story(system)
+    story.add(Kind.OPEN, "OPEN", 3, on=DEVICE)
+    story.ioctl("CREATE_SESSION", DEVICE, file=OpenFile(1, "Session"), name=b"vm")
+    story.ioctl("CREATE_SESSION", DEVICE, file=OpenFile(2, "Session"), name=b"vm")
+    assert story.answers() == (False, False)
+
+
+def test_a_call_on_a_closed_descriptor_is_ebadf_and_nothing_else(system: System) -> None:
+    for result, conforms in ((-9, True), (-25, True), (-22, False), (0, False)):
+        story = Story(system)
+        story.add(Kind.OPEN, "OPEN", 3, on=DEVICE)
+        story.ioctl("CREATE_SESSION", DEVICE, file=OpenFile(1, "Session"), name=b"vm")
+        story.add(Kind.CLOSE, "CLOSE", 0, on=OpenFile(1, "Session"))
+        story.ioctl("PRESERVE_FD", OpenFile(1, "Session"), result, file=OpenFile(2, None), token=1)
+        assert story.answers() == (conforms, conforms), result
+
+
+def test_a_session_is_handed_over_once(system: System) -> None:
+    story = Story(system)
+    story.add(Kind.OPEN, "OPEN", 3, on=DEVICE)
+    story.ioctl("RETRIEVE_SESSION", DEVICE, file=OpenFile(1, "Session"), name=b"vm")
+    assert story.answers(warm=True) == (True, True) and story.answers() == (False, False)
+    story.ioctl("RETRIEVE_SESSION", DEVICE, -22, name=b"vm")
+    assert story.answers(warm=True) == (True, True)
