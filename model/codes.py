@@ -377,3 +377,23 @@ _code(
     """strace was told to inject faults. A result that it made up (INJECTED) is not the kernel's, so it is not taken as a call; a call that it
     delayed, or whose memory it changed, is one.""",
 )
+
+# ---- LUO73x: witnesses of audits ----------------------------------------------------------------------------------
+_code(
+    "LUO730",
+    "not a witness, or a damaged one",
+    """The file is no JSON, or not the JSON that `luocheck audit --witness FILE` writes: a member is missing, has another type, or names an
+    event, a sort, a field or an element that neither the spec nor the witness has.""",
+)
+_code(
+    "LUO731",
+    "witness rejected",
+    """The witness does not show that the recording conforms: it leaves a call out, has it with other arguments or another result than were
+    recorded, puts it before a call that had returned when it began, adds calls that the recorder would have shown, or the spec does not
+    let a call end as the witness says. The message says which step. The recording may conform all the same.""",
+)
+_code(
+    "LUO732",
+    "witness of something else",
+    "The witness was made from another recording or another spec: its hash differs. Name the files that it was made from.",
+)

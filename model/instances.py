@@ -182,7 +182,7 @@ def _with_choices(
         fixed = {**given, **dict(zip(cells, choice, strict=True))}
         kept = {cell: value for cell, value in fixed.items() if value != defaults[cell[0]]}
         instance = Instance(system, scope, topology, sizes, edges, kept, names, defaults, closures, orders)
-        if all(_allowed(graph, instance) for graph in system.graphs):
+        if all(edges_allowed(graph, instance) for graph in system.graphs):
             yield instance
 
 
@@ -202,7 +202,7 @@ def _names(sort: Sort, size: int, topology: Topology | None) -> tuple[str, ...]:
     return tuple(f"{default_name(sort)}{element}" for element in range(size))
 
 
-def _allowed(graph: Graph, instance: Instance) -> bool:
+def edges_allowed(graph: Graph, instance: Instance) -> bool:
     """Do all edges make sense, given the fixed choices?"""
     if graph.where is None:
         return True

@@ -42,6 +42,13 @@ class Spec:
         """Its text, and those of the specs that it extends, the nearest first: all that it depends on."""
         return (self.source, *self.flat.texts)
 
+    @property
+    def sha256(self) -> str:
+        """The hash of `texts` one after another; for a spec that extends no other, that of its file."""
+        from hashlib import sha256
+
+        return sha256("".join(text.text for text in self.texts).encode("utf-8", "surrogateescape")).hexdigest()
+
 
 def load(spec: str) -> Spec:
     """Load a shipped spec by name, or a spec file by path (anything with a slash or ending in `.luo`).

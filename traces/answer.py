@@ -7,6 +7,7 @@ from enum import Enum
 
 from luocheck.traces.call import Note, Recording
 from luocheck.traces.replay.world import Beginning
+from luocheck.traces.witness import AuditWitness
 
 
 class Conformance(Enum):
@@ -27,7 +28,7 @@ class Edit(Enum):
 class Finding:
     """A call that no state allows, or a promise of the spec that the recording shows to be broken.
 
-    rule: LUO701 for a call, LUO712 for a promise.  call: its number in the recording.  observed: what it returned.  allowed: what it could
+    rule: LUO701 for a call, LUO712 for a promise.  call: its number in the recording.  event: of the call, or the name of the promise.  observed: what the call returned.  allowed: what it could
     have returned in some state that agrees with the calls before it; certain: in all of them.  states: how many states agree before it.
     core: lines of a smallest set of calls that together cannot happen.  known: what holds in all states that agree before the call;
     since: the line from which on only one state agreed, None when several do.  edit: how replay went on after it, None when it stopped
@@ -74,7 +75,9 @@ class AuditAnswer:
     calls: how many calls it has; explained: how many of them, from the beginning, the spec explains; states: how many states agree at
     the end.  beginning: what the recording was taken to begin with.  reason: why inconclusive.  inserted: how many unrecorded calls the
     explanation needs.  recording: the decoded calls, None when nothing could be decoded.  trail: what was known after each call, empty
-    unless it was asked for.
+    unless it was asked for.  watched: promises of the spec that were looked at, and could be
+    decided, in every state on the way.
+    witness: why it conforms, None unless it does and that was asked for.
     """
 
     spec: str
@@ -95,3 +98,5 @@ class AuditAnswer:
     seconds: float
     recording: Recording | None = None
     trail: tuple[Belief, ...] = ()
+    watched: tuple[str, ...] = ()
+    witness: AuditWitness | None = None
