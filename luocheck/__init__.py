@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from luocheck.model.spec import Spec
     from luocheck.traces.answer import AuditAnswer
     from luocheck.traces.replay.world import Beginning
+    from luocheck.traces.witness_check import WitnessCheck
 
     __version__: str
 
@@ -43,6 +44,7 @@ __all__ = [
     "catalogue",
     "check",
     "check_certificate",
+    "check_witness",
     "diff",
     "load",
     "prove",
@@ -236,6 +238,17 @@ def audit(
     return auditing.audit(
         spec, capture, format=format, beginning=beginning, timeout=timeout, max_deviations=max_deviations, trail=trail
     )
+
+
+def check_witness(spec: Spec, capture: str, witness: str) -> WitnessCheck:
+    """Check the file that tells why a recording conforms, with the reference interpreter alone; `gap` says why it is rejected.
+
+    Raises SpecError when a file cannot be read, or the witness was made from another recording or spec.
+    """
+    from luocheck.traces import witness_check
+    from luocheck.traces.witness import read
+
+    return witness_check.check_witness(spec, read(witness), capture, witness)
 
 
 def which(capture: str | Sequence[str], *, timeout: float = 5.0) -> list[AuditAnswer]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 
+from luocheck.cli import reports, witnesses
 from luocheck.cli.captures import add_most_bytes
 from luocheck.cli.interrupts import Interrupts
 from luocheck.cli.limits import at_least_one
 from luocheck.cli.options import SPEC_HELP, Subparsers, add_output, for_each, load_with_warnings
 from luocheck.cli.status import FINE, UNDECIDED, UNEXPECTED
 from luocheck.demo import capture_file
+from luocheck.model.diagnostics import SpecError
 from luocheck.report import audit as report
 from luocheck.report import document
 from luocheck.report.terminal import Terminal
@@ -28,6 +30,8 @@ examples:
   luocheck audit linux_7_3 trace.txt              an ftrace text, as `cat trace` gives it
   luocheck audit linux_7_3 node*/trace.txt --json   ... of several machines, as one document
   cat trace.txt | luocheck audit linux_7_3 -
+  luocheck audit linux_7_3 trace.txt --report html:report.html --report junit:junit.xml
+  luocheck audit linux_7_3 trace.txt --witness why.json && luocheck audit linux_7_3 trace.txt --check-witness why.json
   luocheck audit linux_7_3 trace.txt --begins cold  the kernel is known not to have been live-updated
   luocheck audit linux_7_3 before.txt --kernel-b after.txt   two kernels with a live update between them
   cat trace_pipe | luocheck audit linux_7_3 - --follow       tell what is not allowed as it happens
@@ -78,6 +82,8 @@ def add(subparsers: Subparsers) -> None:
         help="a kernel log (dmesg, journalctl -k, /dev/kmsg) beside the recordings: what it says is noted",
     )
     parser.add_argument("--timeout", type=float, default=120.0, metavar="S", help="seconds for each recording (default: 120)")
+    reports.add_option(parser)
+    witnesses.add_options(parser)
     add_output(parser)
     parser.set_defaults(run=run, parser=parser)
 
@@ -91,9 +97,14 @@ def run(args: argparse.Namespace) -> int:
     spec = load_with_warnings(args.spec, args.json)
     beside = tuple(note for path in args.klog for note in read_klog(path))
     beginning = Beginning[args.begins.upper()] if args.begins is not None else None
+    if args.check_witness is not None:
+        return witnesses.check(args, spec, terminal)
+    witnesses.refuse_several(args)
     if args.follow:
         if len(args.captures) > 1 or args.kernel_b or args.which:
             args.parser.error("--follow reads one CAPTURE, without --kernel-b and --which")
+        if args.reports or args.witness is not None:
+            args.parser.error("--follow tells findings as they come, and writes no --report and no --witness")
         from luocheck.cli.following import run_following
 
         return run_following(
@@ -106,33 +117,44 @@ def run(args: argparse.Namespace) -> int:
             max_deviations=args.max_deviations,
             json=args.json,
         )
+    reporting = reports.Reporting(args, spec, terminal)
     with Interrupts() as interrupts:
 
         def work(capture: str) -> tuple[int, document.Document]:
-            answer = audit(
-                spec,
-                [capture_file(capture), *args.kernel_b],
-                format=args.format,
-                beginning=beginning,
-                timeout=args.timeout,
-                max_deviations=args.max_deviations,
-                max_bytes=args.max_bytes,
-                interrupted=lambda: interrupts.reason,
-            )
+            file = capture_file(capture)
+            captures = [file, *args.kernel_b]
+            try:
+                answer = audit(
+                    spec,
+                    captures,
+                    format=args.format,
+                    beginning=beginning,
+                    timeout=args.timeout,
+                    max_deviations=args.max_deviations,
+                    trail=reporting.wants_trail,
+                    max_bytes=args.max_bytes,
+                    interrupted=lambda: interrupts.reason,
+                )
+            except SpecError as error:
+                reporting.refused(capture, error.diagnostics, file)
+                raise
             answer = replace(answer, notes=answer.notes + beside)
+            reporting.answered(capture, answer, file)
+            witnesses.write(args.witness, answer)
             others = None
             if args.which:
                 from luocheck.versions import which
 
-                captures = [capture_file(capture), *args.kernel_b]
                 others = which(captures, format=args.format, beginning=beginning, interrupted=lambda: interrupts.reason)
             if args.json:
                 return _STATUS[answer.verdict], report.audit(answer) | ({} if others is None else report.which(others))
-            page = terminal.page()
-            report.show(page, answer)
-            if others is not None:
-                report.show_which(page, others)
-            terminal.show(page)
+            if not reporting.takes_stdout:
+                page = terminal.page()
+                report.show(page, answer)
+                if others is not None:
+                    report.show_which(page, others)
+                terminal.show(page)
             return _STATUS[answer.verdict], {}
 
-        return for_each("audit", args.captures, args.json, terminal, work, alone=len(args.captures) == 1)
+        status = for_each("audit", args.captures, args.json, terminal, work, alone=len(args.captures) == 1)
+        return reporting.finish(status)

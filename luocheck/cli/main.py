@@ -94,6 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _version()
         if command is None:
             made.error("name a command")
+        args.arguments = tuple(argv)
         status: int = args.run(args)
         return status
     except UsageError as error:

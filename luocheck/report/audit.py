@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from luocheck.report import document
+from luocheck.report.calls import call_text, caller_text, has_seconds, time_text
 from luocheck.report.page import Page, Part
 from luocheck.traces.answer import AuditAnswer, Conformance, Finding
+from luocheck.traces.call import Call
 from luocheck.versions import known
+
+PROMISE = "LUO712"
+"""The rule of findings about promises."""
+
+MOST_TOLD = 160
+"""Characters of one value that is known, in reports for people."""
 
 _STYLE = {Conformance.CONFORMS: "good", Conformance.VIOLATED: "bad", Conformance.INCONCLUSIVE: "open"}
 
@@ -16,39 +24,113 @@ def show(page: Page, answer: AuditAnswer) -> None:
         Part(answer.capture, "title"),
         f": {answer.format}, {answer.events:,} events in {answer.lines:,} lines, {answer.calls:,} calls",
     )
-    for finding in answer.findings:
-        _finding(page, finding, answer)
+    for each in answer.findings:
+        _finding(page, each, answer)
     for note in answer.notes:
         place = "" if note.line is None else f"line {note.line}: "
         page.wrap("  note: ", f"[{note.code}] {place}{note.text}")
+    if answer.reason:
+        page.wrap("  inconclusive: ", answer.reason, "    ", style="open")
     page.wrap(
         "  ",
-        f"explained {answer.explained:,} of {answer.calls:,} calls; {_states(answer.states)} at the end"
+        f"explained {answer.explained:,} of {answer.calls:,} calls; {states_text(answer.states)} at the end"
         + (f"; taken to begin with {answer.beginning.value}" if answer.beginning is not None else "")
-        + (f"; needs {answer.inserted:,} unrecorded calls" if answer.inserted else ""),
+        + (f"; needs {answer.inserted:,} unrecorded calls" if answer.inserted else "")
+        + (f"; {answer.losses:,} losses" if answer.losses else ""),
     )
     verdict = Part(answer.verdict.value, _STYLE[answer.verdict])
-    page.add("  verdict ", verdict, f" with {answer.spec}")
-    if answer.reason:
-        page.wrap("    ", answer.reason)
+    page.add("  verdict ", verdict, f" with {answer.spec}", _count(len(answer.findings)))
 
 
-def _states(count: int) -> str:
+def _count(findings: int) -> str:
+    return "" if findings == 0 else ", 1 finding" if findings == 1 else f", {findings:,} findings"
+
+
+def states_text(count: int) -> str:
+    """`1 state agrees`."""
     return "1 state agrees" if count == 1 else f"{count:,} states agree"
 
 
-def _finding(page: Page, finding: Finding, answer: AuditAnswer) -> None:
-    page.add(Part(f"  error[LUO701]: {finding.event} returned {finding.observed}, and that is not allowed", "bad"))
-    page.add(f"    --> {finding.file}:{finding.line}")
-    page.wrap("    ", finding.message)
-    if finding.certain:
-        page.wrap("    allowed in every state:  ", ", ".join(finding.certain))
-    rest = [each for each in finding.allowed if each not in finding.certain]
-    if rest:
-        page.wrap("    allowed in some states:  ", ", ".join(rest))
+def is_promise(finding: Finding) -> bool:
+    """Is it about a promise of the spec, and not about a call?"""
+    return finding.rule == PROMISE
+
+
+def headline(finding: Finding) -> str:
+    """What is wrong, in one sentence."""
+    if is_promise(finding):
+        return f"the promise {finding.event} {'is' if finding.certainty == 'definite' else 'is perhaps'} broken"
     if not finding.allowed:
-        page.wrap("    allowed:  ", "the call cannot be made there at all")
-    page.add(f"    core: line{'s' if len(finding.core) > 1 else ''} {', '.join(str(line) for line in finding.core)}")
+        return f"{finding.event} cannot be called here"
+    return f"{finding.event} returned {finding.observed}, and that is not allowed"
+
+
+def before_text(finding: Finding) -> str:
+    """How many states agreed before the call, and since when it was one."""
+    since = f" (since line {finding.since})" if finding.since is not None else ""
+    return states_text(finding.states) + since
+
+
+def known_text(finding: Finding) -> str:
+    """What all of these states have in common."""
+    return ", ".join(shortened(each) for each in finding.known)
+
+
+def shortened(text: str) -> str:
+    """A value of a field can be a list of thousands of elements; its beginning is told."""
+    return text if len(text) <= MOST_TOLD else text[: MOST_TOLD - 3] + "..."
+
+
+def allowed_texts(finding: Finding) -> list[tuple[str, tuple[str, ...]]]:
+    """What was allowed, in every state and in some states only."""
+    rest = tuple(each for each in finding.allowed if each not in finding.certain)
+    in_every = "in the state" if finding.states == 1 else "in every state"
+    return [(where, what) for where, what in ((in_every, finding.certain), ("in some states", rest)) if what]
+
+
+def recorded_calls(answer: AuditAnswer, finding: Finding) -> tuple[Call, ...]:
+    """The calls of the recording that a finding is in; none when the answer does not have it."""
+    recording = answer.recording
+    return recording.calls if recording is not None and recording.name == finding.file else ()
+
+
+def found_call(answer: AuditAnswer, finding: Finding) -> Call | None:
+    """The call that a finding is about: by its number, else by its line."""
+    calls = recorded_calls(answer, finding)
+    if finding.call is not None:
+        return next((call for call in calls if call.number == finding.call), None)
+    return next((call for call in calls if (call.exit or call.enter).line == finding.line), None)
+
+
+def _finding(page: Page, finding: Finding, answer: AuditAnswer) -> None:
+    page.wrap("  ", f"error[{finding.rule}]: {headline(finding)}", "    ", style="bad")
+    page.add(f"    --> {finding.file}:{finding.line}")
+    call = found_call(answer, finding)
+    if call is not None:
+        _field(page, "call", f"{call_text(call)}, {_where(answer, call)}")
+    _field(page, "before", before_text(finding))
+    if finding.known:
+        _field(page, "known", known_text(finding))
+    for where, what in allowed_texts(finding):
+        _field(page, "allowed", f"{', '.join(what)} ({where})")
+    if not finding.allowed and not is_promise(finding):
+        _field(page, "allowed", "the call cannot be made there at all")
+    _field(page, "core", f"line{'s' if len(finding.core) > 1 else ''} {', '.join(str(line) for line in finding.core)}")
+    if finding.edited:
+        _field(page, "nearest", finding.edited)
+
+
+def _field(page: Page, name: str, text: str) -> None:
+    page.wrap(f"    {name:<9}", text)
+
+
+def _where(answer: AuditAnswer, call: Call) -> str:
+    """Who made the call, and when."""
+    assert answer.recording is not None
+    seconds = has_seconds(answer.recording)
+    times = [time_text(moment, seconds) for moment in (call.enter if call.exact else None, call.exit) if moment is not None]
+    shown = " to ".join(dict.fromkeys(each for each in times if each))
+    return f"by process {caller_text(call)}" + (f" at {shown}{' s' if seconds else ''}" if shown else "")
 
 
 def audit(answer: AuditAnswer) -> document.Document:
@@ -69,23 +151,32 @@ def audit(answer: AuditAnswer) -> document.Document:
         events=answer.events,
         lines=answer.lines,
         seconds=round(answer.seconds, 3),
-        findings=[
-            {
-                "code": "LUO701",
-                "file": each.file,
-                "line": each.line,
-                "event": each.event,
-                "observed": each.observed,
-                "allowed": list(each.allowed),
-                "certain": list(each.certain),
-                "states": each.states,
-                "core": list(each.core),
-                "message": each.message,
-            }
-            for each in answer.findings
-        ],
+        findings=[finding(each) for each in answer.findings],
         notes=[{"code": note.code, "line": note.line, "message": note.text} for note in answer.notes],
     )
+
+
+def finding(each: Finding) -> document.Document:
+    """The part of the document that is one finding."""
+    return {
+        "code": each.rule,
+        "file": each.file,
+        "line": each.line,
+        "call": each.call,
+        "event": each.event,
+        "observed": each.observed,
+        "allowed": list(each.allowed),
+        "certain": list(each.certain),
+        "states": each.states,
+        "known": list(each.known),
+        "since": each.since,
+        "core": list(each.core),
+        "edit": each.edit.name.lower() if each.edit is not None else None,
+        "edited": each.edited,
+        "promise": each.event if is_promise(each) else None,
+        "certainty": each.certainty,
+        "message": each.message,
+    }
 
 
 def show_which(page: Page, answers: list[AuditAnswer]) -> None:

@@ -14,8 +14,11 @@ SECOND = 10**9
 def show(page: Page, recording: Recording) -> None:
     """A line about the recording, one per call, then the notes."""
     page.add(Part(recording.name, "title"), f": {summary(recording)}")
-    unit = not any(note.code == "LUO710" for note in recording.notes)
-    rows = [(Part(_lines(call), "dim"), Part(_time(call, unit), "dim"), Part(_who(call)), _shown(call)) for call in recording.calls]
+    unit = has_seconds(recording)
+    rows = [
+        (Part(lines_text(call), "dim"), Part(call_time(call, unit), "dim"), Part(caller_text(call)), _shown(call))
+        for call in recording.calls
+    ]
     page.table(rows)
     for note in recording.notes:
         place = "" if note.line is None else f"line {note.line}: "
@@ -34,7 +37,8 @@ def summary(recording: Recording) -> str:
     return ", ".join(parts)
 
 
-def _lines(call: Call) -> str:
+def lines_text(call: Call) -> str:
+    """The lines that a call was recorded in; in parentheses where nobody recorded it."""
     if call.inferred:
         return f"({call.enter.line}-{call.exit.line if call.exit is not None else ''})"
     if call.exit is None:
@@ -42,9 +46,8 @@ def _lines(call: Call) -> str:
     return f"{call.exit.line}" if not call.exact or call.exit.line == call.enter.line else f"{call.enter.line}-{call.exit.line}"
 
 
-def _time(call: Call, seconds: bool) -> str:
-    """When it returned; when it began, where the recording shows only that."""
-    moment = call.exit if call.exit is not None and call.exit.time is not None else call.enter
+def time_text(moment: Moment, seconds: bool) -> str:
+    """Seconds, or the bare number of a clock that counts something else; empty without a clock."""
     if moment.time is None:
         return ""
     if not seconds:
@@ -52,20 +55,45 @@ def _time(call: Call, seconds: bool) -> str:
     return f"{moment.time // SECOND}.{moment.time % SECOND // 1000:06d}"
 
 
-def _who(call: Call) -> str:
+def call_time(call: Call, seconds: bool) -> str:
+    """When it returned; when it began, where the recording shows only that."""
+    return time_text(call.exit if call.exit is not None and call.exit.time is not None else call.enter, seconds)
+
+
+def has_seconds(recording: Recording) -> bool:
+    """Does the clock count time?"""
+    return not any(note.code == "LUO710" for note in recording.notes)
+
+
+def caller_text(call: Call) -> str:
+    """`PROCESS`, or `PROCESS/THREAD`."""
     return str(call.thread) if call.thread == call.process else f"{call.process}/{call.thread}"
 
 
 def _shown(call: Call) -> Part:
-    name = call.event or (f"{call.command:#x}" if call.command is not None else call.kind.value.upper())
-    words = [name if call.kind is not Kind.RELEASE else f"{name} (last reference)"]
+    return Part(printable(call_text(call)), "bad" if call.result is not None and call.result < 0 else "")
+
+
+def name_text(call: Call) -> str:
+    """The event, or the number of an ioctl that the abi does not know."""
+    return call.event or (f"{call.command:#x}" if call.command is not None else call.kind.value.upper())
+
+
+def given_text(call: Call) -> str:
+    """What a call was made on and with."""
+    words = ["(last reference)"] if call.kind is Kind.RELEASE else []
     if call.kind in (Kind.FORK, Kind.PASS):
         words.append(f"process {call.process} from {call.parent}")
     subject = " = ".join(x for x in (f"fd {call.fd}" if call.fd is not None else "", file_name(call.on)) if x)
     if subject:
         words.append(f"on {subject}")
     words += [f"{member}={_value(call, member, value)}" for member, value in call.given.items()]
-    text = " ".join(words)
+    return " ".join(words)
+
+
+def call_text(call: Call) -> str:
+    """A call on one line: what was called on what, with what, and what came back.  It can have any characters in it."""
+    text = " ".join(word for word in (name_text(call), given_text(call)) if word)
     if call.kind not in (Kind.RELEASE, Kind.FORK, Kind.EXIT) and not call.inferred:
         text += f" -> {result_text(call)}"
         text += "".join(f" {member}={_value(call, member, value)}" for member, value in call.got.items())
@@ -73,7 +101,7 @@ def _shown(call: Call) -> Part:
         text += " (not recorded, but the process uses it)"
     elif call.inferred:
         text += " (not recorded, but the number was used again)"
-    return Part(printable(text), "bad" if call.result is not None and call.result < 0 else "")
+    return text
 
 
 def file_name(file: OpenFile | None) -> str:
