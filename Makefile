@@ -36,7 +36,8 @@ sanitize: setup
 bench: setup
 	$(BIN)/python -m benchmarks $(BENCH)
 
-# The documents are text; what they show is run.  docs/history.md is written anew.
+# The documents are text; what they show is run.  docs/history.md and the outputs in docs/reports.md are written anew.
 docs: setup
 	$(BIN)/python tests/history/page.py
+	$(BIN)/python tests/traces/reports_page.py
 	$(BIN)/python -m pytest tests/cli/test_examples.py tests/cli/test_api_document.py tests/language/test_language_doc.py

@@ -145,3 +145,10 @@ def test_bare_names_are_refused(room: str) -> None:
         [sys.executable, "-c", f"import {room}"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
     assert ended.returncode == 1 and "ImportError" in ended.stderr and f"luocheck.{room}" in ended.stderr
+
+
+def test_the_checker_of_witnesses_needs_nothing_of_the_search_that_made_them() -> None:
+    code = "import sys, luocheck.traces.witness_check; print([m for m in sys.modules if m.startswith('luocheck.traces')])"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    assert "witness_check" in ended.stdout
+    assert "luocheck.traces.replay" not in ended.stdout and "luocheck.traces.audit" not in ended.stdout
