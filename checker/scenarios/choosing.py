@@ -1,0 +1,337 @@
+"""Choosing scenarios: the shortest run that breaks a claim, reaches a state, or tells two specs apart; or a set of runs that covers all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from luocheck.checker.diff.behaviour import Comparison
+from luocheck.checker.diff.compare import DEPTH
+from luocheck.checker.diff.pairing import pair
+from luocheck.checker.diff.setups import atomic, scope_for
+from luocheck.checker.expectations import Judge, default_scope
+from luocheck.checker.explore.exploration import Exploration, Progress, explore
+from luocheck.checker.explore.limits import Limits, Stopped
+from luocheck.checker.plan import Planned, plan
+from luocheck.checker.scenarios.answer import Chosen, Coverage, ScenarioAnswer
+from luocheck.checker.scenarios.cover import cover
+from luocheck.checker.scenarios.restriction import Avoided, restricted
+from luocheck.checker.scenarios.running import replay
+from luocheck.checker.selection import claims_named, scope_named, topology_named, with_scope
+from luocheck.model.answer import Result, Verdict, Witness
+from luocheck.model.diagnostics import Diagnostics, fail
+from luocheck.model.ir.system import OK, Kind, Property, Scope, System, Topology
+from luocheck.model.resolve.expressions import ExpressionResolver, Names, Slots
+from luocheck.model.scenario.resolve import load_scenarios
+from luocheck.model.scenario.write import run_text, scenario_text
+from luocheck.model.source import Source, Span
+from luocheck.model.spec import Spec
+from luocheck.model.syntax.parser import parse_expression
+
+Watch = Callable[[str, Progress], None]
+"""Called now and then with what is searched, and how far that is."""
+
+Note = Callable[[str], None]
+"""Called now and then with how far a search is, in words."""
+
+MOST = 100
+"""Most scenarios that `count` may ask for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Where and how to look.
+
+    scope, topology: as `check` takes them.  user_space_only: without faults and events that no program can cause.  count: how many
+    scenarios are wanted; each after the first does without something that an earlier one has.
+    """
+
+    scope: str | None = None
+    topology: str | None = None
+    user_space_only: bool = False
+    count: int = 1
+    engine: str = "auto"
+    symmetry: bool = True
+    threads: int = 1
+
+
+def violating(spec: Spec, claim: str, search: Search, limits: Limits, watch: Watch | None = None) -> ScenarioAnswer:
+    """The shortest runs that break a claim.
+
+    Without a scope, the default one is searched and then those in which `expect` says that the claim fails.  Raises SpecError LUO603 for an
+    unknown name, LUO609 for a goal (`reachable`), which nothing breaks, and what `check` raises.
+    """
+    (found,) = claims_named(spec.system, [claim])
+    if found.kind is Kind.REACHABLE:
+        place = Span(Source("--violate", claim), 0, len(claim))
+        fail("LUO609", f"`{claim}` is a goal to be reached, so nothing violates it", place, help=f"use `--reach {claim}`")
+    return _Finder(spec, found, search, limits, watch).answer("violate", f"violates {claim}")
+
+
+def reaching(spec: Spec, goal: str, search: Search, limits: Limits, watch: Watch | None = None) -> ScenarioAnswer:
+    """The shortest runs to a state in which an expression is true, or to that of a `reachable` claim.
+
+    Raises SpecError for an expression that is not correct, with its place in the text, and what `check` raises.
+    """
+    for claim in spec.system.properties:
+        if claim.name == goal.strip() and claim.kind is Kind.REACHABLE:
+            return _Finder(spec, claim, search, limits, watch).answer("reach", f"reaches {claim.name}")
+    return _Finder(spec, _wanted(spec, goal), search, limits, watch).answer("reach", f"reaches {' '.join(goal.split())}")
+
+
+def _wanted(spec: Spec, text: str) -> Property:
+    """An expression as a goal."""
+    source = Source("--reach", text)
+    diagnostics = Diagnostics()
+    node = parse_expression(source, diagnostics)
+    diagnostics.raise_errors()
+    assert node is not None
+    names = Names(Slots())
+    condition = ExpressionResolver(replace(spec.symbols, diagnostics=diagnostics), names).boolean(node)
+    diagnostics.raise_errors()
+    name = "the_state_that_was_asked_for"
+    return Property(name, Kind.REACHABLE, "", Span(source, 0, len(text)), condition, slots=names.slots.count)
+
+
+# ---- violate and reach ------------------------------------------------------------------------------------------
+
+
+class _Finder:
+    """Looks for runs that break a claim, or reach a goal."""
+
+    def __init__(self, spec: Spec, claim: Property, search: Search, limits: Limits, watch: Watch | None) -> None:
+        self.spec = spec if search.scope is None else with_scope(spec, search.scope)
+        self.claim = claim
+        self.search = search
+        self.limits = limits
+        self.watch = watch
+        self.started = time.monotonic()
+        self.stopped: str | None = None
+        self.vacuous = False
+
+    def answer(self, kind: str, goal: str) -> ScenarioAnswer:
+        """Searches, place after place, until there is a run; then for more of them there."""
+        places = self._places()
+        found: list[Verdict] = []
+        place = places[0]
+        for each in places:
+            verdict = self._found(each, ())
+            if verdict is not None:
+                place = each
+                found = self._more(each, verdict)
+                break
+            if self.stopped is not None:
+                break
+        none = ""
+        if not found and self.stopped is None:
+            tried = " and ".join(_said(each) for each in places)
+            without = " without what only faults or other parts of the kernel can cause" if self.search.user_space_only else ""
+            none = f"no run in {tried}{without} {goal}"
+        chosen = tuple(self._chosen(verdict, number, goal) for number, verdict in enumerate(found, start=1))
+        return ScenarioAnswer(
+            self.spec, kind, goal, place.scope, place.topology, self.search.user_space_only, chosen, none, self.stopped,
+            time.monotonic() - self.started,
+        )  # fmt: skip
+
+    def _places(self) -> list[Planned]:
+        """Where to look: what was asked for, else the default scope and those in which `expect` says that the claim fails."""
+        planned = plan(self.spec.system, self.search.scope, self.search.topology, (self.claim,), Judge(self.spec.system))
+        return [each for each in planned if each.claims]
+
+    def _found(self, place: Planned, avoided: Sequence[Avoided]) -> Verdict | None:
+        """The verdict on the claim when there is a run that shows it."""
+        system = self.spec.system
+        if avoided or self.search.user_space_only:
+            system = restricted(system, user_space=self.search.user_space_only, avoided=avoided)
+        watch = self.watch
+        explored: Exploration = explore(
+            system,
+            place.scope,
+            place.topology,
+            claims=(self.claim,),
+            limits=self.limits,
+            symmetry=self.search.symmetry,
+            stop_when_found=True,
+            progress=None if watch is None else (lambda reached: watch(place.name, reached)),
+            engine=self.search.engine,
+            threads=self.search.threads,
+        )
+        (verdict,) = explored.verdicts
+        if verdict.result in (Result.FAILS, Result.REACHED) and verdict.witness is not None:
+            return verdict
+        self.stopped = explored.stopped or (verdict.note if verdict.result is Result.UNKNOWN else None)
+        return None
+
+    def _more(self, place: Planned, first: Verdict) -> list[Verdict]:
+        """Up to `count` runs, short ones first: each new one avoids something of an earlier one."""
+        found = [first]
+        known = {_calls(first)}
+        tried: set[frozenset[Avoided]] = set()
+        todo: list[tuple[frozenset[Avoided], Verdict]] = [(frozenset(), first)]
+        while todo and len(found) < self.search.count and self.stopped is None:
+            candidates: list[tuple[frozenset[Avoided], Verdict]] = []
+            for avoided, verdict in todo:
+                for other in _ingredients(verdict):
+                    more = avoided | {other}
+                    if more in tried or self.stopped is not None:
+                        continue
+                    tried.add(more)
+                    another = self._found(place, sorted(more, key=lambda each: (each.event, each.label or "")))
+                    if another is not None:
+                        candidates.append((more, another))
+            candidates.sort(key=lambda each: (_cost(each[1]), _calls(each[1])))
+            todo = []
+            for avoided, verdict in candidates:
+                if _calls(verdict) not in known:
+                    known.add(_calls(verdict))
+                    found.append(verdict)
+                    todo.append((avoided, verdict))
+        return found[: self.search.count]
+
+    def _chosen(self, verdict: Verdict, number: int, goal: str) -> Chosen:
+        witness = verdict.witness
+        assert witness is not None
+        title = f"{self.spec.name}: {goal}" + (f" ({number})" if self.search.count > 1 else "")
+        declared = any(claim is self.claim for claim in self.spec.system.properties)
+        text = scenario_text(witness, verdict, title) if declared else self._with_condition(witness, title)
+        return Chosen(_file_name(self.spec, goal, number if self.search.count > 1 else None), title, witness, text)
+
+    def _with_condition(self, witness: Witness, title: str) -> str:
+        """The run with what was asked for as an assertion, where every state that agrees has it, and as a comment elsewhere."""
+        condition = " ".join(self.claim.span.text.split())
+        text = run_text(witness, title, f"assert {condition};")
+        (scenario,) = load_scenarios(self.spec, Source("scenario", text))
+        if replay(self.spec, scenario).accepted:
+            return text
+        return run_text(witness, title, f"// here, in some of the states that agree: {condition}")
+
+
+def _said(place: Planned) -> str:
+    return f"topology `{place.name}`" if place.topology is not None else f"scope `{place.scope.name}`"
+
+
+def _cost(verdict: Verdict) -> tuple[int, int]:
+    assert verdict.witness is not None
+    return verdict.witness.calls, verdict.witness.faults
+
+
+def _calls(verdict: Verdict) -> tuple[str, ...]:
+    """The calls of a run without the names of elements, and its graph."""
+    witness = verdict.witness
+    assert witness is not None
+    return (*(f"{s.event} {s.outcome} {s.label}" for s in witness.steps), str(len(witness.graph)), str(witness.given))
+
+
+def _ingredients(verdict: Verdict) -> Iterator[Avoided]:
+    """What a run could do without: faults first, then events."""
+    assert verdict.witness is not None
+    steps = verdict.witness.steps
+    yield from dict.fromkeys(Avoided(step.event, step.label) for step in steps if step.label is not None and step.faults)
+    yield from dict.fromkeys(Avoided(step.event, None) for step in reversed(steps))
+
+
+# ---- cover ------------------------------------------------------------------------------------------------------
+
+
+def covering(spec: Spec, search: Search, limits: Limits, note: Note | None = None) -> ScenarioAnswer:
+    """A small set of runs with every outcome of every event and every `fail` line that the scope reaches.
+
+    As much as possible is covered by runs that need nothing but a program.  Raises SpecError as `check` does.
+    """
+    started = time.monotonic()
+    if search.scope is not None:
+        spec = with_scope(spec, search.scope)
+    system = spec.system
+    scope = scope_named(system, search.scope) if search.scope is not None else default_scope(system)
+    topology = topology_named(system, search.topology) if search.topology is not None else None
+    steps = [restricted(system, user_space=True)]
+    if not search.user_space_only:
+        steps.append(system)
+    tell = (lambda found, waiting: note(f"{found:,} states, {waiting:,} wait")) if note is not None else lambda found, waiting: None
+    goal = f"every outcome and `fail` line that {_where(scope, topology)} reaches"
+    try:
+        found = cover(system, steps, scope, topology, limits, tell)
+    except Stopped as stop:
+        return ScenarioAnswer(
+            spec, "cover", goal, scope, topology, search.user_space_only, (), "", stop.reason, time.monotonic() - started
+        )
+    chosen: list[Chosen] = []
+    for number, walk in enumerate(found.walks, start=1):
+        witness = walk.witness()
+        title = f"{spec.name}: covering run {number} of {len(found.walks)}"
+        covers = tuple(sorted(each.text for each in walk.goals))
+        chosen.append(Chosen(f"{spec.name}-cover-{number}", title, witness, run_text(witness, title), covers))
+    coverage = Coverage(
+        tuple(sorted(each.text for each in found.goals)),
+        found.unreached,
+        sum(len(walk.taken) for walk in found.walks),
+        len(found.walks),
+        found.calls_bound,
+        found.runs_bound,
+    )
+    none = "" if chosen else f"nothing can happen in {_where(scope, topology)}"
+    return ScenarioAnswer(
+        spec, "cover", goal, scope, topology, search.user_space_only, tuple(chosen), none, None,
+        time.monotonic() - started, coverage,
+    )  # fmt: skip
+
+
+def _where(scope: Scope, topology: Topology | None) -> str:
+    return f"topology `{topology.name}`" if topology is not None else f"scope `{scope.name}`"
+
+
+# ---- distinguish ------------------------------------------------------------------------------------------------
+
+
+def distinguishing(
+    spec: Spec,
+    other: Spec,
+    search: Search,
+    limits: Limits,
+    *,
+    maps: Sequence[str] = (),
+    depth: int | None = DEPTH,
+    note: Note | None = None,
+) -> ScenarioAnswer:
+    """The shortest calls with results that a spec has and another one has not.
+
+    maps, depth: as `diff` takes them.  Raises SpecError as `diff` does.
+    """
+    started = time.monotonic()
+    if search.scope is not None:
+        spec = with_scope(spec, search.scope)
+    pairing = pair(spec.system, other.system, maps)
+    chosen = scope_named(spec.system, search.scope) if search.scope is not None else default_scope(spec.system)
+    there = scope_for(other.system, chosen, other.system.scopes[0] if other.system.scopes else chosen)
+    system = restricted(spec.system, user_space=True) if search.user_space_only else spec.system
+    direction = Comparison(system, other.system, atomic(chosen), atomic(there), pairing).compare(limits, depth, note)
+    goal = f"what {spec.name} does and {other.name} does not"
+    found: tuple[Chosen, ...] = ()
+    none = ""
+    if direction.distinction is not None:
+        distinction = direction.distinction
+        witness = _shown(distinction.witness, spec.system)
+        title = f"{spec.name}, not {other.name}"
+        name = f"{spec.name}-not-{other.name}"
+        found = (Chosen(name, title, witness, run_text(witness, title), allowed=distinction.allowed),)
+    elif direction.stopped is None:
+        how_far = "however many calls" if direction.complete else f"within {direction.depth} calls"
+        none = f"everything that {spec.name} does in {_where(chosen, None)} {other.name} can do too, {how_far}"
+    return ScenarioAnswer(
+        spec, "distinguish", goal, chosen, None, search.user_space_only, found, none, direction.stopped,
+        time.monotonic() - started, other=other.name,
+    )  # fmt: skip
+
+
+def _shown(witness: Witness, system: System) -> Witness:
+    """A run as user space sees it: without labels, and with the objects of pools named by what gives them."""
+    steps = tuple(replace(step, label=None) if step.outcome != OK else step for step in witness.steps)
+    elements = tuple((name, sort) for name, sort in witness.elements if not system.sort(sort).pool)
+    return replace(witness, steps=steps, elements=elements)
+
+
+def _file_name(spec: Spec, goal: str, number: int | None) -> str:
+    """A short name for files, of letters, digits and dashes."""
+    words = "".join(c if c.isalnum() and c.isascii() else " " for c in goal.replace("_", " ")).split()
+    return "-".join([spec.name, *words[:8], *([str(number)] if number is not None else [])])
