@@ -13,8 +13,7 @@ from luocheck.model.spec import Spec
 class Chosen:
     """One scenario.
 
-    name: short, for files.  text: a scenario declaration that the spec accepts.  needs: what user space cannot cause in it, one sentence
-    each.  covers: the goals of a covering set that it was chosen for.  allowed: of a run that another spec does not have, what that one
+    name: short, for files.  text: a scenario declaration that the spec accepts.  covers: the goals of a covering set that it was chosen for.  allowed: of a run that another spec does not have, what that one
     could have returned at the last call; empty when the call cannot be made there.
     """
 
@@ -46,7 +45,7 @@ class ScenarioAnswer:
     """What was looked for, and the scenarios that show it.
 
     goal: in words.  kind: violate, reach, cover, distinguish or play.  none: why there is no scenario, or "".  stopped: the limit that
-    left the question open, or None.  partial: fewer scenarios than were asked for exist, or were found.
+    left the question open, or None.  asked: how many scenarios were wanted.  other: the spec that has no such run.
     """
 
     spec: Spec = field(repr=False)
@@ -60,6 +59,7 @@ class ScenarioAnswer:
     stopped: str | None
     seconds: float
     coverage: Coverage | None = None
+    asked: int = 1
     other: str | None = None
 
     @property

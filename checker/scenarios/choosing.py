@@ -20,8 +20,8 @@ from luocheck.checker.scenarios.restriction import Avoided, restricted
 from luocheck.checker.scenarios.running import replay
 from luocheck.checker.selection import claims_named, scope_named, topology_named, with_scope
 from luocheck.model.answer import Result, Verdict, Witness
-from luocheck.model.diagnostics import Diagnostics, fail
-from luocheck.model.ir.system import OK, Kind, Property, Scope, System, Topology
+from luocheck.model.diagnostics import Diagnostics, SpecError, fail
+from luocheck.model.ir.system import Kind, Property, Scope, System, Topology
 from luocheck.model.resolve.expressions import ExpressionResolver, Names, Slots
 from luocheck.model.scenario.resolve import load_scenarios
 from luocheck.model.scenario.write import run_text, scenario_text
@@ -62,7 +62,7 @@ def violating(spec: Spec, claim: str, search: Search, limits: Limits, watch: Wat
     Without a scope, the default one is searched and then those in which `expect` says that the claim fails.  Raises SpecError LUO603 for an
     unknown name, LUO609 for a goal (`reachable`), which nothing breaks, and what `check` raises.
     """
-    (found,) = claims_named(spec.system, [claim])
+    (found,) = claims_named(spec.system, [claim], "--violate")
     if found.kind is Kind.REACHABLE:
         place = Span(Source("--violate", claim), 0, len(claim))
         fail("LUO609", f"`{claim}` is a goal to be reached, so nothing violates it", place, help=f"use `--reach {claim}`")
@@ -142,6 +142,8 @@ class _Finder:
     def _found(self, place: Planned, avoided: Sequence[Avoided]) -> Verdict | None:
         """The verdict on the claim when there is a run that shows it."""
         system = self.spec.system
+        if all(each is not self.claim for each in system.properties):
+            system = replace(system, properties=(*system.properties, self.claim))
         if avoided or self.search.user_space_only:
             system = restricted(system, user_space=self.search.user_space_only, avoided=avoided)
         watch = self.watch
@@ -311,10 +313,11 @@ def distinguishing(
     none = ""
     if direction.distinction is not None:
         distinction = direction.distinction
-        witness = _shown(distinction.witness, spec.system)
+        witness = distinction.witness
         title = f"{spec.name}, not {other.name}"
         name = f"{spec.name}-not-{other.name}"
-        found = (Chosen(name, title, witness, run_text(witness, title), allowed=distinction.allowed),)
+        text = run_text(_as_seen(witness, spec.system), title)
+        found = (Chosen(name, title, witness, text, allowed=distinction.allowed),)
     elif direction.stopped is None:
         how_far = "however many calls" if direction.complete else f"within {direction.depth} calls"
         none = f"everything that {spec.name} does in {_where(chosen, None)} {other.name} can do too, {how_far}"
@@ -324,11 +327,41 @@ def distinguishing(
     )  # fmt: skip
 
 
-def _shown(witness: Witness, system: System) -> Witness:
-    """A run as user space sees it: without labels, and with the objects of pools named by what gives them."""
-    steps = tuple(replace(step, label=None) if step.outcome != OK else step for step in witness.steps)
+def _as_seen(witness: Witness, system: System) -> Witness:
+    """A run as user space sees it, and another spec understands it: without labels, with objects of pools named by what gives them."""
+    steps = tuple(replace(step, label=None) for step in witness.steps)
     elements = tuple((name, sort) for name, sort in witness.elements if not system.sort(sort).pool)
     return replace(witness, steps=steps, elements=elements)
+
+
+# ---- play -------------------------------------------------------------------------------------------------------
+
+
+def played(spec: Spec, source: Source, search: Search) -> ScenarioAnswer:
+    """The scenarios of a text as they are, each with the run that shows it.
+
+    Raises SpecError LUO602 for one that the spec does not accept, and what `load_scenarios` raises.
+    """
+    started = time.monotonic()
+    if search.scope is not None:
+        spec = with_scope(spec, search.scope)
+    found: list[Chosen] = []
+    scenarios = load_scenarios(spec, source)
+    for number, scenario in enumerate(scenarios, start=1):
+        run = replay(spec, scenario)
+        if run.diagnostic is not None:
+            raise SpecError([run.diagnostic])
+        steps = tuple(step.call for step in run.steps if step.call is not None)
+        elements = tuple((each.name, each.sort.name) for each in scenario.elements)
+        stepwise = bool(scenario.scope.stepwise)
+        witness = Witness(run.scope, run.topology, steps, run.graph, run.given, elements, (), (), stepwise)
+        name = _file_name(spec, scenario.title, number if len(scenarios) > 1 else None)
+        found.append(Chosen(name, scenario.title, witness, scenario.span.text + "\n"))
+    first = scenarios[0]
+    return ScenarioAnswer(
+        spec, "play", f"the scenarios of {source.name}", first.scope, first.topology, False, tuple(found), "", None,
+        time.monotonic() - started,
+    )  # fmt: skip
 
 
 def _file_name(spec: Spec, goal: str, number: int | None) -> str:

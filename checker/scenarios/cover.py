@@ -44,9 +44,7 @@ class Walk:
         used: set[tuple[int, int]] = set()
         for event, arguments, resumed, wanted in self.taken:
             caller = caller_of(event, arguments)
-            outcomes = (
-                machine.resume(caller, here) if resumed and caller is not None else machine.call(event, arguments, here)
-            )
+            outcomes = machine.resume(caller, here) if resumed and caller is not None else machine.call(event, arguments, here)
             key = (wanted.kind, wanted.errno, wanted.label, wanted.faults, wanted.lines, wanted.store)
             outcome = next(o for o in outcomes if (o.kind, o.errno, o.label, o.faults, o.lines, o.store) == key)
             steps.append(step_of(event, arguments, outcome, here, resumed))
@@ -139,9 +137,7 @@ def cover(
             maps.append(made)
         walks += _walks(maps, covered, limits, steady=True)
         walks += _walks(maps, covered, limits, steady=False)
-    return Covered(
-        _needed(walks), covered, tuple(_unreached(system, covered)), bounds.calls(covered), bounds.runs(covered), states
-    )
+    return Covered(_needed(walks), covered, tuple(_unreached(system, covered)), bounds.calls(covered), bounds.runs(covered), states)
 
 
 def _unreached(system: System, covered: set[Goal]) -> Iterator[str]:

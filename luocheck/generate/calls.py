@@ -6,7 +6,7 @@ Everything comes from the spec's abi.  What the abi does not say, and faults tha
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from luocheck.checker.scenarios.restriction import USER_FAULTS
 from luocheck.model.abi import DEVICE, Abi, Handle, Ioctl, StructField, Syscall
@@ -88,7 +88,15 @@ class Calls:
 
     def made(self) -> list[Made]:
         """The lines, in order, numbered from 1."""
-        return [self._made(number, step) for number, step in enumerate(self.witness.steps, start=1)]
+        found = [self._made(number, step) for number, step in enumerate(self.witness.steps, start=1)]
+        begun: dict[str | None, int] = {}
+        for position, call in enumerate(found):
+            if call.begins and not call.ends:
+                begun[call.agent] = position
+            elif not call.begins and call.ends and call.agent in begun:  # what comes back is known at the end only
+                first = begun.pop(call.agent)
+                found[first] = replace(found[first], got=call.got, faults=(*found[first].faults, *call.faults))
+        return found
 
     # ---- one call -----------------------------------------------------------------------------------------------
 

@@ -98,7 +98,10 @@ class _Program:
             lines += [f"    {call.number}. {call.step.text}: {_why(call)}" for call in missing]
             lines += ["The command in LUO_INJECT is asked to arrange it; where it cannot, the calls that depend on it are skipped."]
         if len(self.stages) > 1:
-            lines += ["", f"The scenario goes over {len(self.stages)} kernels.  Load the next kernel with kexec, run the program, and run it"]
+            lines += [
+                "",
+                f"The scenario goes over {len(self.stages)} kernels.  Load the next kernel with kexec, run the program, and run it",
+            ]
             lines += ["again in the next kernel with the number of the stage: `PROGRAM 2`, and so on."]
         lines += ["", "Each call is a line of the output; the exit status is 0 when the kernel returned what the spec says."]
         body = "".join(f" * {line}".rstrip() + "\n" for line in lines)
@@ -398,12 +401,12 @@ def _struct(event: str, ioctl: Ioctl) -> str:
     """The struct of an ioctl, with its layout checked by the compiler."""
     name = _struct_name(event)
     lines = [f"\nstruct {name} {{"]
-    checks = [f"_Static_assert(sizeof(struct {name}) == {ioctl.size}, \"{event}\");"]
+    checks = [f'_Static_assert(sizeof(struct {name}) == {ioctl.size}, "{event}");']
     for field in ioctl.fields:
         length = f"[{field.length}]" if field.length is not None else ""
         aligned = " __attribute__((aligned(8)))" if SCALARS[field.type] == 8 and field.length is None else ""
         lines.append(f"\t{_C[field.type]} {field.name}{length}{aligned};")
-        checks.append(f"_Static_assert(offsetof(struct {name}, {field.name}) == {field.offset}, \"{event}\");")
+        checks.append(f'_Static_assert(offsetof(struct {name}, {field.name}) == {field.offset}, "{event}");')
     return "\n".join([*lines, "};", *checks])
 
 
