@@ -12,7 +12,10 @@ from luocheck.generate.calls import ANY, Calls, Made, Value, stages
 from luocheck.model.abi import CONSTANTS, DEVICE, SCALARS, Abi, Ioctl
 from luocheck.model.diagnostics import fail
 from luocheck.model.errnos import GENERIC
-from luocheck.model.ir.vocabulary import BoolT, Lifetime
+from luocheck.model.ir import expressions as e
+from luocheck.model.ir import statements as st
+from luocheck.model.ir.system import System
+from luocheck.model.ir.vocabulary import Lifetime
 from luocheck.model.source import Source, Span
 from luocheck.model.spec import Spec
 
@@ -286,14 +289,9 @@ class _Program:
         return [name for name, fresh in found.items() if fresh]
 
     def _refused(self, file: str) -> bool:
-        """Is a file one for which a drawn condition about files is false, so that it must be of another kind than the others?"""
-        sort = self.sorts.get(file)
-        fixed = [
-            f
-            for f in self.spec.system.fields
-            if f.lifetime is Lifetime.FIXED and f.drawn and isinstance(f.type, BoolT) and [o.name for o in f.owners] == [sort]
-        ]
-        return any(f"{file}.{f.name}" not in self.chosen.witness.given for f in fixed)
+        """Does the spec refuse a file for what it is, so that it must be of another kind than the others?"""
+        given = self.chosen.witness.given
+        return any(f"{file}.{name}" not in given for name in refusing(self.spec.system, self.sorts.get(file)))
 
     def _moved(self, call: Made, holders: dict[str, set[str] | None]) -> list[str]:
         """Files that an agent needs and another one has."""
@@ -313,10 +311,10 @@ class _Program:
         agent = self.agent_names[call.agent] if call.agent is not None else ""
         label = call.step.outcome.removeprefix("reaches ") if call.step.outcome.startswith("reaches ") else ""
         if call.step.outcome == "blocks" and call.begins:
-            self.flags.add("OVERLAPS")
+            self.flags.add("WAITS")
             return f"waits({agent}, {call.number});"
         if not call.begins:
-            self.flags.add("OVERLAPS")
+            self.flags.add("GOES_ON")
             steer = f'go_on({agent}, "{_escaped(label)}");'
             return steer if not call.ends else f"{steer}\n\tend({agent}, {call.number});"
         if not call.ends:
@@ -359,6 +357,20 @@ int main(int argc, char **argv)
 	return result_exit();
 }}
 """
+
+
+def refusing(system: System, sort: str | None) -> list[str]:
+    """The fixed conditions of a sort without which a call fails, as in `fail ENOENT when not f.known`."""
+    found: dict[str, None] = {}
+    for _, body in system.bodies():
+        for stmt in st.statements(body):
+            match stmt:
+                case st.If(condition=e.Not(operand=e.Read(field=f)), then=then) if any(
+                    isinstance(each, st.Fail) for each in then.statements
+                ):
+                    if f.lifetime is Lifetime.FIXED and f.drawn and [o.name for o in f.owners] == [sort]:
+                        found[f.name] = None
+    return list(found)
 
 
 # ---- texts ------------------------------------------------------------------------------------------------------

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import os
 import subprocess
-from functools import cache
 from pathlib import Path
 
-import pytest
 from scenario.standin.server import Flip, StandIn
 
-from luocheck.checker.explore.limits import Limits
 from luocheck.checker.native.build import compiler
-from luocheck.checker.scenarios.answer import Chosen, ScenarioAnswer
-from luocheck.checker.scenarios.choosing import Search, covering, reaching, violating
+from luocheck.checker.scenarios.answer import Chosen
 from luocheck.generate.calls import Calls, stages
 from luocheck.generate.program import program
-from luocheck.model.ir.system import OK
 from luocheck.model.scenario.resolve import load_scenarios
 from luocheck.model.source import Source
-from luocheck.model.spec import Spec, load
+from luocheck.model.spec import Spec
 
 STANDIN = Path(__file__).parent / "standin"
 STRICT = ("-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O1")
@@ -47,9 +42,7 @@ def run(spec: Spec, chosen: Chosen, place: Path, flip: Flip = lambda n, outcome:
     with StandIn(spec, scenario, expected, place, flip) as kernel:
         environment = {**os.environ, "LUO_STANDIN_SOCKET": str(kernel.path)}
         for stage in range(1, count + 1):
-            done = subprocess.run(
-                [str(made), str(stage)], capture_output=True, text=True, env=environment, timeout=60, check=False
-            )
+            done = subprocess.run([str(made), str(stage)], capture_output=True, text=True, env=environment, timeout=60, check=False)
             statuses.append(done.returncode)
             output += done.stdout + done.stderr
     assert kernel.failure is None, (kernel.failure, output)

@@ -125,12 +125,19 @@ static void start(int agent)
 	luo_name(agents[agent].pid, agent_names[agent]);
 }
 
+/* The end of an agent, also of one that is inside of a call. */
 static void stop(int agent)
 {
+	int tries;
+
 	if (!agents[agent].pid)
 		return;
 	close(agents[agent].socket);
-	waitpid(agents[agent].pid, NULL, 0);
+	for (tries = 0; tries < 500 && !waitpid(agents[agent].pid, NULL, WNOHANG); tries++) {
+		if (tries == 100)
+			kill(agents[agent].pid, SIGKILL);
+		usleep(10000);
+	}
 	agents[agent].pid = 0;
 }
 
@@ -230,6 +237,8 @@ static void begin(int agent, int number, const char *until)
 	if (!skipping) {
 		luo_steer(agents[agent].pid, until);
 		tell(agent, RUN, number);
+		if (*until)
+			luo_settle(agents[agent].pid);
 	}
 }
 
@@ -251,7 +260,7 @@ static void run(int agent, int number)
 	}
 }
 
-#ifdef OVERLAPS
+#ifdef GOES_ON
 /* A call that was begun goes on. */
 static void go_on(int agent, const char *until)
 {
@@ -259,6 +268,9 @@ static void go_on(int agent, const char *until)
 		luo_steer(agents[agent].pid, until);
 }
 
+#endif
+
+#ifdef WAITS
 /* A call that has to wait. */
 static void waits(int agent, int number)
 {

@@ -34,11 +34,18 @@ static long luo_syscall(const char *name, long number, long a, long b, long c, l
 }
 #endif
 
-/* The kernel decides in which order calls go on, and does not care what an agent is called. */
+/* The kernel decides where calls stop and in which order they go on, and does not care what an agent is called. */
 static void luo_steer(pid_t agent, const char *until)
 {
 	(void)agent;
 	(void)until;
+}
+
+/* Time for an agent to come to where its call stops. */
+static void luo_settle(pid_t agent)
+{
+	(void)agent;
+	usleep(20000);
 }
 
 static void luo_name(pid_t agent, const char *name)

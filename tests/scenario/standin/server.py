@@ -29,6 +29,8 @@ from luocheck.model.semantics.run import Outcome
 from luocheck.model.semantics.store import Store
 from luocheck.model.spec import Spec
 
+NOBODY = -1
+
 Thing = tuple[str, int]
 """What is behind a descriptor: DEVICE, or a sort and an element."""
 
@@ -51,7 +53,9 @@ class Waiting:
 class StandIn:
     """The server.  steps: events of the scenario and how they end, for choices that nothing but the world makes (what a reboot draws)."""
 
-    def __init__(self, spec: Spec, scenario: Scenario, steps: list[tuple[str, str]], place: Path, flip: Flip = lambda n, outcome: outcome) -> None:
+    def __init__(
+        self, spec: Spec, scenario: Scenario, steps: list[tuple[str, str]], place: Path, flip: Flip = lambda n, outcome: outcome
+    ) -> None:
         self.system = spec.system
         self.abi = spec.system.abi
         beliefs = Beliefs(spec.system, scenario)
@@ -77,6 +81,8 @@ class StandIn:
         self.fault: tuple[str, str] | None = None
         self.until: dict[int, str] = {}
         self.inside: dict[int, Waiting] = {}  # by agent
+        self.entered: set[int] = set()  # agents that made a call since they were steered
+        self.settling: dict[int, socket.socket] = {}
         self.failure: BaseException | None = None
         self.ending = False
 
@@ -113,6 +119,8 @@ class StandIn:
                         self._gone(each)
                 for connection, data in questions:
                     self._answer(connection, data.decode())
+                for agent in [each for each in self.settling if each in self.entered]:
+                    self._reply(self.settling.pop(agent), 0)
         except BaseException as error:  # the test shows it
             self.failure = error
             for each in (self.listening, *self.pids):
@@ -125,7 +133,9 @@ class StandIn:
         agent = self.people.pop(pid, None)
         exit_ = self.abi.process.exit if self.abi.process is not None else None
         if agent is not None and exit_ is not None and not self.ending:
-            self._call(self.system.event(exit_), {self._caller(self.system.event(exit_)): agent}, {})
+            event = self.system.event(exit_)
+            if any(self.machine.call(event, (agent,), state) for state in self.states):
+                self._call(event, {self._caller(event): agent}, {})
             self.held.pop(agent, None)
 
     def _answer(self, connection: socket.socket, text: str) -> None:
@@ -140,6 +150,8 @@ class StandIn:
             self._steer(self.people[int(number)], until)
             if connection in self.pids:
                 self._reply(connection, 0)
+        elif word == "settle":
+            self.settling[self.people[int(rest)]] = connection
         elif word == "inject":
             self._reply(connection, 0 if self._inject(*rest.split("|")) else -1)
         else:
@@ -155,7 +167,9 @@ class StandIn:
                 case "syscall":
                     self._syscall(connection, agent, rest.split(" ")[0])
 
-    def _reply(self, to: socket.socket, result: int, error: int = 0, data: bytes = b"", fd: int | None = None, at: int = -1) -> None:
+    def _reply(
+        self, to: socket.socket, result: int, error: int = 0, data: bytes = b"", fd: int | None = None, at: int = -1
+    ) -> None:
         message = struct.pack("=qiiI4096s", result, error, at if fd is not None else -1, len(data), data)
         ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))] if fd is not None else []
         to.sendmsg([message], ancillary)
@@ -363,7 +377,9 @@ class StandIn:
                 continue
             value = self.given
             if isinstance(event.result.type, EnumT):
-                out[member.offset : member.offset + member.size] = event.result.type.enum.numbers[value].to_bytes(member.size, "little")
+                out[member.offset : member.offset + member.size] = event.result.type.enum.numbers[value].to_bytes(
+                    member.size, "little"
+                )
             elif member.length is not None:
                 name = next(text for text, x in self.strings.items() if x == value)
                 out[member.offset : member.offset + len(name) + 1] = name + b"\0"
@@ -395,8 +411,11 @@ class StandIn:
     ) -> str | None:
         """How a call ends; None when it does not end now, and nothing is to be replied."""
         arguments = (*(values[p.slot] for p in event.parameters), *(bad.get(p.slot, False) for p in event.predicates))
-        agent = values[self._caller(event)]
-        until = self.until.pop(agent, "")
+        agent = values[event.caller] if event.caller is not None else NOBODY
+        until = ""
+        if waiting is not None:
+            until = self.until.pop(agent, "")
+            self.entered.add(agent)
         outcomes = [o for state in self.states for o in self.machine.call(event, arguments, state)]
         return self._go_on(event, agent, outcomes, until, waiting, pressed)
 
@@ -488,6 +507,7 @@ class StandIn:
         waiting = self.inside.get(agent)
         if waiting is None:
             self.until[agent] = until
+            self.entered.discard(agent)
             return
         outcomes = [o for state in self.states for o in self.machine.resume(agent, state)]
         made = self._go_on(waiting.event, agent, outcomes, until, waiting)

@@ -157,6 +157,16 @@ static void luo_steer(pid_t agent, const char *until)
 	standin_ask(question, &reply, &none);
 }
 
+static void luo_settle(pid_t agent)
+{
+	struct standin_reply reply;
+	char question[64];
+	int none;
+
+	snprintf(question, sizeof(question), "settle %d", (int)agent);
+	standin_ask(question, &reply, &none);
+}
+
 static void luo_name(pid_t agent, const char *name)
 {
 	struct standin_reply reply;
