@@ -144,7 +144,7 @@ def _print(args: argparse.Namespace, answer: ScenarioAnswer, made: Document, ter
         print(f"luocheck: {reason}", file=sys.stderr)
         return
     format = FORMATS[name]
-    texts = [(chosen.name + format.suffix, format.make(answer.spec, chosen)) for chosen in answer.scenarios]
+    texts = [each for chosen in answer.scenarios for each in format.texts(answer.spec, chosen)]
     _put(texts, args.output, format.together, name, terminal)
 
 
@@ -157,7 +157,7 @@ def _put(texts: Sequence[tuple[str, str]], output: str | None, together: bool, n
             print(f"luocheck: {Path(output) / file}", file=sys.stderr)
         return
     if len(texts) > 1 and not together:
-        message = f"there are {len(texts)} scenarios, and `{name}` is one text for each"
+        message = f"`{name}` makes {len(texts)} files of this"
         fail("LUO609", message, nowhere("command line"), help="name a folder: -o DIR/")
     text = "\n".join(text for _, text in texts)
     if output is None:
