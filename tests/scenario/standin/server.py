@@ -51,11 +51,22 @@ class Waiting:
 
 
 class StandIn:
-    """The server.  steps: events of the scenario and how they end, for choices that nothing but the world makes (what a reboot draws)."""
+    """The server.  steps: events of the scenario and how they end, for choices that nothing but the world makes (what a reboot draws).
+
+    willing: does it arrange faults?
+    """
 
     def __init__(
-        self, spec: Spec, scenario: Scenario, steps: list[tuple[str, str]], place: Path, flip: Flip = lambda n, outcome: outcome
+        self,
+        spec: Spec,
+        scenario: Scenario,
+        steps: list[tuple[str, str]],
+        place: Path,
+        flip: Flip = lambda number, outcome: outcome,
+        *,
+        willing: bool = True,
     ) -> None:
+        self.willing = willing
         self.system = spec.system
         self.abi = spec.system.abi
         beliefs = Beliefs(spec.system, scenario)
@@ -99,7 +110,8 @@ class StandIn:
             with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as knock:
                 knock.connect(str(self.path))
         self.thread.join(30)
-        self.listening.close()
+        for each in (self.listening, *self.pids):
+            each.close()
         for fd in self.kept.values():
             os.close(fd)
 
@@ -153,7 +165,7 @@ class StandIn:
         elif word == "settle":
             self.settling[self.people[int(rest)]] = connection
         elif word == "inject":
-            self._reply(connection, 0 if self._inject(*rest.split("|")) else -1)
+            self._reply(connection, 0 if self.willing and self._inject(*rest.split("|")) else -1)
         else:
             self._look_around()
             agent = self.people[pid]
