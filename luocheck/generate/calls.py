@@ -69,6 +69,15 @@ class Made:
         return self.way != "outside" and USER_FAULTS.issuperset(self.faults)
 
     @property
+    def lack(self) -> str:
+        """Why the program does not cause all of it by itself, or ""."""
+        if self.by_program:
+            return ""
+        if self.way == "outside":
+            return "the abi does not say how a program does it"
+        return "it needs a fault" + (f" ({', '.join(self.faults)})" if set(self.faults) != {"other"} else "")
+
+    @property
     def outcome(self) -> str:
         """What the spec says, with the label."""
         at = f" at {self.step.label}" if self.step.label is not None else ""

@@ -98,7 +98,7 @@ class _Program:
         missing = [call for call in self.calls if not call.by_program]
         if missing:
             lines += ["", "No program causes by itself:"]
-            lines += [f"    {call.number}. {call.step.text}: {_why(call)}" for call in missing]
+            lines += [f"    {call.number}. {call.step.text}: {call.lack}" for call in missing]
             lines += ["The command in LUO_INJECT is asked to arrange it; where it cannot, the calls that depend on it are skipped."]
         if len(self.stages) > 1:
             lines += [
@@ -382,12 +382,6 @@ def _is_told(call: Made) -> bool:
 
 def _called(call: Made) -> str:
     return f"{call.step.event}({', '.join(value for _, value in call.step.arguments)})"
-
-
-def _why(call: Made) -> str:
-    if call.way == "outside":
-        return "the abi does not say how user space does it"
-    return "it needs a fault" + (f" ({', '.join(call.faults)})" if set(call.faults) != {"other"} else "")
 
 
 def _c_names(prefix: str, names: list[str]) -> dict[str, str]:

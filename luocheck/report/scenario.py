@@ -60,11 +60,8 @@ def _scenario(page: Page, system: System, chosen: Chosen, answer: ScenarioAnswer
 
 def needs(system: System, chosen: Chosen) -> list[str]:
     """The calls of a scenario that need more than a program, each with the reason."""
-    return [
-        f"{call.number}. {call.step.text}" + (f" ({', '.join(call.faults)})" if call.faults else "")
-        for call in Calls(system, chosen.witness).made()
-        if not call.by_program
-    ]
+    made = Calls(system, chosen.witness).made()
+    return [f"{call.number}. {call.step.text}: {call.lack}" for call in made if call.lack]
 
 
 def _coverage(page: Page, found: Coverage) -> None:
@@ -72,7 +69,7 @@ def _coverage(page: Page, found: Coverage) -> None:
     page.wrap("  covered: ", f"{len(found.goals)} outcomes of events and `fail` lines, all that can be reached here")
     calls = f"{found.calls} calls; no set that covers as much has fewer than {found.calls_bound}"
     page.wrap("  calls: ", calls)
-    page.wrap("  runs: ", f"{found.runs}; at least {found.runs_bound} are needed")
+    page.wrap("  runs: ", f"{found.runs}; no such set has fewer than {found.runs_bound}")
     for text in found.unreached:
         page.wrap("  not reached: ", text, style="open")
     page.blank()

@@ -196,7 +196,9 @@ def test_the_runs_of_a_covering_set_do_what_they_say() -> None:
         outcomes = {f"{step.event} = {step.outcome}" for step in chosen.witness.steps}
         assert {goal for goal in chosen.covers if ":" not in goal} == outcomes
     first = answer.scenarios[0]
-    assert all(step.label in (None, "reply", "no_fd") or not step.faults for step in first.witness.steps)  # needs nothing but a program
+    assert all(
+        step.label in (None, "reply", "no_fd") or not step.faults for step in first.witness.steps
+    )  # needs nothing but a program
     assert len(answer.scenarios) <= 4 and answer.coverage.calls <= 120
 
 

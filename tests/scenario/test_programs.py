@@ -109,7 +109,14 @@ def test_the_program_of_every_claim_compiles(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-SOME = ("FINISH_never_PANIC", "retrieve_once", "cancel_spares_others", "finish_is_told_the_truth", "unwound_in_reverse", "updated_is_left")
+SOME = (
+    "FINISH_never_PANIC",
+    "retrieve_once",
+    "cancel_spares_others",
+    "finish_is_told_the_truth",
+    "unwound_in_reverse",
+    "updated_is_left",
+)
 
 
 @pytest.mark.parametrize("claim", SOME)
@@ -206,6 +213,27 @@ def test_without_the_device_nothing_is_fine(tmp_path: Path) -> None:
     assert done.returncode == 1 and "not ok 1 - OPEN(agent0) -> ENOENT, and the spec says OK" in done.stdout
     for arguments in (["5"], ["0"], ["x"], ["1", "2"]):
         assert subprocess.run([str(made), *arguments], capture_output=True, timeout=60, check=False).returncode == 2
+
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_example_of_the_documentation_runs(tmp_path: Path) -> None:
+    spec = load("linux_7_3")
+    text = (ROOT / "docs" / "examples" / "handover.scenario").read_text(encoding="utf-8")
+    (chosen,) = played(spec, Source("handover.scenario", text), Search()).scenarios
+    all_fine(spec, chosen, tmp_path)
+
+
+def test_the_figures_of_the_documentation() -> None:
+    page = (ROOT / "docs" / "scenarios.md").read_text(encoding="utf-8")
+    spec, chosen = covering_set()
+    calls = [each.witness.calls for each in chosen]
+    coverage = covering(spec, Search(), Limits()).coverage
+    assert coverage is not None
+    said = f"these are {sum(calls)} calls in {len(calls)} runs, where no set has fewer than {coverage.calls_bound} calls"
+    assert said in " ".join(page.split()) and f"The first run has {calls[0]} calls" in page
+    assert len(stages(Calls(spec.system, chosen[0].witness).made())) == 4 and "goes over four kernels" in page
 
 
 # ---- what no program causes -----------------------------------------------------------------------------------------

@@ -72,7 +72,7 @@ class StandIn:
         beliefs = Beliefs(spec.system, scenario)
         states, _ = Beginning(beliefs).states()
         self.states: list[Store] = [each.store for each in states]
-        self.binding = {each.name: states[0].binding[each.index] for each in scenario.elements}
+        self.binding = {(each.sort.index, each.name): states[0].binding[each.index] for each in scenario.elements}
         self.machine = beliefs.machine_of(self.states[0].instance)
         self.instance = self.states[0].instance
         self.steps = steps
@@ -195,14 +195,14 @@ class StandIn:
 
     def _element(self, sort: Sort, name: str) -> int:
         """An element by its name in the scenario, or by that of exploration."""
-        known = self.binding.get(name)
+        known = self.binding.get((sort.index, name))
         names = self.instance.names[sort.index]
         if known is None and name in names:
             known = names.index(name)
         if known is None:
-            taken = {x for other, x in self.binding.items() if x is not None}
+            taken = {x for (index, _), x in self.binding.items() if index == sort.index}
             known = next(x for x in range(len(names)) if x not in taken)
-        self.binding[name] = known
+        self.binding[sort.index, name] = known
         return known
 
     def _caller(self, event: Event) -> int:
@@ -285,10 +285,13 @@ class StandIn:
 
     def _close(self, connection: socket.socket, pid: int, agent: int, fd: int) -> None:
         thing = self._behind(pid, fd)
+        if thing is None:
+            self._reply(connection, -1, GENERIC["EBADF"])
+            return
         inode = os.stat(f"/proc/{pid}/fd/{fd}").st_ino
         others = [n for n in os.listdir(f"/proc/{pid}/fd") if int(n) != fd and os.stat(f"/proc/{pid}/fd/{n}").st_ino == inode]
-        descriptor = next(d for d in self.abi.descriptors if thing is not None and d.target == thing[0])
-        if others or descriptor.release is None or thing is None:
+        descriptor = next(d for d in self.abi.descriptors if d.target == thing[0])
+        if others or descriptor.release is None:
             self._reply(connection, 0)
             return
         event = self.system.event(descriptor.release)
