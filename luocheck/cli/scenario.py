@@ -21,7 +21,25 @@ if TYPE_CHECKING:
     from luocheck.checker.scenarios.answer import ScenarioAnswer
     from luocheck.model.spec import Spec
 
+DEPTH = 6
+"""Calls of the longest runs that --distinguish compares, as `diff` does."""
+
 _FORMATS = ("text", "json", "luo", "mermaid", "dot", "c", "kselftest", "sh", "ftrace")
+
+_ENGINES = ("auto", "interpreter", "explore")
+
+_GOALS = ("violate", "reach", "cover", "distinguish", "play")
+_FITS: dict[str, tuple[str, object, tuple[str, ...]]] = {
+    "--topology": ("topology", None, ("violate", "reach", "cover")),
+    "--user-space-only": ("user_space_only", False, ("violate", "reach", "cover", "distinguish")),
+    "--count": ("count", 1, ("violate", "reach")),
+    "--engine": ("engine", "auto", ("violate", "reach")),
+    "--no-symmetry": ("no_symmetry", False, ("violate", "reach")),
+    "--threads": ("threads", 1, ("violate", "reach")),
+    "--map": ("maps", [], ("distinguish",)),
+    "--depth": ("depth", DEPTH, ("distinguish",)),
+}
+"""Options that mean something for some goals only: where their value is, what it is when they are left out, and for which goals."""
 
 _EXAMPLES = """\
 examples:
@@ -57,14 +75,20 @@ def add(subparsers: Subparsers) -> None:
         default=1,
         help="so many scenarios, each without something of another (default: 1)",
     )
-    parser.add_argument("--engine", metavar="NAME", default="auto", help="auto, interpreter or explore (default: auto)")
+    parser.add_argument(
+        "--engine", metavar="NAME", choices=_ENGINES, default="auto", help="auto, interpreter or explore (default: auto)"
+    )
     parser.add_argument("--no-symmetry", action="store_true", help="also explore what differs only in which elements are which")
     parser.add_argument("--threads", metavar="N", type=at_least_one, default=1, help="threads of the engine explore (default: 1)")
     parser.add_argument(
         "--map", metavar="OLD=NEW", dest="maps", action="append", default=[], help="with --distinguish: names that belong together"
     )
     parser.add_argument(
-        "--depth", metavar="K", type=depth_or_all, default="6", help="with --distinguish: calls of the longest runs, or `all`"
+        "--depth",
+        metavar="K",
+        type=depth_or_all,
+        default=DEPTH,
+        help=f"with --distinguish: calls of the longest runs, or `all` (default: {DEPTH})",
     )
     add_limits(parser, "the search")
     parser.add_argument("--format", metavar="FORMAT", choices=_FORMATS, help=", ".join(_FORMATS) + " (default: text)")
@@ -76,6 +100,11 @@ def add(subparsers: Subparsers) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.json and args.format not in (None, "json"):
         fail("LUO609", f"--json and --format {args.format} are two formats", nowhere("command line"), help="leave one of them out")
+    goal = next(each for each in _GOALS if getattr(args, each) not in (None, False))
+    for option, (name, usual, goals) in _FITS.items():
+        if getattr(args, name) != usual and goal not in goals:
+            help = f"it goes with {' and '.join('--' + each for each in goals)}"
+            fail("LUO609", f"{option} means nothing with --{goal}", nowhere("command line"), help=help)
     args.json = args.json or (args.format == "json" and args.output is None)
     terminal = Terminal(args.color)
     with Interrupts() as interrupts:

@@ -107,6 +107,11 @@ def test_none_and_undecided(cli: Cli, tiny: str) -> None:
         (["--cover", "--violate", "done"], "LUO609"),
         ([], "LUO609"),
         (["--violate", "no_effect", "--format", "c"], "LUO630"),
+        (["--cover", "--count", "2"], "LUO609"),
+        (["--distinguish", "linux_7_3", "--topology", "pair"], "LUO609"),
+        (["--reach", "true", "--depth", "all"], "LUO609"),
+        (["--reach", "true", "--engine", "bmc"], "LUO609"),
+        (["--reach", "true", "--count", "0"], "LUO609"),
     ],
 )
 def test_what_cannot_be_done_is_said(cli: Cli, tiny: str, arguments: list[str], code: str) -> None:
