@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from functools import cache
-from importlib import resources
 
 from luocheck.checker.scenarios.answer import Chosen
+from luocheck.generate.c_text import c_names, escaped, macro, member_name, selected, string_for, struct, struct_name, template
 from luocheck.generate.calls import ANY, Calls, Made, Value, stages
-from luocheck.model.abi import CONSTANTS, DEVICE, SCALARS, Abi, Ioctl
+from luocheck.model.abi import CONSTANTS, DEVICE, Abi
 from luocheck.model.diagnostics import fail
 from luocheck.model.errnos import GENERIC
 from luocheck.model.ir import expressions as e
@@ -24,9 +22,6 @@ STYLES = ("tap", "kselftest")
 _MAGIC = {"magic": "LINUX_REBOOT_MAGIC1", "magic2": "LINUX_REBOOT_MAGIC2"}
 _REBOOT = {"LINUX_REBOOT_MAGIC1": 0xFEE1DEAD, "LINUX_REBOOT_MAGIC2": 672274793}
 """Arguments of reboot(2) without which the kernel does not listen (include/uapi/linux/reboot.h)."""
-
-_C = {"u8": "uint8_t", "s8": "int8_t", "u16": "uint16_t", "s16": "int16_t", "u32": "uint32_t", "s32": "int32_t"}
-_C |= {"u64": "uint64_t", "s64": "int64_t"}
 
 
 def program(spec: Spec, chosen: Chosen, *, style: str = "tap") -> str:
@@ -52,8 +47,8 @@ class _Program:
             fail("LUO630", message, place, help="add the calls to its `abi` block, or choose another format")
         self.stages = stages(self.calls)
         self.agents = list(dict.fromkeys(each for call in self.calls for each in (call.agent, call.receiver) if each is not None))
-        self.slots = _c_names("SLOT", [DEVICE, *self._elements_with_descriptors()])
-        self.agent_names = _c_names("AGENT", self.agents)
+        self.slots = c_names("SLOT", [DEVICE, *self._elements_with_descriptors()])
+        self.agent_names = c_names("AGENT", self.agents)
         self.files = [name for name in self.slots if self._is_file(name)]
         self.flags: set[str] = set()
         self.overlapping = any(not call.begins or not call.ends for call in self.calls)
@@ -87,7 +82,7 @@ class _Program:
         return "\n".join(part.strip("\n") + "\n" for part in parts)
 
     def _template(self, name: str) -> str:
-        return _selected(_template(name), self.flags)
+        return selected(template(name), self.flags)
 
     def _comment(self) -> str:
         witness = self.chosen.witness
@@ -118,10 +113,10 @@ class _Program:
         device = next((d for d in self.abi.descriptors if d.path is not None), None)
         if device is not None and any(call.way == "open" for call in self.calls):
             out.append(f'#define DEVICE "{device.path}"')
-        out += [f"#define {event} {ioctl.number:#x}ul" for event, ioctl in ((_macro(e), i) for e, i in used.items())]
+        out += [f"#define {event} {ioctl.number:#x}ul" for event, ioctl in ((macro(e), i) for e, i in used.items())]
         for event, ioctl in used.items():
             if ioctl.fields:
-                out.append(_struct(event, ioctl))
+                out.append(struct(event, ioctl))
         constants = {a: CONSTANTS[a] for c in self.calls if c.syscall is not None for a in c.syscall.arguments if a in CONSTANTS}
         if any(c.syscall is not None and c.syscall.function == "reboot" for c in self.calls):
             constants |= _REBOOT
@@ -135,7 +130,7 @@ class _Program:
     def _names_of_things(self) -> str:
         out = ["enum { " + ", ".join([*self.slots.values(), "SLOTS"]) + " };"]
         out.append("enum { " + ", ".join([*self.agent_names.values(), "AGENTS"]) + " };")
-        names = ", ".join(f'"{_escaped(name)}"' for name in self.agents)
+        names = ", ".join(f'"{escaped(name)}"' for name in self.agents)
         out.append(f"static const char *const agent_names[] = {{ {names} }};")
         return "\n".join(out) + "\n"
 
@@ -178,21 +173,21 @@ class _Program:
         self.flags.add("IOCTLS")
         ioctl = call.ioctl
         assert ioctl is not None and call.on is not None
-        on, macro = f"slots[{self.slots[call.on]}]", _macro(ioctl.event)
+        on, number = f"slots[{self.slots[call.on]}]", macro(ioctl.event)
         room = "no_fd" in call.faults
         if not ioctl.fields:
-            lines = [f"came(reply, luo_ioctl({on}, {macro}, NULL, 0));"]
+            lines = [f"came(reply, luo_ioctl({on}, {number}, NULL, 0));"]
             return self._without_room(lines) if room else lines
         self.flags.add("ARGUMENTS")
-        lines = [f"struct {_struct_name(ioctl.event)} *arg = argument();", ""]
+        lines = [f"struct {struct_name(ioctl.event)} *arg = argument();", ""]
         if ioctl.sized is not None:
-            lines.append(f"arg->{ioctl.sized.name} = sizeof(*arg);")
+            lines.append(f"arg->{member_name(ioctl.sized.name)} = sizeof(*arg);")
         for value in call.given:
             lines += self._given(value)
         for fault, protection in (("copy_out", "PROT_READ"), ("copy_in", "PROT_NONE")):
             if fault in call.faults:
                 lines.append(f"mprotect(arg, 4096, {protection});")
-        ask = [f"came(reply, luo_ioctl({on}, {macro}, arg, sizeof(*arg)));"]
+        ask = [f"came(reply, luo_ioctl({on}, {number}, arg, sizeof(*arg)));"]
         lines += self._without_room(ask) if room else ask
         got = [line for value in call.got for line in self._got(value)]
         if got:
@@ -204,12 +199,12 @@ class _Program:
         return ["room_for_descriptors(false);", *lines, "room_for_descriptors(true);"]
 
     def _given(self, value: Value) -> list[str]:
-        member = f"arg->{value.member.name}"
+        member = f"arg->{member_name(value.member.name)}"
         match value.kind:
             case "descriptor":
                 return [f"{member} = slots[{self.slots[value.value]}];"]
             case "string":
-                return [f'memcpy({member}, "{_string(value)}", sizeof("{_string(value)}"));']
+                return [f'memcpy({member}, "{string_for(value)}", sizeof("{string_for(value)}"));']
             case "bad" if value.member.length is not None and value.value == "empty":
                 return [f"{member}[0] = 0;"]
             case "bad" if value.member.length is not None:
@@ -219,17 +214,17 @@ class _Program:
         return [f"{member} = {value.number:#x};"]
 
     def _got(self, value: Value) -> list[str]:
-        member = f"arg->{value.member.name}"
+        member = f"arg->{member_name(value.member.name)}"
         match value.kind:
             case "descriptor":
                 slot = self.slots[value.value]
                 kept = [f"slots[{slot}] = {member};"]
                 if self._is_file(value.value):
                     self.flags.add("IS_FILE")
-                    kept.append(f'reply->differs = !is_file({member}, "luo-{_escaped(value.value)}");')
+                    kept.append(f'reply->differs = !is_file({member}, "luo-{escaped(value.value)}");')
                 return kept
             case "string":
-                return [f'reply->differs = memcmp({member}, "{_string(value)}", sizeof("{_string(value)}")) != 0;']
+                return [f'reply->differs = memcmp({member}, "{string_for(value)}", sizeof("{string_for(value)}")) != 0;']
         return [f"reply->differs = {member} != {value.number:#x};"]
 
     def _table(self) -> str:
@@ -240,10 +235,10 @@ class _Program:
                 allowed = "any_errno"
             elif call.allowed:
                 allowed = f"(const int[]){{ {', '.join([*call.allowed, '0'])} }}"
-            needs = "NULL" if call.by_program else f'"{_escaped(call.step.label or "")}"'
+            needs = "NULL" if call.by_program else f'"{escaped(call.step.label or "")}"'
             function = f"step_{call.number}" if call.begins and call.way not in ("outside", "exit", "pass") else "NULL"
             flags = [call.harmless, self._overlaps(call), call.kernel is not None]
-            cells = [f'"{_escaped(_called(call))}"', f'"{_escaped(call.outcome)}"', allowed, needs]
+            cells = [f'"{escaped(_called(call))}"', f'"{escaped(call.outcome)}"', allowed, needs]
             cells += ["true" if each else "false" for each in flags]
             rows.append(f"\t[{call.number}] = {{ {', '.join([*cells, function])} }},\n")
         return "static const struct step steps[] = {\n" + "".join(rows) + "};\n"
@@ -260,7 +255,7 @@ class _Program:
                 lines.append(f'slots[{self.slots[file]}] = open("/dev/null", O_RDWR | O_CLOEXEC);')
             else:
                 self.flags.add("MAKE_FILES")
-                lines.append(f'slots[{self.slots[file]}] = make_file("luo-{_escaped(file)}");')
+                lines.append(f'slots[{self.slots[file]}] = make_file("luo-{escaped(file)}");')
         holders: dict[str, set[str] | None] = {file: None for file in self._fresh(calls)}  # None: everybody, from birth on
         for call in calls:
             lines += self._moved(call, holders)
@@ -315,10 +310,10 @@ class _Program:
             return f"waits({agent}, {call.number});"
         if not call.begins:
             self.flags.add("GOES_ON")
-            steer = f'go_on({agent}, "{_escaped(label)}");'
+            steer = f'go_on({agent}, "{escaped(label)}");'
             return steer if not call.ends else f"{steer}\n\tend({agent}, {call.number});"
         if not call.ends:
-            return f'begin({agent}, {call.number}, "{_escaped(label)}");'
+            return f'begin({agent}, {call.number}, "{escaped(label)}");'
         match call.way:
             case "exit":
                 self.flags.add("LEAVES")
@@ -359,6 +354,14 @@ int main(int argc, char **argv)
 """
 
 
+def _is_told(call: Made) -> bool:
+    return call.ends or (call.step.outcome == "blocks" and call.begins)
+
+
+def _called(call: Made) -> str:
+    return f"{call.step.event}({', '.join(value for _, value in call.step.arguments)})"
+
+
 def refusing(system: System, sort: str | None) -> list[str]:
     """The fixed conditions of a sort without which a call fails, as in `fail ENOENT when not f.known`."""
     found: dict[str, None] = {}
@@ -371,73 +374,3 @@ def refusing(system: System, sort: str | None) -> list[str]:
                     if f.lifetime is Lifetime.FIXED and f.drawn and [o.name for o in f.owners] == [sort]:
                         found[f.name] = None
     return list(found)
-
-
-# ---- texts ------------------------------------------------------------------------------------------------------
-
-
-def _is_told(call: Made) -> bool:
-    return call.ends or (call.step.outcome == "blocks" and call.begins)
-
-
-def _called(call: Made) -> str:
-    return f"{call.step.event}({', '.join(value for _, value in call.step.arguments)})"
-
-
-def _c_names(prefix: str, names: list[str]) -> dict[str, str]:
-    """Names for an enum, all different."""
-    found: dict[str, str] = {}
-    for name in names:
-        made = f"{prefix}_{name.upper()}"
-        while made in found.values():
-            made += "_"
-        found[name] = made
-    return found
-
-
-def _macro(event: str) -> str:
-    return f"LUO_{event}"
-
-
-def _struct_name(event: str) -> str:
-    return f"luo_{event.lower()}"
-
-
-def _struct(event: str, ioctl: Ioctl) -> str:
-    """The struct of an ioctl, with its layout checked by the compiler."""
-    name = _struct_name(event)
-    lines = [f"\nstruct {name} {{"]
-    checks = [f'_Static_assert(sizeof(struct {name}) == {ioctl.size}, "{event}");']
-    for field in ioctl.fields:
-        length = f"[{field.length}]" if field.length is not None else ""
-        aligned = " __attribute__((aligned(8)))" if SCALARS[field.type] == 8 and field.length is None else ""
-        lines.append(f"\t{_C[field.type]} {field.name}{length}{aligned};")
-        checks.append(f'_Static_assert(offsetof(struct {name}, {field.name}) == {field.offset}, "{event}");')
-    return "\n".join([*lines, "};", *checks])
-
-
-def _string(value: Value) -> str:
-    """The string that stands for an element, short enough for its member."""
-    assert value.member.length is not None
-    return _escaped(f"luo-{value.value}"[: value.member.length - 1])
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')
-
-
-@cache
-def _template(name: str) -> str:
-    return resources.files("luocheck.generate").joinpath("templates", name).read_text(encoding="utf-8")
-
-
-_CONDITIONAL = re.compile(r"^#ifdef (?!LUO_)([A-Z_]+)\n((?:(?!#endif\n).*\n)*?)#endif\n", re.MULTILINE)
-
-
-def _selected(text: str, flags: set[str]) -> str:
-    """A template without the functions that a program does not need."""
-
-    def chosen(match: re.Match[str]) -> str:
-        return match[2] if match[1] in flags else ""
-
-    return re.sub(r"\n{3,}", "\n\n", _CONDITIONAL.sub(chosen, text))

@@ -24,7 +24,7 @@ from luocheck.model.diagnostics import SpecError
 from luocheck.model.scenario.resolve import load_scenarios
 from luocheck.model.scenario.write import scenario_text
 from luocheck.model.source import Source
-from luocheck.model.spec import Spec, load
+from luocheck.model.spec import Spec, load, load_source
 
 STANDIN = Path(__file__).parent / "standin"
 STRICT = ("-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O1")
@@ -321,3 +321,17 @@ def test_the_script_builds_and_records(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     asked = (tmp_path / "asked").read_text()
     assert f"-o {tmp_path}/{chosen.name}.stage2.strace {tmp_path}/{chosen.name} 2" in asked and "ioctl" in asked
+
+
+def test_words_of_c_can_be_members(tmp_path: Path) -> None:
+    source = Source(
+        "words.luo",
+        "spec words; sort Agent symmetric caller; sort Token symmetric; scope one { Agent = 1, Token = 1 }"
+        "per Agent { volatile dev: bool = false; } syscall OPEN(a: Agent) { a.dev = true; }"
+        "ioctl GO(a: Agent, t: Token) { require a.dev; skip; } abi { handle fd of Agent -> device; handle token -> Token;"
+        'device "/dev/words" { open OPEN; magic 0xBA; } ioctl GO 0xBA00 { u32 int in t; u32 struct zero EINVAL; } }',
+    )
+    spec = load_source(source)
+    text = 'scenario "words" { let a: Agent; let t: Token; OPEN(a) = OK; GO(a, t) = OK; }'
+    (chosen,) = played(spec, Source("words.scenario", text), Search()).scenarios
+    compiled(spec, chosen, tmp_path, standin=False)
