@@ -233,10 +233,11 @@ def scenario(
     """
     from luocheck.checker.explore.limits import Limits
     from luocheck.checker.scenarios import choosing
+    from luocheck.checker.scenarios.finding import Search
 
     if sum((violate is not None, reach is not None, cover, distinguish is not None)) != 1:
         raise ValueError("name one of violate, reach, cover and distinguish")
-    search = choosing.Search(scope, topology, user_space_only, count)
+    search = Search(scope, topology, user_space_only, count)
     bounds = limits or Limits()
     if violate is not None:
         return choosing.violating(spec, violate, search, bounds)

@@ -3,57 +3,33 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from luocheck.checker.diff.behaviour import Comparison
 from luocheck.checker.diff.compare import DEPTH
 from luocheck.checker.diff.pairing import pair
 from luocheck.checker.diff.setups import atomic, scope_for
-from luocheck.checker.expectations import Judge, default_scope
-from luocheck.checker.explore.exploration import Exploration, Progress, explore
+from luocheck.checker.expectations import default_scope
 from luocheck.checker.explore.limits import Limits, Stopped
-from luocheck.checker.plan import Planned, plan
 from luocheck.checker.scenarios.answer import Chosen, Coverage, ScenarioAnswer
 from luocheck.checker.scenarios.cover import cover
-from luocheck.checker.scenarios.restriction import Avoided, restricted
+from luocheck.checker.scenarios.finding import Finder, Search, Watch, file_name
+from luocheck.checker.scenarios.restriction import restricted
 from luocheck.checker.scenarios.running import replay
 from luocheck.checker.selection import claims_named, scope_named, topology_named, with_scope
-from luocheck.model.answer import Result, Verdict, Witness
+from luocheck.model.answer import Witness
 from luocheck.model.diagnostics import Diagnostics, SpecError, fail
 from luocheck.model.ir.system import Kind, Property, Scope, System, Topology
 from luocheck.model.resolve.expressions import ExpressionResolver, Names, Slots
 from luocheck.model.scenario.resolve import load_scenarios
-from luocheck.model.scenario.write import run_text, scenario_text
+from luocheck.model.scenario.write import run_text
 from luocheck.model.source import Source, Span
 from luocheck.model.spec import Spec
 from luocheck.model.syntax.parser import parse_expression
 
-Watch = Callable[[str, Progress], None]
-"""Called now and then with what is searched, and how far that is."""
-
 Note = Callable[[str], None]
 """Called now and then with how far a search is, in words."""
-
-MOST = 100
-"""Most scenarios that `count` may ask for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Search:
-    """Where and how to look.
-
-    scope, topology: as `check` takes them.  user_space_only: without faults and events that no program can cause.  count: how many
-    scenarios are wanted; each after the first does without something that an earlier one has.
-    """
-
-    scope: str | None = None
-    topology: str | None = None
-    user_space_only: bool = False
-    count: int = 1
-    engine: str = "auto"
-    symmetry: bool = True
-    threads: int = 1
 
 
 def violating(spec: Spec, claim: str, search: Search, limits: Limits, watch: Watch | None = None) -> ScenarioAnswer:
@@ -66,7 +42,7 @@ def violating(spec: Spec, claim: str, search: Search, limits: Limits, watch: Wat
     if found.kind is Kind.REACHABLE:
         place = Span(Source("--violate", claim), 0, len(claim))
         fail("LUO609", f"`{claim}` is a goal to be reached, so nothing violates it", place, help=f"use `--reach {claim}`")
-    return _Finder(spec, found, search, limits, watch).answer("violate", f"violates {claim}")
+    return Finder(spec, found, search, limits, watch).answer("violate", f"violates {claim}")
 
 
 def reaching(spec: Spec, goal: str, search: Search, limits: Limits, watch: Watch | None = None) -> ScenarioAnswer:
@@ -76,8 +52,8 @@ def reaching(spec: Spec, goal: str, search: Search, limits: Limits, watch: Watch
     """
     for claim in spec.system.properties:
         if claim.name == goal.strip() and claim.kind is Kind.REACHABLE:
-            return _Finder(spec, claim, search, limits, watch).answer("reach", f"reaches {claim.name}")
-    return _Finder(spec, _wanted(spec, goal), search, limits, watch).answer("reach", f"reaches {' '.join(goal.split())}")
+            return Finder(spec, claim, search, limits, watch).answer("reach", f"reaches {claim.name}")
+    return Finder(spec, _wanted(spec, goal), search, limits, watch).answer("reach", f"reaches {' '.join(goal.split())}")
 
 
 def _wanted(spec: Spec, text: str) -> Property:
@@ -92,145 +68,6 @@ def _wanted(spec: Spec, text: str) -> Property:
     diagnostics.raise_errors()
     name = "the_state_that_was_asked_for"
     return Property(name, Kind.REACHABLE, "", Span(source, 0, len(text)), condition, slots=names.slots.count)
-
-
-# ---- violate and reach ------------------------------------------------------------------------------------------
-
-
-class _Finder:
-    """Looks for runs that break a claim, or reach a goal."""
-
-    def __init__(self, spec: Spec, claim: Property, search: Search, limits: Limits, watch: Watch | None) -> None:
-        self.spec = spec if search.scope is None else with_scope(spec, search.scope)
-        self.claim = claim
-        self.search = search
-        self.limits = limits
-        self.watch = watch
-        self.started = time.monotonic()
-        self.stopped: str | None = None
-        self.vacuous = False
-
-    def answer(self, kind: str, goal: str) -> ScenarioAnswer:
-        """Searches, place after place, until there is a run; then for more of them there."""
-        places = self._places()
-        found: list[Verdict] = []
-        place = places[0]
-        for each in places:
-            verdict = self._found(each, ())
-            if verdict is not None:
-                place = each
-                found = self._more(each, verdict)
-                break
-            if self.stopped is not None:
-                break
-        none = ""
-        if not found and self.stopped is None:
-            tried = " and ".join(_said(each) for each in places)
-            without = " without what only faults or other parts of the kernel can cause" if self.search.user_space_only else ""
-            none = f"no run in {tried}{without} {goal}"
-        chosen = tuple(self._chosen(verdict, number, goal) for number, verdict in enumerate(found, start=1))
-        return ScenarioAnswer(
-            self.spec, kind, goal, place.scope, place.topology, self.search.user_space_only, chosen, none, self.stopped,
-            time.monotonic() - self.started,
-        )  # fmt: skip
-
-    def _places(self) -> list[Planned]:
-        """Where to look: what was asked for, else the default scope and those in which `expect` says that the claim fails."""
-        planned = plan(self.spec.system, self.search.scope, self.search.topology, (self.claim,), Judge(self.spec.system))
-        return [each for each in planned if each.claims]
-
-    def _found(self, place: Planned, avoided: Sequence[Avoided]) -> Verdict | None:
-        """The verdict on the claim when there is a run that shows it."""
-        system = self.spec.system
-        if all(each is not self.claim for each in system.properties):
-            system = replace(system, properties=(*system.properties, self.claim))
-        if avoided or self.search.user_space_only:
-            system = restricted(system, user_space=self.search.user_space_only, avoided=avoided)
-        watch = self.watch
-        explored: Exploration = explore(
-            system,
-            place.scope,
-            place.topology,
-            claims=(self.claim,),
-            limits=self.limits,
-            symmetry=self.search.symmetry,
-            stop_when_found=True,
-            progress=None if watch is None else (lambda reached: watch(place.name, reached)),
-            engine=self.search.engine,
-            threads=self.search.threads,
-        )
-        (verdict,) = explored.verdicts
-        if verdict.result in (Result.FAILS, Result.REACHED) and verdict.witness is not None:
-            return verdict
-        self.stopped = explored.stopped or (verdict.note if verdict.result is Result.UNKNOWN else None)
-        return None
-
-    def _more(self, place: Planned, first: Verdict) -> list[Verdict]:
-        """Up to `count` runs, short ones first: each new one avoids something of an earlier one."""
-        found = [first]
-        known = {_calls(first)}
-        tried: set[frozenset[Avoided]] = set()
-        todo: list[tuple[frozenset[Avoided], Verdict]] = [(frozenset(), first)]
-        while todo and len(found) < self.search.count and self.stopped is None:
-            candidates: list[tuple[frozenset[Avoided], Verdict]] = []
-            for avoided, verdict in todo:
-                for other in _ingredients(verdict):
-                    more = avoided | {other}
-                    if more in tried or self.stopped is not None:
-                        continue
-                    tried.add(more)
-                    another = self._found(place, sorted(more, key=lambda each: (each.event, each.label or "")))
-                    if another is not None:
-                        candidates.append((more, another))
-            candidates.sort(key=lambda each: (_cost(each[1]), _calls(each[1])))
-            todo = []
-            for avoided, verdict in candidates:
-                if _calls(verdict) not in known:
-                    known.add(_calls(verdict))
-                    found.append(verdict)
-                    todo.append((avoided, verdict))
-        return found[: self.search.count]
-
-    def _chosen(self, verdict: Verdict, number: int, goal: str) -> Chosen:
-        witness = verdict.witness
-        assert witness is not None
-        title = f"{self.spec.name}: {goal}" + (f" ({number})" if self.search.count > 1 else "")
-        declared = any(claim is self.claim for claim in self.spec.system.properties)
-        text = scenario_text(witness, verdict, title) if declared else self._with_condition(witness, title)
-        return Chosen(_file_name(self.spec, goal, number if self.search.count > 1 else None), title, witness, text)
-
-    def _with_condition(self, witness: Witness, title: str) -> str:
-        """The run with what was asked for as an assertion, where every state that agrees has it, and as a comment elsewhere."""
-        condition = " ".join(self.claim.span.text.split())
-        text = run_text(witness, title, f"assert {condition};")
-        (scenario,) = load_scenarios(self.spec, Source("scenario", text))
-        if replay(self.spec, scenario).accepted:
-            return text
-        return run_text(witness, title, f"// here, in some of the states that agree: {condition}")
-
-
-def _said(place: Planned) -> str:
-    return f"topology `{place.name}`" if place.topology is not None else f"scope `{place.scope.name}`"
-
-
-def _cost(verdict: Verdict) -> tuple[int, int]:
-    assert verdict.witness is not None
-    return verdict.witness.calls, verdict.witness.faults
-
-
-def _calls(verdict: Verdict) -> tuple[str, ...]:
-    """The calls of a run without the names of elements, and its graph."""
-    witness = verdict.witness
-    assert witness is not None
-    return (*(f"{s.event} {s.outcome} {s.label}" for s in witness.steps), str(len(witness.graph)), str(witness.given))
-
-
-def _ingredients(verdict: Verdict) -> Iterator[Avoided]:
-    """What a run could do without: faults first, then events."""
-    assert verdict.witness is not None
-    steps = verdict.witness.steps
-    yield from dict.fromkeys(Avoided(step.event, step.label) for step in steps if step.label is not None and step.faults)
-    yield from dict.fromkeys(Avoided(step.event, None) for step in reversed(steps))
 
 
 # ---- cover ------------------------------------------------------------------------------------------------------
@@ -355,16 +192,10 @@ def played(spec: Spec, source: Source, search: Search) -> ScenarioAnswer:
         elements = tuple((each.name, each.sort.name) for each in scenario.elements)
         stepwise = bool(scenario.scope.stepwise)
         witness = Witness(run.scope, run.topology, steps, run.graph, run.given, elements, (), (), stepwise)
-        name = _file_name(spec, scenario.title, number if len(scenarios) > 1 else None)
+        name = file_name(spec, scenario.title, number if len(scenarios) > 1 else None)
         found.append(Chosen(name, scenario.title, witness, scenario.span.text + "\n"))
     first = scenarios[0]
     return ScenarioAnswer(
         spec, "play", f"the scenarios of {source.name}", first.scope, first.topology, False, tuple(found), "", None,
         time.monotonic() - started,
     )  # fmt: skip
-
-
-def _file_name(spec: Spec, goal: str, number: int | None) -> str:
-    """A short name for files, of letters, digits and dashes."""
-    words = "".join(c if c.isalnum() and c.isascii() else " " for c in goal.replace("_", " ")).split()
-    return "-".join([spec.name, *words[:8], *([str(number)] if number is not None else [])])

@@ -128,11 +128,10 @@ def _scenario(args: argparse.Namespace, terminal: Terminal, interrupts: Interrup
 
 def _answer(args: argparse.Namespace, spec: Spec, interrupts: Interrupts) -> ScenarioAnswer:
     from luocheck.checker.scenarios import choosing
+    from luocheck.checker.scenarios.finding import Search
     from luocheck.report.terminal import ProgressLine
 
-    search = choosing.Search(
-        args.scope, args.topology, args.user_space_only, args.count, args.engine, not args.no_symmetry, args.threads
-    )
+    search = Search(args.scope, args.topology, args.user_space_only, args.count, args.engine, not args.no_symmetry, args.threads)
     limits = limits_of(args, interrupts)
     if args.play is not None:
         return choosing.played(spec, read_text(args.play), search)

@@ -10,7 +10,8 @@ import pytest
 
 from luocheck.checker.explore.limits import Limits
 from luocheck.checker.scenarios.answer import Chosen
-from luocheck.checker.scenarios.choosing import Search, covering, distinguishing, played, reaching, violating
+from luocheck.checker.scenarios.choosing import covering, distinguishing, played, reaching, violating
+from luocheck.checker.scenarios.finding import Search
 from luocheck.generate.calls import Calls
 from luocheck.generate.capture import captures
 from luocheck.model.errnos import GENERIC

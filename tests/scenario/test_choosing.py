@@ -12,7 +12,8 @@ from luocheck.checker.explore.exploration import explore
 from luocheck.checker.explore.limits import Limits
 from luocheck.checker.scenarios import replay
 from luocheck.checker.scenarios.answer import Chosen, ScenarioAnswer
-from luocheck.checker.scenarios.choosing import Search, covering, distinguishing, played, reaching, violating
+from luocheck.checker.scenarios.choosing import covering, distinguishing, played, reaching, violating
+from luocheck.checker.scenarios.finding import Search
 from luocheck.checker.scenarios.restriction import USER_FAULTS, Avoided, restricted
 from luocheck.model.diagnostics import SpecError
 from luocheck.model.ir import statements as st

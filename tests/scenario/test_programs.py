@@ -16,7 +16,8 @@ from luocheck.checker.check import check
 from luocheck.checker.explore.limits import Limits
 from luocheck.checker.native.build import compiler
 from luocheck.checker.scenarios.answer import Chosen
-from luocheck.checker.scenarios.choosing import Search, covering, played, violating
+from luocheck.checker.scenarios.choosing import covering, played, violating
+from luocheck.checker.scenarios.finding import Search
 from luocheck.generate.calls import Calls, stages
 from luocheck.generate.program import program, refusing
 from luocheck.generate.script import script
