@@ -7,8 +7,11 @@ from luocheck.generate.calls import Calls, Made
 from luocheck.model.spec import Spec
 
 KERNEL = "LUO"
-NOBODY = "kernel"
-"""Who does what no agent does."""
+
+_WORDS = frozenset(
+    ["activate", "actor", "alt", "and", "as", "autonumber", "box", "break", "create", "critical", "deactivate", "destroy", "else", "end", "link", "links", "loop", "note", "opt", "option", "over", "par", "participant", "rect", "title"]
+)
+"""Words of Mermaid, which it does not take for names."""
 
 
 def mermaid(spec: Spec, chosen: Chosen) -> str:
@@ -16,9 +19,9 @@ def mermaid(spec: Spec, chosen: Chosen) -> str:
     calls = Calls(spec.system, chosen.witness).made()
     agents = list(dict.fromkeys(each for call in calls for each in (call.agent, call.receiver) if each is not None))
     lines = ["sequenceDiagram", f"    title {_plain(chosen.title)}"]
-    lines += [f"    participant {name}" for name in agents]
+    lines += [f"    participant {_who(name)} as {name}" for name in agents]
     lines.append(f"    participant {KERNEL}")
-    first = agents[0] if agents else KERNEL
+    first = _who(agents[0]) if agents else KERNEL
     for text in _conditions(chosen):
         lines.append(f"    Note over {first},{KERNEL}: {_plain(text)}")
     for call in calls:
@@ -28,7 +31,7 @@ def mermaid(spec: Spec, chosen: Chosen) -> str:
 
 def _messages(call: Made, first: str) -> list[str]:
     step = call.step
-    who = call.agent or KERNEL
+    who = _who(call.agent) if call.agent is not None else KERNEL
     called = f"{step.event}({', '.join(value for _, value in step.arguments)})"
     out: list[str] = []
     if call.begins:
@@ -49,6 +52,11 @@ def _messages(call: Made, first: str) -> list[str]:
     return out
 
 
+def _who(agent: str) -> str:
+    """The name of an agent in a diagram, also when it is a word of Mermaid, or the kernel's."""
+    return f"{agent}_" if agent.lower() in _WORDS or agent == KERNEL else agent
+
+
 def _conditions(chosen: Chosen) -> list[str]:
     witness = chosen.witness
     edges = [f"{a} needs {b}" for a, b in witness.graph]
@@ -57,7 +65,7 @@ def _conditions(chosen: Chosen) -> list[str]:
 
 def _plain(text: str) -> str:
     """Text in which nothing ends a line of Mermaid's."""
-    return " ".join(text.replace("#", "#35;").replace(";", "#59;").split())
+    return " ".join("".join({"#": "#35;", ";": "#59;"}.get(c, c) for c in text).split())
 
 
 def dot(spec: Spec, chosen: Chosen) -> str:

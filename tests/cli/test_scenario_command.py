@@ -67,9 +67,18 @@ def test_a_sequence_diagram_and_a_graph(cli: Cli, tiny: str) -> None:
     diagram = cli("scenario", tiny, "--violate", "no_effect", "--topology", "pair", "--format", "mermaid").out.splitlines()
     assert diagram[0] == "sequenceDiagram" and "    agent0->>LUO: SAVE(agent0)" in diagram and "    LUO--xagent0: ENOMEM" in diagram
     assert "    Note over agent0,LUO: top needs base" in diagram
+    assert "    participant agent0 as agent0" in diagram
     graph = cli("scenario", tiny, "--violate", "no_effect", "--topology", "pair", "--format", "dot").out
     assert graph.startswith('digraph "tiny: violates no_effect" {') and '"top" -> "base";' in graph
     assert 's0 -> s1 [label="1. SAVE(agent0) = ENOMEM", color=red];' in graph and graph.count("{") == graph.count("}")
+
+
+def test_names_that_are_words_of_mermaid(cli: Cli, tiny: str, tmp_path: Path) -> None:
+    file = tmp_path / "words.scenario"
+    file.write_text('scenario "words; of # mermaid" { let end: Agent; SAVE(end) = OK; }')
+    diagram = cli("scenario", tiny, "--play", file, "--format", "mermaid").out.splitlines()
+    assert "    participant end_ as end" in diagram and "    end_->>LUO: SAVE(end)" in diagram
+    assert diagram[1] == "    title words#59; of #35; mermaid"
 
 
 def test_several_files_need_a_folder(cli: Cli, tmp_path: Path) -> None:
