@@ -87,7 +87,7 @@ class _Program:
     def _comment(self) -> str:
         witness = self.chosen.witness
         lines = [self.chosen.title, "", f"Made by `luocheck scenario` from the spec {self.spec.name}. The scenario:", ""]
-        lines += ["    " + line.replace("*/", "* /") for line in self.chosen.text.rstrip().splitlines()]
+        lines += ["    " + line for line in self.chosen.text.rstrip().splitlines()]
         if witness.given:
             lines += ["", "What the kernel, its handlers and its command line have to be like is in the `given` lines above."]
         missing = [call for call in self.calls if not call.by_program]
@@ -102,7 +102,7 @@ class _Program:
             ]
             lines += ["again in the next kernel with the number of the stage: `PROGRAM 2`, and so on."]
         lines += ["", "Each call is a line of the output; the exit status is 0 when the kernel returned what the spec says."]
-        body = "".join(f" * {line}".rstrip() + "\n" for line in lines)
+        body = "".join(f" * {line}".rstrip().replace("*/", "* /").replace("/*", "/ *") + "\n" for line in lines)
         return f"// SPDX-License-Identifier: Apache-2.0\n/*\n{body} */\n"
 
     # ---- the user API -------------------------------------------------------------------------------------------

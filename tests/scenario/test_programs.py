@@ -324,7 +324,7 @@ def test_the_script_builds_and_records(tmp_path: Path) -> None:
     assert f"-o {tmp_path}/{chosen.name}.stage2.strace {tmp_path}/{chosen.name} 2" in asked and "ioctl" in asked
 
 
-def test_words_of_c_can_be_members(tmp_path: Path) -> None:
+def test_words_and_marks_of_c_do_no_harm(tmp_path: Path) -> None:
     source = Source(
         "words.luo",
         "spec words; sort Agent symmetric caller; sort Token symmetric; scope one { Agent = 1, Token = 1 }"
@@ -333,6 +333,6 @@ def test_words_of_c_can_be_members(tmp_path: Path) -> None:
         'device "/dev/words" { open OPEN; magic 0xBA; } ioctl GO 0xBA00 { u32 int in t; u32 struct zero EINVAL; } }',
     )
     spec = load_source(source)
-    text = 'scenario "words" { let a: Agent; let t: Token; OPEN(a) = OK; GO(a, t) = OK; }'
+    text = 'scenario "words */ of /* C \\\\ %s" { let a: Agent; let t: Token; OPEN(a) = OK; GO(a, t) = OK; }'
     (chosen,) = played(spec, Source("words.scenario", text), Search()).scenarios
     compiled(spec, chosen, tmp_path, standin=False)
