@@ -217,6 +217,10 @@ static bool skipped(int number)
 {
 	const struct step *step = &steps[number];
 
+	if (!skipping && step->kernel_ends && result_failed()) {
+		skipping = number;
+		result_note("this kernel is left as it is, because something was wrong before");
+	}
 	if (!skipping) {
 		if (!step->needs || luo_inject(step->text, step->needs, step->outcome))
 			return false;

@@ -21,6 +21,11 @@ static void result_note(const char *text)
 	ksft_print_msg("%s\n", text);
 }
 
+static bool result_failed(void)
+{
+	return ksft_get_fail_cnt();
+}
+
 static int result_exit(void)
 {
 	return ksft_get_fail_cnt() ? KSFT_FAIL : KSFT_PASS;

@@ -31,6 +31,11 @@ static void result_note(const char *text)
 	fflush(stdout);
 }
 
+static bool result_failed(void)
+{
+	return failed;
+}
+
 static int result_exit(void)
 {
 	return failed ? 1 : 0;
