@@ -9,7 +9,33 @@ from luocheck.model.spec import Spec
 KERNEL = "LUO"
 
 _WORDS = frozenset(
-    ["activate", "actor", "alt", "and", "as", "autonumber", "box", "break", "create", "critical", "deactivate", "destroy", "else", "end", "link", "links", "loop", "note", "opt", "option", "over", "par", "participant", "rect", "title"]
+    [
+        "activate",
+        "actor",
+        "alt",
+        "and",
+        "as",
+        "autonumber",
+        "box",
+        "break",
+        "create",
+        "critical",
+        "deactivate",
+        "destroy",
+        "else",
+        "end",
+        "link",
+        "links",
+        "loop",
+        "note",
+        "opt",
+        "option",
+        "over",
+        "par",
+        "participant",
+        "rect",
+        "title",
+    ]
 )
 """Words of Mermaid, which it does not take for names."""
 

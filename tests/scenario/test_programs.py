@@ -215,7 +215,9 @@ def test_without_the_device_nothing_is_fine(tmp_path: Path) -> None:
     done = subprocess.run([str(made), "4"], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1 and "not ok 1 - OPEN(agent0) -> ENOENT, and the spec says OK" in done.stdout
     done = subprocess.run([str(made), "1"], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 1 and done.stdout.splitlines()[-1] == "ok 8 - REBOOT(agent0) # SKIP"  # nothing is rebooted after a failure
+    assert (
+        done.returncode == 1 and done.stdout.splitlines()[-1] == "ok 8 - REBOOT(agent0) # SKIP"
+    )  # nothing is rebooted after a failure
     for arguments in (["5"], ["0"], ["x"], ["1", "2"]):
         assert subprocess.run([str(made), *arguments], capture_output=True, timeout=60, check=False).returncode == 2
 
