@@ -87,12 +87,12 @@ def topology_named(system: System, name: str) -> Topology:
     _unknown("--topology", name, 0, "topology", name, [t.name for t in system.topologies])
 
 
-def claims_named(system: System, names: Sequence[str]) -> tuple[Property, ...]:
+def claims_named(system: System, names: Sequence[str], option: str = "--property") -> tuple[Property, ...]:
     """The claims of these names in the order of the spec; all when there are no names.  Raises SpecError LUO603."""
     known = [claim.name for claim in system.properties]
     for name in names:
         if name not in known:
-            _unknown("--property", name, 0, "property", name, known)
+            _unknown(option, name, 0, "property", name, known)
     return tuple(claim for claim in system.properties if not names or claim.name in names)
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from luocheck.checker.explore.limits import Limits
     from luocheck.checker.proving import ProveAnswer
     from luocheck.checker.scenarios import ScenarioRun
+    from luocheck.checker.scenarios.answer import Chosen, ScenarioAnswer
     from luocheck.checker.sweep.answer import SweepAnswer
     from luocheck.checker.symbolic.parametric.certificate import Checked
     from luocheck.jobs.run import Progress
@@ -49,6 +50,8 @@ __all__ = [
     "load",
     "prove",
     "replay",
+    "scenario",
+    "scenario_texts",
     "sweep",
     "which",
 ]
@@ -207,6 +210,55 @@ def sweep(
         results=results,
         progress=progress,
     )
+
+
+def scenario(
+    spec: Spec,
+    *,
+    violate: str | None = None,
+    reach: str | None = None,
+    cover: bool = False,
+    distinguish: Spec | None = None,
+    scope: str | None = None,
+    topology: str | None = None,
+    user_space_only: bool = False,
+    count: int = 1,
+    maps: Sequence[str] = (),
+    depth: int | None = 6,
+    limits: Limits | None = None,
+) -> ScenarioAnswer:
+    """Choose the smallest calls that show something: one of `violate` (a claim), `reach` (an expression, or a `reachable` claim), `cover`
+    (every outcome of every event and every `fail` line), `distinguish` (what this spec does and another does not).
+
+    scope, topology: as `check` takes them.  user_space_only: without what no program can cause.  count: how many scenarios, for `violate`
+    and `reach`.  maps, depth: as `diff` takes them, for `distinguish`.  Raises SpecError, and ValueError unless one goal is named.
+    """
+    from luocheck.checker.explore.limits import Limits
+    from luocheck.checker.scenarios import choosing
+    from luocheck.checker.scenarios.finding import Search
+
+    if sum((violate is not None, reach is not None, cover, distinguish is not None)) != 1:
+        raise ValueError("name one of violate, reach, cover and distinguish")
+    search = Search(scope, topology, user_space_only, count)
+    bounds = limits or Limits()
+    if violate is not None:
+        return choosing.violating(spec, violate, search, bounds)
+    if reach is not None:
+        return choosing.reaching(spec, reach, search, bounds)
+    if distinguish is not None:
+        return choosing.distinguishing(spec, distinguish, search, bounds, maps=maps, depth=depth)
+    return choosing.covering(spec, search, bounds)
+
+
+def scenario_texts(spec: Spec, chosen: Chosen, format: str) -> list[tuple[str, str]]:
+    """A scenario of an answer in a format (`luo`, `c`, `kselftest`, `sh`, `mermaid`, `dot`, `ftrace`), as pairs of a file name and a text.
+
+    There is one text, but for `ftrace`, which has one for each kernel.  Raises SpecError when there is no such program, and KeyError for
+    an unknown format.
+    """
+    from luocheck.generate.formats import FORMATS
+
+    return FORMATS[format].texts(spec, chosen)
 
 
 def replay(spec: Spec, scenario: Scenario) -> ScenarioRun:

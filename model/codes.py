@@ -310,6 +310,13 @@ _code(
     which spec, claim, scope or topology does not exist.""",
 )
 
+_code(
+    "LUO630",
+    "no program for this scenario",
+    """A program makes calls as the `abi` block of the spec describes them. No call of this scenario is described there, so there is nothing
+    that a program could do. Add the calls to the abi, or choose a format that is no program.""",
+)
+
 # ---- LUO7xx: traces -----------------------------------------------------------------------------------------------
 _code("LUO700", "unreadable capture", "The file cannot be read, or is not a format that can be decoded.")
 _code("LUO701", "call not allowed", "No state that agrees with the calls before allows this call to return what was recorded.")

@@ -44,7 +44,7 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--depth",
         metavar="K",
-        type=_depth,
+        type=depth_or_all,
         default="6",
         help="calls of the longest sequences that are compared, or `all` (default: 6)",
     )
@@ -90,6 +90,6 @@ def _diff(args: argparse.Namespace, terminal: Terminal, interrupts: Interrupts) 
     return answer.exit_status, report.document(answer)
 
 
-def _depth(text: str) -> int | None:
+def depth_or_all(text: str) -> int | None:
     """A number of calls, None for `all`.  Raises ArgumentTypeError."""
     return None if text == "all" else at_least_one(text)

@@ -19,6 +19,7 @@ from luocheck.cli import (
     parse,
     prove,
     replay,
+    scenario,
     show,
     specs,
     sweep,
@@ -36,6 +37,7 @@ COMMANDS = (
     diff,
     catalogue,
     sweep,
+    scenario,
     replay,
     audit,
     calls,
@@ -59,6 +61,7 @@ examples:
   luocheck diff linux_7_3 my.luo          what did my changes fix, break, and show to user space?
   luocheck catalogue                      every known bug, found in the spec of its version
   luocheck sweep specs/ --results s.jsonl ... many specs, scopes and sizes as one job
+  luocheck scenario linux_7_3 --cover     few calls that show all that it does, also as a C program
   luocheck replay rfc_v2 run.scenario     play a scenario and show each state
   luocheck convert strace.log             write a recording as JSON Lines, or as another recorder's text
   luocheck explain LUO203                 explain an error code

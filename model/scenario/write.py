@@ -11,19 +11,27 @@ def scenario_text(witness: Witness, verdict: Verdict, title: str) -> str:
     The claim at its end is the verdict's: `reaches` for a goal that was reached, else `violates`.  No list of calls shows what a run that
     goes on for ever does: there the calls stand alone, and a comment says which ones repeat.
     """
+    if witness.loop is None:
+        return run_text(witness, title, f"{'reaches' if verdict.result is Result.REACHED else 'violates'} {verdict.property};")
+    lines = _beginning(witness)
+    lines += [_call(step) for step in witness.steps[: witness.loop]]
+    lines += _for_ever(witness.steps[witness.loop :], verdict.property)
+    return _declaration(lines, witness.scope, title)
+
+
+def run_text(witness: Witness, title: str, *ending: str) -> str:
+    """A run as the text of one scenario declaration; `ending`: the lines after its calls."""
+    return _declaration([*_beginning(witness), *(_call(step) for step in witness.steps), *ending], witness.scope, title)
+
+
+def _beginning(witness: Witness) -> list[str]:
+    """What stands before the calls: elements, topology, choices."""
     lines = [f"let {name}: {sort};" for name, sort in witness.elements]
     if witness.topology is not None:
         lines.append(f"topology {witness.topology};")
     elif witness.graph:
         lines.append(f"topology {{ {' '.join(_edges(witness.graph))} }}")
-    lines += [f"given {condition};" for condition in witness.given]
-    if witness.loop is not None:
-        lines += [_call(step) for step in witness.steps[: witness.loop]]
-        lines += _for_ever(witness.steps[witness.loop :], verdict.property)
-        return _declaration(lines, witness.scope, title)
-    lines += [_call(step) for step in witness.steps]
-    lines.append(f"{'reaches' if verdict.result is Result.REACHED else 'violates'} {verdict.property};")
-    return _declaration(lines, witness.scope, title)
+    return lines + [f"given {condition};" for condition in witness.given]
 
 
 def _declaration(lines: list[str], scope: str, title: str) -> str:

@@ -50,6 +50,7 @@ NOT_FROM_A_SPEC = {
     "LUO614": "a cluster cannot be used",
     "LUO615": "a worker process died at its start",
     "LUO620": "a file is no catalogue",
+    "LUO630": "a program is made of a scenario",
 }
 """Codes below LUO700 that loading a spec cannot give, and who gives them.  LUO7xx are about captures."""
 

@@ -1,0 +1,1 @@
+"""Texts made of scenarios: programs, scripts, diagrams."""
