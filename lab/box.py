@@ -1,0 +1,157 @@
+"""One run of the lab's machine: a folder that host and guest share, the emulator, what comes back, and what the audit says."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from luocheck.cli.status import UNDECIDED, worst
+
+LAB = Path(__file__).resolve().parent
+ROOT = LAB.parent
+CACHE = Path(os.environ.get("LUOCHECK_LAB") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "luocheck-lab")
+IMAGES = CACHE / "images"
+
+COMPILE = ("-O2", "-Wall", "-Wextra", "-static", "-pthread")
+COMMAND_LINE = "console=ttyS0 panic=-1 quiet kho=on liveupdate=on reserve_mem=16M:4096:lab trace_instance=lab^traceoff@lab stage=1 limit={limit}"
+
+
+class Unavailable(Exception):
+    """The lab cannot run here; the message says what is missing."""
+
+
+class Refused(Exception):
+    """The program given cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came back from one run.
+
+    folder: everything the guest wrote.  captures: one recording for each kernel, in order.  reports: what the program printed in each
+    kernel.  statuses: with what it ended; None for a kernel that was left by the live update before the program had ended.
+    """
+
+    folder: Path
+    release: str
+    captures: tuple[Path, ...]
+    reports: tuple[str, ...]
+    statuses: tuple[int | None, ...]
+
+    def failures(self) -> list[str]:
+        """What a program said or did against itself; empty when all its tests are ok."""
+        found = [f"stage {n}: exit status {status}" for n, status in enumerate(self.statuses, 1) if status]
+        for number, report in enumerate(self.reports, 1):
+            found += [f"stage {number}: {line}" for line in report.splitlines() if line.startswith(("not ok", "Bail out!"))]
+        if self.statuses and self.statuses[-1] is None:
+            found.append(f"the machine stopped in stage {len(self.statuses)} before the program had ended")
+        return found
+
+
+def build() -> None:
+    """Build the kernel and the initramfs where they are not there yet.  Raises Unavailable."""
+    status = subprocess.run([LAB / "build"], stdout=sys.stderr).returncode
+    if status:
+        raise Unavailable("the lab's machine cannot be built here" if status == UNDECIDED else f"lab/build ended with {status}")
+
+
+def version() -> str:
+    """Release of the kernel and the package that its source came from."""
+    return " from ".join((IMAGES / "version").read_text().split("\n")[:2])
+
+
+def compiled(source: Path, folder: Path) -> Path:
+    """A C program, linked statically with the headers of the kernel that it is to run on.  Raises Refused with what the compiler says."""
+    binary = folder / "program"
+    compiler = os.environ.get("CC", "cc")
+    command = [compiler, *COMPILE, "-isystem", str(CACHE / "kernel" / "usr" / "include"), "-o", str(binary), str(source)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise Refused(f"{source} does not compile:\n{done.stderr}")
+    return binary
+
+
+def run(program: Path, folder: Path, *, limit: int = 120) -> Outcome:
+    """Boot the machine with an executable that is run as `program STAGE` after each boot, and collect what it and the recorder wrote.
+
+    folder: empty or not there.  limit: seconds that the program may take in one kernel.  Raises Unavailable when the machine does
+    not even start.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for image in ("bzImage", "initramfs"):
+        _link(IMAGES / image, folder / image)
+    shutil.copytree(LAB / "guest", folder / "guest", dirs_exist_ok=True)
+    if program != folder / "program":
+        shutil.copy2(program, folder / "program")
+    (folder / "program").chmod(0o755)
+    with (folder / "console.txt").open("wb") as console:
+        try:
+            subprocess.run(
+                _emulator(folder, limit), stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT, timeout=10 * limit
+            )
+        except subprocess.TimeoutExpired:
+            console.write(b"\nlab: the machine was stopped: it took too long\n")
+        except FileNotFoundError as error:
+            raise Unavailable(f"{error.filename} is not installed") from error
+    for spent in ("bzImage", "initramfs"):
+        (folder / spent).unlink()
+    if not (folder / "release").exists():
+        tail = (folder / "console.txt").read_text(errors="replace")[-2000:]
+        raise Unavailable(f"the machine did not start; the end of its console:\n{tail}")
+    return _outcome(folder)
+
+
+def _emulator(folder: Path, limit: int) -> list[str]:
+    return [
+        *("qemu-system-x86_64", "-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-m", "1G", "-smp", "2"),
+        *("-nographic", "-nodefaults", "-no-reboot", "-serial", "stdio"),
+        *("-virtfs", f"local,path={folder},mount_tag=lab,security_model=none,multidevs=remap"),
+        *("-kernel", str(folder / "bzImage"), "-initrd", str(folder / "initramfs")),
+        *("-append", COMMAND_LINE.format(limit=limit)),
+    ]
+
+
+def _link(source: Path, target: Path) -> None:
+    target.unlink(missing_ok=True)
+    try:
+        target.hardlink_to(source)
+    except OSError:  # another file system
+        shutil.copy2(source, target)
+
+
+def _outcome(folder: Path) -> Outcome:
+    captures, reports, statuses = [], [], []
+    stage = 1
+    while (report := folder / f"stage-{stage}.tap").exists():
+        reports.append(report.read_text(errors="replace"))
+        status = folder / f"stage-{stage}.status"
+        statuses.append(int(status.read_text()) if status.exists() else None)
+        if (capture := folder / f"kernel-{stage}.txt").exists():
+            captures.append(capture)
+        stage += 1
+    return Outcome(folder, (folder / "release").read_text().strip(), tuple(captures), tuple(reports), tuple(statuses))
+
+
+def luocheck(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """luocheck of this tree, with the Python that runs this."""
+    return subprocess.run([sys.executable, "-m", "luocheck", *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+
+
+def audited(spec: str, captures: tuple[Path, ...]) -> tuple[int, str]:
+    """Exit status and report of an audit: the first recording is of a kernel that was booted cold, the others of live-updated ones."""
+    if not captures:
+        return UNDECIDED, "lab: nothing was recorded\n"
+    parts = [("cold", captures[:1])] + ([("warm", captures[1:])] if captures[1:] else [])
+    done = [luocheck("audit", spec, *(str(c) for c in part), "--begins", begins) for begins, part in parts]
+    return worst(each.returncode for each in done), "".join(each.stdout for each in done)
+
+
+def new_folder(name: str) -> Path:
+    """An empty folder for one run, in the cache."""
+    (CACHE / "runs").mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=CACHE / "runs"))
