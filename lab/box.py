@@ -18,7 +18,7 @@ CACHE = Path(os.environ.get("LUOCHECK_LAB") or Path(os.environ.get("XDG_CACHE_HO
 IMAGES = CACHE / "images"
 
 COMPILE = ("-O2", "-Wall", "-Wextra", "-static", "-pthread")
-COMMAND_LINE = "console=ttyS0 panic=-1 quiet kho=on liveupdate=on reserve_mem=16M:4096:lab trace_instance=lab^traceoff@lab stage=1 limit={limit}"
+COMMAND_LINE = "console=ttyS0 panic=-1 quiet kho=on liveupdate=on reserve_mem=16M:4096:lab trace_instance=lab^traceoff@lab stage=1"
 
 
 class Unavailable(Exception):
@@ -76,11 +76,11 @@ def compiled(source: Path, folder: Path) -> Path:
     return binary
 
 
-def run(program: Path, folder: Path, *, limit: int = 120) -> Outcome:
+def run(program: Path, folder: Path, *, limit: int = 120, boot: str = "") -> Outcome:
     """Boot the machine with an executable that is run as `program STAGE` after each boot, and collect what it and the recorder wrote.
 
-    folder: empty or not there.  limit: seconds that the program may take in one kernel.  Raises Unavailable when the machine does
-    not even start.
+    folder: empty or not there.  limit: seconds that the program may take in one kernel.  boot: added to the command line of each
+    kernel.  Raises Unavailable when the machine does not even start.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for image in ("bzImage", "initramfs"):
@@ -92,7 +92,11 @@ def run(program: Path, folder: Path, *, limit: int = 120) -> Outcome:
     with (folder / "console.txt").open("wb") as console:
         try:
             subprocess.run(
-                _emulator(folder, limit), stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT, timeout=10 * limit
+                _emulator(folder, f"{COMMAND_LINE} limit={limit} {boot}"),
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=subprocess.STDOUT,
+                timeout=10 * limit,
             )
         except subprocess.TimeoutExpired:
             console.write(b"\nlab: the machine was stopped: it took too long\n")
@@ -106,13 +110,13 @@ def run(program: Path, folder: Path, *, limit: int = 120) -> Outcome:
     return _outcome(folder)
 
 
-def _emulator(folder: Path, limit: int) -> list[str]:
+def _emulator(folder: Path, line: str) -> list[str]:
     return [
         *("qemu-system-x86_64", "-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-m", "1G", "-smp", "2"),
         *("-nographic", "-nodefaults", "-no-reboot", "-serial", "stdio"),
         *("-virtfs", f"local,path={folder},mount_tag=lab,security_model=none,multidevs=remap"),
         *("-kernel", str(folder / "bzImage"), "-initrd", str(folder / "initramfs")),
-        *("-append", COMMAND_LINE.format(limit=limit)),
+        *("-append", line),
     ]
 
 
