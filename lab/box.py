@@ -10,7 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from luocheck.cli.status import UNDECIDED, worst
+from luocheck.cli.status import UNDECIDED
 
 LAB = Path(__file__).resolve().parent
 ROOT = LAB.parent
@@ -146,13 +146,14 @@ def luocheck(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "luocheck", *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
-def audited(spec: str, captures: tuple[Path, ...]) -> tuple[int, str]:
-    """Exit status and report of an audit: the first recording is of a kernel that was booted cold, the others of live-updated ones."""
+def audited(spec: str, captures: tuple[Path, ...], timeout: int = 900) -> tuple[int, str]:
+    """Exit status and report of an audit of all kernels together: the first was booted cold, each of the others by the one before it."""
     if not captures:
         return UNDECIDED, "lab: nothing was recorded\n"
-    parts = [("cold", captures[:1])] + ([("warm", captures[1:])] if captures[1:] else [])
-    done = [luocheck("audit", spec, *(str(c) for c in part), "--begins", begins) for begins, part in parts]
-    return worst(each.returncode for each in done), "".join(each.stdout for each in done)
+    first, *others = (str(capture) for capture in captures)
+    after = [word for other in others for word in ("--kernel-b", other)]
+    done = luocheck("audit", spec, first, *after, "--begins", "cold", "--timeout", str(timeout))
+    return done.returncode, done.stdout
 
 
 def new_folder(name: str) -> Path:
