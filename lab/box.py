@@ -20,6 +20,9 @@ IMAGES = CACHE / "images"
 COMPILE = ("-O2", "-Wall", "-Wextra", "-static", "-pthread")
 COMMAND_LINE = "console=ttyS0 panic=-1 quiet kho=on liveupdate=on reserve_mem=16M:4096:lab trace_instance=lab^traceoff@lab stage=1"
 
+NO_SUCH_STAGE = 2
+"""Exit status of a program whose last act was the live update, when it is run once more after it, and prints nothing."""
+
 
 class Unavailable(Exception):
     """The lab cannot run here; the message says what is missing."""
@@ -134,7 +137,9 @@ def _outcome(folder: Path) -> Outcome:
     while (report := folder / f"stage-{stage}.tap").exists():
         reports.append(report.read_text(errors="replace"))
         status = folder / f"stage-{stage}.status"
-        statuses.append(int(status.read_text()) if status.exists() else None)
+        ended = int(status.read_text()) if status.exists() else None
+        over = stage > 1 and ended == NO_SUCH_STAGE and not reports[-1].strip()
+        statuses.append(0 if over else ended)
         if (capture := folder / f"kernel-{stage}.txt").exists():
             captures.append(capture)
         stage += 1

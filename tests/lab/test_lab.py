@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from luocheck.cli.main import main
+
 ROOT = Path(__file__).parents[2]
 LAB = ROOT / "lab"
 
@@ -91,6 +93,11 @@ def test_a_selftest_that_does_not_exist_is_a_usage_error() -> None:
     assert done.returncode == 2 and "no such selftest: luo_kexec_hard" in done.stderr
 
 
+@pytest.mark.parametrize("scenario", sorted(LAB.rglob("*.scenario")), ids=lambda path: path.stem)
+def test_scenarios_are_possible(scenario: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", "linux_7_3", str(scenario)]) == 0, capsys.readouterr().out
+
+
 # ---- what comes back, without a machine -------------------------------------------------------------------------
 
 REPORTS = """
@@ -133,6 +140,20 @@ def test_a_program_that_gives_up(tmp_path: Path) -> None:
 def test_a_machine_that_stops_in_the_middle(tmp_path: Path) -> None:
     found = collected(tmp_path / "run", tap1="ok 1\n", kernel1="", tap2="ok 1\n")
     assert found == ["1 (None, None)", "the machine stopped in stage 2 before the program had ended"]
+
+
+def test_a_program_that_ends_with_the_update(tmp_path: Path) -> None:
+    found = collected(tmp_path / "run", tap1="ok 1\n", kernel1="", tap2="", status2="2\n", kernel2="")
+    assert found == ["2 (None, 0)"]
+
+
+@pytest.mark.parametrize(
+    ("report", "status", "number"), [("not ok 1\n", "2\n", "2"), ("", "139\n", "2"), ("", "1\n", "2"), ("", "2\n", "1")]
+)
+def test_any_other_end_without_a_word_is_a_failure(report: str, status: str, number: str, tmp_path: Path) -> None:
+    before = {"tap1": "ok 1\n"} if number == "2" else {}
+    found = collected(tmp_path / "run", **before, **{f"tap{number}": report, f"status{number}": status})
+    assert f"stage {number}: exit status {status.strip()}" in found
 
 
 def test_a_recording_that_did_not_come_back_is_undecided(tmp_path: Path) -> None:

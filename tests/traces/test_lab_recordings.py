@@ -1,4 +1,4 @@
-"""Findings on a real kernel: its recordings show the call that a finding is about, and the answer of today's spec and no other."""
+"""What the lab recorded: the call that a finding is about, in the middle of others, with the answer of today's spec and no other."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from luocheck.traces.answer import AuditAnswer, Conformance
 from luocheck.traces.audit import audit
 from luocheck.traces.replay.world import Beginning
 
-CAPTURES = Path(__file__).parent / "captures" / "lab-findings"
+CAPTURES = Path(__file__).parent / "captures"
 
 FINDINGS = [
     # program, kernel and line of the probe, call, what it returned; were the session or the file still there, it would be OK
@@ -24,6 +24,7 @@ FINDINGS = [
     ("f5_finish", 2, 74, "RETRIEVE_FD", "ENOENT"),
     ("f8_outgoing", 1, 76, "FINISH", "EINVAL"),
     ("f8_outgoing", 1, 79, "RETRIEVE_FD", "EINVAL"),
+    ("cover", 3, 83, "RETRIEVE_SESSION", "EINVAL"),  # four kernels, with every outcome that programs cause
 ]
 
 
@@ -34,7 +35,7 @@ def spec() -> Spec:
 
 def recordings(program: str) -> list[bytes]:
     """Of each kernel, in order."""
-    return [gzip.decompress(path.read_bytes()) for path in sorted(CAPTURES.glob(f"{program}.kernel-*.txt.gz"))]
+    return [gzip.decompress(path.read_bytes()) for path in sorted(CAPTURES.glob(f"lab-*/{program}.kernel-*.txt.gz"))]
 
 
 def audited(spec: Spec, kernels: list[bytes], folder: Path) -> AuditAnswer:
@@ -74,4 +75,4 @@ def test_a_version_with_the_bug_did_something_else(tmp_path: Path) -> None:
 
 def test_there_is_a_program_for_each_recording() -> None:
     programs = {path.stem for path in (Path(__file__).parents[2] / "lab" / "programs").glob("f*.c")}
-    assert {path.name.split(".")[0] for path in CAPTURES.glob("*.gz")} == programs
+    assert {path.name.split(".")[0] for path in (CAPTURES / "lab-findings").glob("*.gz")} == programs
