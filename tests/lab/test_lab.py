@@ -109,12 +109,14 @@ outcome = box._outcome(Path(sys.argv[2]))
 print(len(outcome.captures), outcome.statuses)
 for failure in outcome.failures():
     print(failure)
+print(outcome.unfinished)
 """
 
 
 def collected(folder: Path, **files: str) -> list[str]:
     folder.mkdir()
     (folder / "release").write_text("7.3.4\n")
+    (folder / "console.txt").write_text(files.pop("console", ""))
     for name, text in files.items():
         number, kind = name[-1], name[:-1]
         file = f"kernel-{number}.txt" if kind == "kernel" else f"stage-{number}.{kind}"
@@ -125,12 +127,12 @@ def collected(folder: Path, **files: str) -> list[str]:
 
 def test_all_ok(tmp_path: Path) -> None:
     found = collected(tmp_path / "run", tap1="ok 1 - OPEN -> OK\n", kernel1="", tap2="ok 1\n1..1\n", status2="0\n", kernel2="")
-    assert found == ["2 (None, 0)"]
+    assert found == ["2 (None, 0)", "None"]
 
 
 def test_a_test_that_is_not_ok(tmp_path: Path) -> None:
     found = collected(tmp_path / "run", tap1="not ok 1 - OPEN -> EBUSY, expected OK\n", status1="1\n", kernel1="")
-    assert found == ["1 (1,)", "stage 1: exit status 1", "stage 1: not ok 1 - OPEN -> EBUSY, expected OK"]
+    assert found == ["1 (1,)", "stage 1: exit status 1", "stage 1: not ok 1 - OPEN -> EBUSY, expected OK", "None"]
 
 
 def test_a_program_that_gives_up(tmp_path: Path) -> None:
@@ -139,12 +141,32 @@ def test_a_program_that_gives_up(tmp_path: Path) -> None:
 
 def test_a_machine_that_stops_in_the_middle(tmp_path: Path) -> None:
     found = collected(tmp_path / "run", tap1="ok 1\n", kernel1="", tap2="ok 1\n")
-    assert found == ["1 (None, None)", "the machine stopped in stage 2 before the program had ended"]
+    console = tmp_path / "run" / "console.txt"
+    assert found == ["1 (None, None)", f"the machine stopped after stage 2, before the program had ended: {console}"]
+
+
+def test_a_panic_is_a_failure(tmp_path: Path) -> None:
+    found = collected(tmp_path / "run", tap1="ok 1\n", kernel1="", console="[    1.0] Kernel panic - not syncing: luo\n")
+    assert found[1].startswith("the kernel panicked")
+
+
+def test_a_silent_machine_is_stopped(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    script = (
+        "import sys, subprocess; sys.path.insert(0, sys.argv[1]); import box; from pathlib import Path\n"
+        "with subprocess.Popen(['sleep', '60']) as machine:\n"
+        "    box._watch(machine, Path(sys.argv[2]).parent, 1)\n"
+        "print(machine.returncode)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, LAB, tmp_path / "run"], capture_output=True, text=True, check=True, timeout=30
+    )
+    assert done.stdout == "-9\n"
 
 
 def test_a_program_that_ends_with_the_update(tmp_path: Path) -> None:
     found = collected(tmp_path / "run", tap1="ok 1\n", kernel1="", tap2="", status2="2\n", kernel2="")
-    assert found == ["2 (None, 0)"]
+    assert found == ["2 (None, 0)", "None"]
 
 
 @pytest.mark.parametrize(
