@@ -199,6 +199,27 @@ def test_a_real_kernel_does_what_the_program_and_the_spec_say(program: str, tmp_
 
 @pytest.mark.nightly
 @pytest.mark.tools
+def test_a_scenario_is_written_as_a_program_and_run() -> None:
+    done = lab("run", LAB / "programs" / "discarded.scenario")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "RETRIEVE_FD(agent, session, token) -> ENOENT" in done.stdout
+
+
+@pytest.mark.nightly
+@pytest.mark.tools
+def test_a_program_whose_last_act_is_the_update(tmp_path: Path) -> None:
+    shutil.copy(LAB / "programs" / "luo.h", tmp_path)
+    (tmp_path / "last.c").write_text(
+        '#include "luo.h"\n'
+        "int main(int argc, char **argv)\n"
+        '{\n\treturn argc > 1 && atoi(argv[1]) == 1 ? hand_over("vm", "memory", 1) : 2;\n}\n'
+    )
+    done = lab("run", tmp_path / "last.c")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.nightly
+@pytest.mark.tools
 def test_a_program_that_expects_something_else_fails(tmp_path: Path) -> None:
     text = (LAB / "programs" / "f8_outgoing.c").read_text()
     assert text.count("EPERM") == 1
