@@ -227,7 +227,7 @@ def test_a_program_that_expects_something_else_fails(tmp_path: Path) -> None:
     (tmp_path / "wrong.c").write_text(text.replace("EPERM", "0"))
     done = lab("run", tmp_path / "wrong.c")
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "not ok 5 - ftruncate of the preserved memfd -> EPERM, expected OK" in done.stdout
+    assert "not ok 6 - ftruncate of the preserved memfd -> EPERM, expected OK" in done.stdout
 
 
 @pytest.mark.nightly
