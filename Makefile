@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: setup lint format type test nightly sanitize bench docs
+.PHONY: setup lint format type test nightly sanitize bench lab docs
 
 setup: $(BIN)/luocheck
 
@@ -35,6 +35,11 @@ sanitize: setup
 # The peers' model side by side with other tools; BENCH="--sizes small --rounds 2" for a quick look.
 bench: setup
 	$(BIN)/python -m benchmarks $(BENCH)
+
+# A real kernel under emulation (docs/lab.md); the first time it is built, which takes 20 minutes.
+lab: setup
+	$(BIN)/python lab/run lab/programs/*.c
+	$(BIN)/python lab/selftests
 
 # The documents are text; what they show is run.  docs/history.md and the outputs in docs/reports.md are written anew.
 docs: setup

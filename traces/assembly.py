@@ -31,7 +31,7 @@ from luocheck.traces.unshown import Unshown
 _LOWEST = OPENERS | MAKERS | OTHERS | {"dup"}
 """Calls that return the lowest free number (fcntl need not)."""
 
-EBADF, ENOTTY = -GENERIC["EBADF"], -GENERIC["ENOTTY"]
+EBADF, EFAULT, ENOTTY = (-GENERIC[name] for name in ("EBADF", "EFAULT", "ENOTTY"))
 
 
 def signed32(value: int) -> int:
@@ -63,6 +63,7 @@ class Assembler:
         self.received: dict[int, int] = {}  # process -> line at which it last may have been handed descriptors
         self.elsewhere: Counter[str] = Counter()
         self.elsewhere_line: dict[str, int] = {}
+        self.ungiven: dict[int, Node] = {}  # thread -> what its latest ioctl made, and could not give a number to
         self.unreached = 0
         self.unshown: set[int] = set()  # processes that got descriptors under numbers that were not shown
         self.returned = Unshown()
@@ -98,6 +99,7 @@ class Assembler:
         self._linked(operation, process)
         if operation.syscall == "ioctl" or operation.syscall in _LOWEST:
             self.returned.begin(process, operation)
+        self.ungiven.pop(operation.thread, None)
         match operation.syscall, operation.arguments:
             case "ioctl", (fd, *_):
                 self.begun[operation] = self.descriptors.look(process, signed32(fd))
@@ -397,6 +399,8 @@ class Assembler:
                 continue
             if member.role == "in":
                 self._number_given(draft, member.name, process, operation, succeeded)
+            elif operation.result == EFAULT and member.role == "out":
+                self.ungiven[operation.thread] = Node(member.sort, label_given(ioctl, draft.payload))
             elif member.role == "out" and succeeded and member.name not in draft.payload.got:
                 self.unshown.add(process)
                 if operation.exit is not None:
@@ -471,6 +475,8 @@ class Assembler:
         assert record.thread is not None
         process = record.process if record.process is not None else self.processes.key(record.thread)
         given = Given(target_of(step.part, self.abi), label_of(step.hit), pointer_of(step.part, step.hit))
+        if self._never_given(step, record.thread, given):
+            return
         moment = Moment(record.line, record.time)
         node = self.closing.get(step.during) if step.during is not None else None
         if node is None or node.released or not given.agrees(node):
@@ -487,6 +493,16 @@ class Assembler:
             self.descriptors.release(node)
         elif given.target is not None:
             draft.event = getattr(descriptor_for(self.abi, given.target), "release", None)
+
+    def _never_given(self, step: Released, thread: int, given: Given) -> bool:
+        """Is it the open file of an ioctl that failed when it had made it?  Such a release is a part of that ioctl, and no close.
+
+        The kernel puts the file when the ioctl returns, so nothing else of the thread is in between.
+        """
+        ungiven = self.ungiven.pop(thread, None)
+        if ungiven is None or step.during is not None or not given.agrees(ungiven):
+            return False
+        return self.descriptors.complete or not self.descriptors.candidates(given)
 
     def _forked(self, record: Record, child: int) -> None:
         if record.thread is None or child not in self.processes.copies:
@@ -508,6 +524,7 @@ class Assembler:
 
     def _ended(self, record: Record, thread: int, last: bool | None) -> None:
         process = record.process if record.process is not None and record.thread == thread else self.processes.key(thread)
+        self.ungiven.pop(thread, None)
         if last is False or (last is None and process != thread):
             return
         moment = Moment(record.line, record.time)

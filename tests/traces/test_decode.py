@@ -486,3 +486,45 @@ def decoded_damage(tmp_path_factory: pytest.TempPathFactory) -> Callable[[bytes]
                 assert set(call.closed).isdisjoint(call.files)
 
     return attempt
+
+
+# ---- an open file that was made and never given -----------------------------------------------------------------
+
+UNWRITABLE = create(7, -1, "vm", -14)
+CLOSES = called(7, "sys_close(fd: 9)", -9)  # a recording with closes: tables of descriptors are complete
+
+
+def kinds_of(recording: Recording) -> list[Kind]:
+    return [call.kind for call in recording.calls]
+
+
+def test_the_release_within_an_ioctl_that_fails_is_no_close(decoded: Decode) -> None:
+    recording = decoded(trace(opened(7), UNWRITABLE, release(7, "vm"), create(7, 4, "vm")))
+    assert kinds_of(recording) == [Kind.OPEN, Kind.IOCTL, Kind.IOCTL]
+
+
+@pytest.mark.parametrize(
+    ("between", "released"),
+    [
+        ([create(7, -1, "vm", -17)], (7, "vm")),  # another call of the thread ended in between
+        ([(7, "sched_process_exit: comm=agent pid=7 prio=120 group_dead=true")], (7, "vm")),
+        ([], (8, "vm")),  # another thread
+        ([], (7, "other")),  # another session
+    ],
+)
+def test_any_other_release_is_one(between: list[tuple[int, str]], released: tuple[int, str], decoded: Decode) -> None:
+    recording = decoded(trace(opened(7), UNWRITABLE, *between, release(*released)))
+    assert kinds_of(recording)[-1] is Kind.RELEASE
+
+
+def test_only_failing_with_an_unwritable_answer_makes_an_open_file(decoded: Decode) -> None:
+    recording = decoded(trace(opened(7), create(7, -1, "vm", -24), release(7, "vm")))
+    assert kinds_of(recording) == [Kind.OPEN, Kind.IOCTL, Kind.RELEASE]
+
+
+def test_a_known_session_of_that_name_is_closed_where_closes_are_not_recorded(decoded: Decode) -> None:
+    events = [opened(7), create(7, 4, "vm"), UNWRITABLE, release(7, "vm")]
+    recording = decoded(trace(*events))
+    assert kinds_of(recording)[-1] is Kind.RELEASE and recording.calls[-1].on is not None
+    recording = decoded(trace(*CLOSES, *events))
+    assert kinds_of(recording) == [Kind.OPEN, Kind.IOCTL, Kind.IOCTL]
