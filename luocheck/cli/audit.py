@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 
+from luocheck.cli import fleet
 from luocheck.cli.captures import add_most_bytes
 from luocheck.cli.interrupts import Interrupts
 from luocheck.cli.limits import at_least_one
@@ -27,6 +28,8 @@ examples:
   luocheck audit linux_7_3 demo                   the recording that comes with luocheck
   luocheck audit linux_7_3 trace.txt              an ftrace text, as `cat trace` gives it
   luocheck audit linux_7_3 node*/trace.txt --json   ... of several machines, as one document
+  luocheck audit linux_7_3 fleet/ --summary       all recordings in a folder, on all cores, as one table
+  luocheck audit linux_7_3 fleet/ --results fleet.jsonl     again: goes on
   cat trace.txt | luocheck audit linux_7_3 -
   luocheck audit linux_7_3 trace.txt --begins cold  the kernel is known not to have been live-updated
   luocheck audit linux_7_3 before.txt --kernel-b after.txt   two kernels with a live update between them
@@ -44,7 +47,7 @@ def add(subparsers: Subparsers) -> None:
         "captures",
         metavar="CAPTURE",
         nargs="+",
-        help="a recording, compressed or not; `-` is standard input, `demo` the one that comes with luocheck",
+        help="a recording, compressed or not, or a folder of them; `-` is standard input, `demo` the one that comes with luocheck",
     )
     parser.add_argument("--format", choices=sorted(READERS), help="format of the recordings (default: by what is in them)")
     add_most_bytes(parser)
@@ -78,6 +81,7 @@ def add(subparsers: Subparsers) -> None:
         help="a kernel log (dmesg, journalctl -k, /dev/kmsg) beside the recordings: what it says is noted",
     )
     parser.add_argument("--timeout", type=float, default=120.0, metavar="S", help="seconds for each recording (default: 120)")
+    fleet.add_options(parser)
     add_output(parser)
     parser.set_defaults(run=run, parser=parser)
 
@@ -106,6 +110,8 @@ def run(args: argparse.Namespace) -> int:
             max_deviations=args.max_deviations,
             json=args.json,
         )
+    if fleet.is_meant(args):
+        return fleet.run(args, spec, beginning)
     with Interrupts() as interrupts:
 
         def work(capture: str) -> tuple[int, document.Document]:
@@ -135,4 +141,4 @@ def run(args: argparse.Namespace) -> int:
             terminal.show(page)
             return _STATUS[answer.verdict], {}
 
-        return for_each("audit", args.captures, args.json, terminal, work, alone=len(args.captures) == 1)
+        return for_each("audit", args.captures, args.json, terminal, work, alone=True)
