@@ -176,20 +176,19 @@ def perform(payload: dict[str, Any], interrupted: Interrupted) -> dict[str, Any]
         try:
             audited = _audited(payload, path, interrupted)
         except SpecError as error:
-            problems = (replace(each, file=_renamed(each.file, path, name)) for each in problems_of(error))
-            audited = Audited(name, problems=tuple(replace(each, rendered=each.rendered.replace(path, name)) for each in problems))
-    written: dict[str, Any] = _PLAIN.write(audited)
+            audited = Audited(path, problems=problems_of(error))
+    written: dict[str, Any] = _PLAIN.write(_called(audited, name))
     return written
 
 
 def _audited(payload: dict[str, Any], path: str, interrupted: Interrupted) -> Audited:
-    name, options = payload["name"], payload["options"]
+    options = payload["options"]
     if payload["found"] and options["format"] is None and not is_recorded(path):
         opened = open_capture(path)
         detected = detect(opened.head)
         opened.close()
         if detected.format is None and detected.option is None and not detected.foreign:
-            return Audited(name, skipped=detected.why)
+            return Audited(path, skipped=detected.why)
     answer = audit(
         loaded(tuple((name, text) for name, text in payload["texts"])),
         path,
@@ -198,17 +197,27 @@ def _audited(payload: dict[str, Any], path: str, interrupted: Interrupted) -> Au
         timeout=options["timeout"],
         interrupted=interrupted,
     )
-    return Audited(name, _called(replace(answer, recording=None, trail=()), path, name))
+    return Audited(path, replace(answer, recording=None, trail=()))
 
 
-def _called(answer: AuditAnswer, old: str, new: str) -> AuditAnswer:
-    """The answer about a capture that has another name."""
-    findings = tuple(replace(each, file=_renamed(each.file, old, new)) for each in answer.findings)
-    return replace(answer, capture=_renamed(answer.capture, old, new), findings=findings)
+def _called(audited: Audited, name: str) -> Audited:
+    """The same about a capture that is called otherwise: it was sent here, or another one has the same content."""
 
+    def renamed(file: str) -> str:
+        inside = file == audited.name or file.startswith(audited.name + os.sep)
+        return name + file.removeprefix(audited.name) if inside else file
 
-def _renamed(file: str, old: str, new: str) -> str:
-    return new + file.removeprefix(old) if file == old or file.startswith(old + os.sep) else file
+    answer = audited.answer
+    if answer is not None:
+        findings = tuple(replace(each, file=renamed(each.file)) for each in answer.findings)
+        answer = replace(answer, capture=renamed(answer.capture), findings=findings)
+    problems = tuple(
+        problem_of(Diagnostic(each.code, each.message, Span(Source(renamed(each.file), ""), 0, 0), help=each.help))
+        if each.line is None
+        else each
+        for each in audited.problems
+    )
+    return Audited(name, answer, problems, audited.skipped)
 
 
 def audited_of(result: object) -> Audited:
@@ -291,5 +300,5 @@ def _capture(place: Place, outcome: Outcome | None, audited: Audited | None) -> 
     name = _name(place)
     if outcome is None or audited is None:
         return AuditedCapture(name, None, (), 0.0, outcome.lost if outcome is not None else None)
-    answer = _called(audited.answer, audited.name, name) if audited.answer is not None else None
-    return AuditedCapture(name, answer, audited.problems, outcome.seconds, None, outcome.kept)
+    called = _called(audited, name)
+    return AuditedCapture(name, called.answer, called.problems, outcome.seconds, None, outcome.kept)
