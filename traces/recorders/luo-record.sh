@@ -168,7 +168,11 @@ undo_all() {
     made=no
     [ ! -e "$state/made" ] || made=yes
     rm -rf "$state"
-    [ "$made" = no ] || rmdir "$states" 2>/dev/null || :
+    if [ "$made" = yes ] && ! rmdir "$states" 2>/dev/null; then
+        for other in "$states"/*; do  # the last one takes the folder along
+            [ ! -d "$other" ] || : >"$other/made"
+        done
+    fi
 }
 
 # ---- tracefs ----------------------------------------------------------------------------------------------------
