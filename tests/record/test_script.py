@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from record.tracefs import SCRIPT, TRACE, Tracefs
+from record.tracefs import ONE, SCRIPT, TRACE, Tracefs
 
 from luocheck.traces.recorded import is_recorded, read_recorded
 
@@ -25,17 +25,6 @@ DESCRIPTORS = {
 }
 COMMON = {"sched/sched_process_fork", "sched/sched_process_exec", "sched/sched_process_exit"} | {
     f"syscalls/sys_{way}_{name}" for name in ("reboot", "kexec_file_load") for way in ("enter", "exit")
-}
-ONE = {
-    "one/ioctl",
-    "one/session_ioctl",
-    "luo/dev_open",
-    "luo/dev_release",
-    "luo/session_release",
-    "luo/luo_session_deserialize",
-    "luo/luo_file_freeze",
-    "luo/luo_session_serialize",
-    "luo/liveupdate_reboot",
 }
 IOCTL = {"syscalls/sys_enter_ioctl", "syscalls/sys_exit_ioctl"}
 METHODS = {
@@ -455,11 +444,7 @@ def test_a_persistent_instance_is_used_and_given_back(fake: Tracefs) -> None:
 
 
 def next_kernel(fake: Tracefs) -> dict[str, str]:
-    shutil.rmtree(fake.state)
-    shutil.rmtree(fake.root / "instances" / "luoboot")
-    fake.write("dynamic_events", "")
-    fake.persistent("luoboot")
-    fake.defined(1136, *sorted(ONE))
+    fake.next_kernel("luoboot")
     (fake.root / "instances/luoboot/trace").write_text(
         TRACE + "           <...>-94      [000] ...1.     5.951513: Unknown type 1136\n"
     )

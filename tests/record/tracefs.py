@@ -17,6 +17,19 @@ SCRIPT = Path(__file__).parents[2] / "traces/recorders/luo-record.sh"
 
 SYSCALLS = ("open", "openat", "close", "dup", "dup2", "dup3", "fcntl", "ioctl", "reboot", "kexec_file_load", "memfd_create")
 SCHED = ("sched_process_fork", "sched_process_exec", "sched_process_exit")
+ONE = {
+    "one/ioctl",
+    "one/session_ioctl",
+    "luo/dev_open",
+    "luo/dev_release",
+    "luo/session_release",
+    "luo/luo_session_deserialize",
+    "luo/luo_file_freeze",
+    "luo/luo_session_serialize",
+    "luo/liveupdate_reboot",
+}
+"""The dynamic events of the method `one`."""
+
 CONFIG = "CONFIG_X86_64=y\nCONFIG_SMP=y\n"
 STATISTICS = "entries: 2\noverrun: 0\ncommit overrun: 0\ndropped events: 0\nread events: 0\n"
 TRACE = "# tracer: nop\n#\n"
@@ -116,6 +129,14 @@ class Tracefs:
                 (group / name).mkdir(parents=True, exist_ok=True)
                 (group / name / "id").write_text(f"{number + place}\n")
                 (group / name / "enable").write_text("0\n")
+
+    def next_kernel(self, name: str) -> None:
+        """After a kexec: nothing is left but the persistent instance, and the events can be defined again with the same numbers."""
+        shutil.rmtree(self.state)
+        shutil.rmtree(self.root / "instances" / name)
+        self.write("dynamic_events", "")
+        self.persistent(name)
+        self.defined(1136, *sorted(ONE))
 
     def write(self, name: str, text: str) -> None:
         path = self.root / name
