@@ -397,3 +397,23 @@ def test_the_table_is_for_80_columns(mixed: Path, monkeypatch: pytest.MonkeyPatc
     lines = capsys.readouterr().out.splitlines()
     assert all(len(line) <= 80 or "audit:" in line for line in lines)
     assert re.match(r"  !!  error         1         LUO700  the compressed file is damaged", lines[1])
+
+
+# ---- the page ---------------------------------------------------------------------------------------------------
+
+
+def test_the_page_says_what_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(auditing, "Processes", lambda count: Here())
+    monkeypatch.chdir(ROOT)
+    page = (ROOT / "docs" / "fleet.md").read_text()
+    (argv,) = re.findall(r"^```sh\nluocheck (audit .*)\n```", page, re.MULTILINE)
+    (shown,) = re.findall(r"\n\n```\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert main(argv.split()) == 1
+    assert capsys.readouterr().out == shown
+    assert f"more than {auditing.MOST_SENT >> 20} MiB" in page
+
+
+def test_it_is_asked_from_python() -> None:
+    answer = luocheck.audit_all(luocheck.load(SPEC), [str(ROOT / "docs/examples/fleet")], jobs=2)
+    assert (answer.verdict, answer.exit_status) == ("violated", 1)
+    assert [each.outcome for each in answer.captures] == ["violated", "inconclusive", "conforms", "conforms"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -530,3 +531,24 @@ def test_other_shells(fake: Tracefs, name: str) -> None:
 def test_shellcheck_has_nothing_to_say() -> None:
     checked = subprocess.run(["shellcheck", "-s", "sh", str(SCRIPT)], capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout
+
+
+# ---- the page ---------------------------------------------------------------------------------------------------
+
+
+def test_the_page_names_what_there_is(fake: Tracefs) -> None:
+    page = (ROOT / "docs" / "recording.md").read_text()
+    usage = subprocess.run(["sh", str(SCRIPT), "help"], capture_output=True, text=True, check=False).stdout
+    commands = re.findall(r"^sh luo-record\.sh (.*?)(?: *#.*)?$", page, re.MULTILINE)
+    assert {line.split()[0] for line in commands} == {"check", "start", "status", "stop", "recover"}
+    named = set(re.findall(r"`(--[a-z-]+)", page)) | {word for line in commands for word in line.split() if word.startswith("--")}
+    assert named - {"--run", "--json"} <= set(re.findall(r"--[a-z-]+", usage)) and len(named) > 6
+    assert re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) == list(METHODS)
+    printed = fake.run("check", "--persist", "luoboot").stdout.splitlines()
+    (line,) = re.findall(r"^```\n(.*)\n```", page, re.MULTILINE)
+    assert line in printed
+    fake.persistent("luoboot")
+    folders = [word for command in commands for word in command.split() if word.startswith(("/var", "node"))]
+    assert folders == ["node17", "/var/lib/luo/before", "/var/lib/luo/before"]
+    for command in commands[:4]:
+        assert fake.run(*command.split()).returncode == 0, command
