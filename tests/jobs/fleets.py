@@ -39,7 +39,7 @@ def fleet(folder: Path, count: int) -> dict[str, int]:
             if number % 100 == 1
             else "conforms"
         )
-        kind = "lost" if number % 60 == 59 else kind
+        kind = "lost" if number % 60 == 29 else kind
         kinds[kind] += 1
         if kind == "damaged":
             (machine / "trace.txt.gz").write_bytes(b"\x1f\x8b damaged")

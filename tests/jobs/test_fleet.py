@@ -14,6 +14,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,9 @@ from jobs.hooks import Here, audit_dying_once
 
 import luocheck
 from luocheck import auditing
+from luocheck.cli import options
 from luocheck.cli.main import main
-from luocheck.jobs.job import Task
+from luocheck.jobs.job import Outcome, Task
 from luocheck.model.diagnostics import Diagnostic
 from luocheck.traces.folders import Place, Skipped, places
 
@@ -40,6 +42,15 @@ def command(*argv: object) -> list[str]:
 
 def ended(*argv: object) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(command(*argv), cwd=ROOT, capture_output=True, timeout=120, check=False)
+
+
+loaded = cache(luocheck.load)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The spec is read once."""
+    monkeypatch.setattr(options, "load", loaded)
 
 
 @pytest.fixture
@@ -206,15 +217,13 @@ def test_a_single_capture_with_an_option_for_many(
 # ---- however it is distributed ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("count", [60, pytest.param(300, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("count", [30, pytest.param(300, marks=pytest.mark.nightly)])
 def test_a_fleet_on_two_processes_is_what_it_is_on_one(tmp_path: Path, count: int) -> None:
     kinds = fleet(tmp_path / "fleet", count)
     assert sum(kinds.values()) == count and min(kinds.values()) > 0
     one = ended(tmp_path / "fleet", "--jobs", "1", "--json")
     two = ended(tmp_path / "fleet", "--jobs", "2", "--json")
     assert one.returncode == two.returncode == 2 and one.stdout == two.stdout, two.stderr
-    texts = [ended(tmp_path / "fleet" / "rack00", "--jobs", jobs).stdout for jobs in (1, 2)]
-    assert texts[0] == texts[1] and texts[0].count(b"verdict") > 8
     document = valid("audit", two.stdout.decode())
     assert document["summary"]["counts"] == {
         "error": kinds["damaged"],
@@ -249,8 +258,6 @@ def test_a_process_that_dies_loses_nothing(
     assert main(["audit", SPEC, str(tmp_path / "fleet" / "rack00" / "node004"), "--jobs", "1", "--json"]) == 3
     summary = valid("audit", capsys.readouterr().out)["summary"]
     assert summary["counts"]["lost"] == 1 and "killed" in summary["lost"][0]["why"]
-    assert main(["audit", SPEC, str(tmp_path / "fleet" / "rack00" / "node004"), "--jobs", "1"]) == 3
-    assert "worker lost" in capsys.readouterr().out
 
 
 def test_an_interrupt_prints_what_is_established(tmp_path: Path) -> None:
@@ -320,12 +327,12 @@ def test_captures_with_the_same_content_keep_their_names(tmp_path: Path, capsys:
         (tmp_path / f"{name}.txt").write_bytes(capture("used token", 1))
         (tmp_path / f"{name}.gz").write_bytes(b"\x1f\x8b damaged")
     names = [str(tmp_path / each) for each in ("a.gz", "a.txt", "b.gz", "b.txt")]
-    for options in ([], ["--results", str(tmp_path / "r.jsonl")], ["--results", str(tmp_path / "r.jsonl")]):
-        assert main(["audit", SPEC, *names, "--json", *options]) == 2
+    for more in ([], ["--results", str(tmp_path / "r.jsonl")], ["--results", str(tmp_path / "r.jsonl")]):
+        assert main(["audit", SPEC, *names, "--json", *more]) == 2
         a_damaged, a, b_damaged, b = valid("audit", capsys.readouterr().out)["results"]
         assert [each["errors"][0]["file"] for each in (a_damaged, b_damaged)] == [names[0], names[2]]
         assert [(each["capture"], each["findings"][0]["file"]) for each in (a, b)] == [(names[1], names[1]), (names[3], names[3])]
-        assert main(["audit", SPEC, *names, *options]) == 2
+        assert main(["audit", SPEC, *names, *more]) == 2
         out = capsys.readouterr().out
         assert all(f"--> {each}" in out for each in names)
 
@@ -363,7 +370,7 @@ def test_a_file_of_other_results_is_refused(
 
 
 def test_a_worker_elsewhere_needs_no_files(mixed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = luocheck.load(SPEC)
+    spec = loaded(SPEC)
     sent: dict[str, Any] = {}
 
     class Elsewhere(Here):
@@ -390,6 +397,22 @@ def test_a_worker_elsewhere_needs_no_files(mixed: Path, monkeypatch: pytest.Monk
     )
 
 
+def test_captures_that_were_lost_or_left_are_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Failing(Here):
+        def run(self, job: Any, tasks: Any, interrupted: Any) -> Any:
+            yield [(tasks[0], Outcome(None, 0.0, "worker lost: it rained"))]
+
+    monkeypatch.setattr(auditing, "Processes", lambda count: Failing())
+    for name in ("a", "b"):
+        (tmp_path / name).write_bytes(capture("conforms", ord(name)))
+    assert main(["audit", SPEC, str(tmp_path)]) == 3
+    out = capsys.readouterr().out
+    assert f"{tmp_path}/a: worker lost: it rained\n" in out and f"{tmp_path}/b: not audited\n" in out
+    assert "2 captures: 1 not run, 1 lost; exit status 3" in " ".join(out.split())
+
+
 def test_the_table_is_for_80_columns(mixed: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(auditing, "Processes", lambda count: Here())
     monkeypatch.chdir(mixed.parent)
@@ -414,6 +437,6 @@ def test_the_page_says_what_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pyt
 
 
 def test_it_is_asked_from_python() -> None:
-    answer = luocheck.audit_all(luocheck.load(SPEC), [str(ROOT / "docs/examples/fleet")], jobs=2)
+    answer = luocheck.audit_all(loaded(SPEC), [str(ROOT / "docs/examples/fleet")], jobs=2)
     assert (answer.verdict, answer.exit_status) == ("violated", 1)
     assert [each.outcome for each in answer.captures] == ["violated", "inconclusive", "conforms", "conforms"]

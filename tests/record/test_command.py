@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from cli.test_documents import valid
 from record.tracefs import ONE, SCRIPT, Tracefs
 
+from luocheck.cli import options as shared
 from luocheck.cli.main import main
 from luocheck.model.spec import load
 from luocheck.traces.answer import Conformance
@@ -31,6 +33,15 @@ STATISTICS = "cpu{cpu} overrun: {overrun}\ncpu{cpu} commit overrun: {commit}\ncp
 def fake(tmp_path: Path) -> Tracefs:
     (tmp_path / "fake").mkdir()
     return Tracefs(tmp_path / "fake")
+
+
+loaded = cache(load)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The spec is read once."""
+    monkeypatch.setattr(shared, "load", loaded)
 
 
 def options(fake: Tracefs, *more: object) -> list[str]:
@@ -104,7 +115,9 @@ def test_it_records_while_a_command_runs(
     assert "LUO720" in err and "what was recorded is still there" in err and fake.events != set()
 
 
-@pytest.mark.parametrize(("number", "command"), [("INT", True), ("TERM", True), ("INT", False)])
+@pytest.mark.parametrize(
+    ("number", "command"), [pytest.param("INT", True, marks=pytest.mark.nightly), ("TERM", True), ("INT", False)]
+)
 def test_an_interrupt_ends_the_recording_and_saves_it(fake: Tracefs, tmp_path: Path, number: str, command: bool) -> None:
     before = fake.tree
     argv = ["record", "--run", *options(fake, "--out", tmp_path / "rec", "--json"), *(["--", "sleep", "60"] if command else [])]
@@ -158,7 +171,7 @@ def test_the_folder_is_one_capture(recording: Path, capsys: pytest.CaptureFixtur
 def test_events_that_the_buffer_lost_are_losses(recording: Path, counts: dict[str, int], lost: list[str]) -> None:
     none = {"overrun": 0, "commit": 0, "dropped": 0}
     (recording / "stats.txt").write_text(STATISTICS.format(cpu=0, **none) + STATISTICS.format(cpu=1, **{**none, **counts}))
-    spec = load("linux_7_3")
+    spec = loaded("linux_7_3")
     answer = audit(spec, str(recording))
     assert answer.verdict is Conformance.INCONCLUSIVE and answer.losses == len(lost)
     told = [note.text for note in answer.notes if note.code == "LUO704"]
@@ -169,12 +182,12 @@ def test_events_that_the_buffer_lost_are_losses(recording: Path, counts: dict[st
 def test_what_the_header_of_the_trace_says_is_not_said_twice(recording: Path) -> None:
     (recording / "trace.txt").write_bytes(REAL.replace(b"entries-written: 6/6 ", b"entries-written: 6/18"))
     (recording / "stats.txt").write_text(STATISTICS.format(cpu=0, overrun=12, commit=0, dropped=0))
-    assert audit(load("linux_7_3"), str(recording)).losses == 1
+    assert audit(loaded("linux_7_3"), str(recording)).losses == 1
 
 
 def test_the_rest_of_what_the_folder_says(recording: Path) -> None:
     (recording / "luo-record.txt").write_text("luo-record 1\nstate: saving\nclock: local\nmissing: one thing\nmissing: another\n")
-    notes = {(note.code, note.text) for note in audit(load("linux_7_3"), str(recording)).notes}
+    notes = {(note.code, note.text) for note in audit(loaded("linux_7_3"), str(recording)).notes}
     assert any(code == "LUO706" and "interrupted while it saved" in text for code, text in notes)
     assert any(code == "LUO710" and "`local` is each CPU's own" in text for code, text in notes)
     assert {("LUO711", "the recorder could not record one thing"), ("LUO711", "the recorder could not record another")} <= notes
@@ -208,7 +221,7 @@ def test_what_was_recorded_over_a_kexec_is_a_capture(fake: Tracefs, tmp_path: Pa
     (fake.root / "instances/luoboot/trace").write_bytes(trace)
     ended = fake.run("recover", "--persist", "luoboot", "--out", tmp_path / "rec")
     assert ended.returncode == 0, ended.stderr
-    answer = audit(load("linux_7_3"), str(tmp_path / "rec"))
+    answer = audit(loaded("linux_7_3"), str(tmp_path / "rec"))
     assert answer.verdict is Conformance.CONFORMS and answer.explained > 5
     assert any(note.code == "LUO710" for note in answer.notes)  # the clock local
 

@@ -294,7 +294,7 @@ def broken(fake: Tracefs, name: str, how: str) -> None:
     fake.environment = {"BREAK": name, "BREAK_WITH": {"refuses": f"ln -s /proc/version {path}", "missing": ":"}[how]}
 
 
-@pytest.mark.parametrize("how", ["refuses", "missing"])
+@pytest.mark.parametrize("how", ["refuses", pytest.param("missing", marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("name", [*NEEDED, *WANTED])
 def test_a_write_that_fails_is_undone_with_everything_before(fake: Tracefs, name: str, how: str) -> None:
     before = fake.tree
@@ -340,7 +340,9 @@ def test_what_cannot_be_undone_is_kept_for_the_next_time(fake: Tracefs) -> None:
     assert fake.run("undo").returncode == 0 and nothing_is_left(fake, before)
 
 
-@pytest.mark.parametrize("number", ["TERM", "INT", "HUP"])
+@pytest.mark.parametrize(
+    "number", ["TERM", pytest.param("INT", marks=pytest.mark.nightly), pytest.param("HUP", marks=pytest.mark.nightly)]
+)
 def test_a_signal_undoes_what_was_begun(fake: Tracefs, number: str) -> None:
     before = fake.tree
     fake.environment = {"SIGNAL": number}
@@ -348,7 +350,12 @@ def test_a_signal_undoes_what_was_begun(fake: Tracefs, number: str) -> None:
     assert ended.returncode == 2 and "interrupted" in ended.stderr and nothing_is_left(fake, before)
 
 
-@pytest.mark.parametrize("name", [*NEEDED, "dynamic_events", "error_log"])
+EARLY = ["dynamic_events", "tracing_on", "events/one/ioctl/enable"]
+
+
+@pytest.mark.parametrize(
+    "name", [*EARLY, *(pytest.param(each, marks=pytest.mark.nightly) for each in (*NEEDED, "error_log") if each not in EARLY)]
+)
 def test_a_crash_half_way_can_be_undone(fake: Tracefs, name: str) -> None:
     """The script is killed while it waits for a file, wherever that is; what it had done is in the journal."""
     before = fake.tree
@@ -364,7 +371,7 @@ def test_a_crash_half_way_can_be_undone(fake: Tracefs, name: str) -> None:
     )
     journal = fake.state / "luo" / "journal"
     until = time.monotonic() + 30
-    while not (pipe.exists() and journal.exists()):
+    while not (pipe.is_fifo() and journal.exists()):
         assert time.monotonic() < until and child.poll() is None
         time.sleep(0.01)
     time.sleep(0.2)
@@ -507,7 +514,7 @@ SHELLS = {"dash": (DASH,), "bash": (BASH, "--posix"), "busybox": (BUSYBOX, "sh")
 
 
 @pytest.mark.tools
-@pytest.mark.parametrize("name", SHELLS)
+@pytest.mark.parametrize("name", ["dash", "busybox", pytest.param("bash", marks=pytest.mark.nightly)])
 def test_other_shells(fake: Tracefs, name: str) -> None:
     shell = SHELLS[name]
     if shell[0] is None:
