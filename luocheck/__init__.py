@@ -257,6 +257,7 @@ def audit_all(
     format: str | None = None,
     beginning: Beginning | None = None,
     timeout: float = 120.0,
+    max_deviations: int = 20,
     jobs: int | None = None,
     cluster: str | None = None,
     results: Path | str | None = None,
@@ -264,10 +265,10 @@ def audit_all(
 ) -> FleetAnswer:
     """Replay many recordings against a spec as one job: files, and folders of them with all folders inside.
 
-    format, beginning and timeout are as in `audit`, for each recording.  jobs, cluster, results and progress are as in `sweep`: a script
-    must call this under `if __name__ == "__main__":`.  Returns what came of each, in the order of the arguments and of names in a
-    folder; a recording that cannot be read does not keep the others from being answered.  Raises SpecError for workers and files of
-    results that cannot be used.
+    format, beginning, timeout and max_deviations are as in `audit`, for each recording.  jobs, cluster, results and progress are as in
+    `sweep`: a script must call this under `if __name__ == "__main__":`.  Returns what came of each, in the order of the arguments and of
+    names in a folder; a recording that cannot be read does not keep the others from being answered.  Raises SpecError for workers and
+    files of results that cannot be used.
     """
     from luocheck import auditing
 
@@ -277,6 +278,7 @@ def audit_all(
         format=format,
         beginning=beginning,
         timeout=timeout,
+        max_deviations=max_deviations,
         jobs=jobs,
         cluster=cluster,
         results=results,

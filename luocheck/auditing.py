@@ -29,7 +29,7 @@ from luocheck.model.problems import Problem, problem_of, problems_of
 from luocheck.model.source import Source, Span
 from luocheck.model.spec import Spec
 from luocheck.traces.answer import AuditAnswer
-from luocheck.traces.audit import audit
+from luocheck.traces.audit import MOST_DEVIATIONS, audit
 from luocheck.traces.folders import Place, Skipped, folders_among, places
 from luocheck.traces.formats.detect import detect
 from luocheck.traces.recorded import files_of, is_recorded
@@ -62,6 +62,7 @@ def audit_all(
     format: str | None = None,
     beginning: Beginning | None = None,
     timeout: float = 120.0,
+    max_deviations: int = MOST_DEVIATIONS,
     jobs: int | None = None,
     cluster: str | None = None,
     results: Path | str | None = None,
@@ -75,7 +76,12 @@ def audit_all(
         place = Span(Source(f"--cluster {cluster}", ""), 0, 0)
         fail("LUO609", "--jobs is about this machine, and --cluster about others", place, help="leave one of them out")
     found = list(places(captures))
-    options = {"format": format, "beginning": beginning.name if beginning is not None else None, "timeout": timeout}
+    options = {
+        "format": format,
+        "beginning": beginning.name if beginning is not None else None,
+        "timeout": timeout,
+        "max_deviations": max_deviations,
+    }
     workers = Cluster(cluster, tell) if cluster is not None else Processes(jobs or cores())
     with ExitStack() as stack:
         tasks = [
@@ -195,6 +201,7 @@ def _audited(payload: dict[str, Any], path: str, interrupted: Interrupted) -> Au
         format=options["format"],
         beginning=Beginning[options["beginning"]] if options["beginning"] is not None else None,
         timeout=options["timeout"],
+        max_deviations=options["max_deviations"],
         interrupted=interrupted,
     )
     return Audited(path, replace(answer, recording=None, trail=()))

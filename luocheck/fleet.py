@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from luocheck.model.problems import Problem
-from luocheck.traces.answer import AuditAnswer, Conformance
+from luocheck.traces.answer import AuditAnswer, Conformance, Finding
 from luocheck.traces.folders import Skipped
 
 WORST_FIRST = ("error", "violated", "inconclusive", "lost", "not run", "conforms")
@@ -48,7 +48,7 @@ class AuditedCapture:
         elif self.answer is None:
             yield "", self.lost or "", None
         elif self.answer.verdict is Conformance.VIOLATED:
-            yield from ((each.rule, f"{each.event} returned {each.observed}", each.line) for each in self.answer.findings)
+            yield from ((each.rule, _told(each), each.line) for each in self.answer.findings)
         else:
             yield "", without_numbers(self.answer.reason), None
 
@@ -113,6 +113,11 @@ class FleetAnswer:
         return tuple(
             sorted(made.values(), key=lambda each: (WORST_FIRST.index(each.outcome), -each.captures, each.rule, each.what))
         )
+
+
+def _told(finding: Finding) -> str:
+    """What a finding has in common with others of its kind."""
+    return f"{finding.event} returned {finding.observed}" if finding.rule == "LUO701" else without_numbers(finding.message)
 
 
 def without_numbers(text: str) -> str:

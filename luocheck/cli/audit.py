@@ -111,6 +111,8 @@ def run(args: argparse.Namespace) -> int:
             json=args.json,
         )
     if fleet.is_meant(args):
+        if args.kernel_b or args.which:
+            args.parser.error("--kernel-b and --which are about recordings that are named one by one, without the options for many")
         return fleet.run(args, spec, beginning)
     with Interrupts() as interrupts:
 
@@ -141,4 +143,4 @@ def run(args: argparse.Namespace) -> int:
             terminal.show(page)
             return _STATUS[answer.verdict], {}
 
-        return for_each("audit", args.captures, args.json, terminal, work, alone=True)
+        return for_each("audit", args.captures, args.json, terminal, work, alone=len(args.captures) == 1)

@@ -9,6 +9,7 @@
 # shellcheck disable=SC2016,SC2015,SC2174
 
 set -u
+umask 077  # a recording shows what all programs of the machine do
 export LC_ALL=C
 
 usage() {
