@@ -34,7 +34,7 @@ from luocheck.traces.folders import Place, Skipped, folders_among, places
 from luocheck.traces.formats.detect import detect
 from luocheck.traces.recorded import files_of, is_recorded
 from luocheck.traces.replay.world import Beginning
-from luocheck.traces.source import open_capture
+from luocheck.traces.source import MOST_BYTES, open_capture
 
 MOST_SENT = 64 << 20
 """Bytes of a capture that are sent to a worker on another machine.  A larger one must be there under the same path."""
@@ -63,6 +63,7 @@ def audit_all(
     beginning: Beginning | None = None,
     timeout: float = 120.0,
     max_deviations: int = MOST_DEVIATIONS,
+    max_bytes: int = MOST_BYTES,
     jobs: int | None = None,
     cluster: str | None = None,
     results: Path | str | None = None,
@@ -81,6 +82,7 @@ def audit_all(
         "beginning": beginning.name if beginning is not None else None,
         "timeout": timeout,
         "max_deviations": max_deviations,
+        "max_bytes": max_bytes,
     }
     workers = Cluster(cluster, tell) if cluster is not None else Processes(jobs or cores())
     with ExitStack() as stack:
@@ -191,7 +193,7 @@ def _audited(payload: dict[str, Any], path: str, interrupted: Interrupted) -> Au
     options = payload["options"]
     if payload["found"] and options["format"] is None and not is_recorded(path):
         opened = open_capture(path)
-        detected = detect(opened.head)
+        detected = detect(opened.beginning())
         opened.close()
         if detected.format is None and detected.option is None and not detected.foreign:
             return Audited(path, skipped=detected.why)
@@ -202,6 +204,7 @@ def _audited(payload: dict[str, Any], path: str, interrupted: Interrupted) -> Au
         beginning=Beginning[options["beginning"]] if options["beginning"] is not None else None,
         timeout=options["timeout"],
         max_deviations=options["max_deviations"],
+        max_bytes=options["max_bytes"],
         interrupted=interrupted,
     )
     return Audited(path, replace(answer, recording=None, trail=()))

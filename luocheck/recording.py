@@ -47,7 +47,7 @@ def record(
 ) -> RecordAnswer:
     """Records while a command runs, or without one until it is interrupted, and undoes the set-up.
 
-    options: of the script (`--pid`) and their values.  tell: takes what the script says.  Raises SpecError LUO720 when this machine or this
+    options: of the script (`--pid`) and their values.  tell: takes what the script says.  Raises SpecError LUO730 when this machine or this
     user cannot record, and nothing is left of the set-up then; or when the recording cannot be saved, which is still in the set-up then.
     """
     with tempfile.TemporaryDirectory(prefix="luocheck-") as place:
@@ -113,4 +113,4 @@ def _performed(command: Sequence[str], interrupted: Interrupted) -> tuple[int | 
 
 
 def _fail(message: str, help: str) -> NoReturn:
-    fail("LUO720", message, Span(Source("luocheck record", ""), 0, 0), help=help)
+    fail("LUO730", message, Span(Source("luocheck record", ""), 0, 0), help=help)

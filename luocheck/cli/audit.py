@@ -111,8 +111,10 @@ def run(args: argparse.Namespace) -> int:
             json=args.json,
         )
     if fleet.is_meant(args):
-        if args.kernel_b or args.which:
-            args.parser.error("--kernel-b and --which are about recordings that are named one by one, without the options for many")
+        if args.kernel_b or args.which or args.klog:
+            args.parser.error(
+                "--kernel-b, --which and --klog are about recordings that are named one by one, without the options for many"
+            )
         return fleet.run(args, spec, beginning)
     with Interrupts() as interrupts:
 

@@ -30,7 +30,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def is_meant(args: argparse.Namespace) -> bool:
     """Are there many captures, or options that are for many?"""
     asked = args.jobs is not None or args.cluster is not None or args.results is not None or args.summary or args.timings
-    return asked or (len(args.captures) > 1 and not args.which) or bool(folders_among(args.captures))
+    return asked or (len(args.captures) > 1 and not args.which and not args.klog) or bool(folders_among(args.captures))
 
 
 def run(args: argparse.Namespace, spec: Spec, beginning: Beginning | None) -> int:
@@ -58,6 +58,7 @@ def run(args: argparse.Namespace, spec: Spec, beginning: Beginning | None) -> in
                 beginning=beginning,
                 timeout=args.timeout,
                 max_deviations=args.max_deviations,
+                max_bytes=args.max_bytes,
                 jobs=args.jobs,
                 cluster=args.cluster,
                 results=args.results,

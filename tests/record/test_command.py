@@ -105,14 +105,14 @@ def test_it_records_while_a_command_runs(
     assert main(["record", "--run", *options(fake, "--out", tmp_path / "r3"), "--", str(tmp_path / "missing")]) == 1
     assert "cannot be run" in " ".join(capfd.readouterr().out.split()) and fake.events == set()
     assert main(["record", "--run", *options(fake, "--out", tmp_path / "r3"), "--json"]) == 2  # the folder is not empty
-    assert valid("record", capfd.readouterr().out)["errors"][0]["code"] == "LUO720" and fake.tree == before
+    assert valid("record", capfd.readouterr().out)["errors"][0]["code"] == "LUO730" and fake.tree == before
     monkeypatch.chdir(tmp_path)
     assert main(["record", "--run", *options(fake), "--", "true"]) == 0
     assert len(list(tmp_path.glob("luo-record-2*Z"))) == 1
     trace = f"rm {fake.root}/instances/luo/trace"
     assert main(["record", "--run", *options(fake, "--out", tmp_path / "r4"), "--", "sh", "-c", trace]) == 2
     err = capfd.readouterr().err
-    assert "LUO720" in err and "what was recorded is still there" in err and fake.events != set()
+    assert "LUO730" in err and "what was recorded is still there" in err and fake.events != set()
 
 
 @pytest.mark.parametrize(
