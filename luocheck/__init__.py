@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from luocheck.checker.scenarios.answer import Chosen, ScenarioAnswer
     from luocheck.checker.sweep.answer import SweepAnswer
     from luocheck.checker.symbolic.parametric.certificate import Checked
+    from luocheck.fleet import FleetAnswer
     from luocheck.jobs.run import Progress
     from luocheck.model.diagnostics import SpecError
     from luocheck.model.scenario.scenarios import Scenario
@@ -42,6 +43,7 @@ __all__ = [
     "SpecError",
     "__version__",
     "audit",
+    "audit_all",
     "catalogue",
     "check",
     "check_certificate",
@@ -311,6 +313,42 @@ def which(capture: str | Sequence[str], *, timeout: float = 5.0) -> list[AuditAn
     from luocheck import versions
 
     return versions.which(capture, timeout=timeout)
+
+
+def audit_all(
+    spec: Spec,
+    captures: Sequence[str],
+    *,
+    format: str | None = None,
+    beginning: Beginning | None = None,
+    timeout: float = 120.0,
+    max_deviations: int = 20,
+    jobs: int | None = None,
+    cluster: str | None = None,
+    results: Path | str | None = None,
+    progress: Callable[[Progress], None] = lambda progress: None,
+) -> FleetAnswer:
+    """Replay many recordings against a spec as one job: files, and folders of them with all folders inside.
+
+    format, beginning, timeout and max_deviations are as in `audit`, for each recording.  jobs, cluster, results and progress are as in
+    `sweep`: a script must call this under `if __name__ == "__main__":`.  Returns what came of each, in the order of the arguments and of
+    names in a folder; a recording that cannot be read does not keep the others from being answered.  Raises SpecError for workers and
+    files of results that cannot be used.
+    """
+    from luocheck import auditing
+
+    return auditing.audit_all(
+        spec,
+        captures,
+        format=format,
+        beginning=beginning,
+        timeout=timeout,
+        max_deviations=max_deviations,
+        jobs=jobs,
+        cluster=cluster,
+        results=results,
+        progress=progress,
+    )
 
 
 def __getattr__(name: str) -> object:

@@ -349,7 +349,12 @@ _code(
     "text that a program can forge",
     "A program wrote lines into the trace that look like events. The text of a trace cannot tell them apart; a binary recording can.",
 )
-_code("LUO710", "clock without a unit", "The recording's clock is a counter: its values order events but are no times.")
+_code(
+    "LUO710",
+    "clock without a unit, or one for each CPU",
+    """The recording's clock is a counter: its values order events but are no times. Or each CPU has a clock of its own, so that calls on
+    different CPUs can stand in another order than they happened.""",
+)
 _code(
     "LUO711",
     "recorder that misses calls",
@@ -403,4 +408,10 @@ _code(
     "LUO732",
     "witness of something else",
     "The witness was made from another recording or another spec: its hash differs. Name the files that it was made from.",
+)
+_code(
+    "LUO740",
+    "recording that cannot be made",
+    """`luocheck record --run` needs root and a kernel with tracing. The message is what the recorder says; nothing is left of what it had set
+    up. `sh luo-record.sh check` tells which methods the kernel offers (docs/recording.md).""",
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from luocheck.model.abi import DEVICE, Abi
 from luocheck.traces.assembly import Assembler
@@ -17,6 +17,7 @@ from luocheck.traces.formats.registry import READERS
 from luocheck.traces.pairing import Pairing
 from luocheck.traces.payload import descriptor_for
 from luocheck.traces.processes import Processes, callers_of
+from luocheck.traces.recorded import Recorded, is_recorded, read_recorded, with_sidecars
 from luocheck.traces.records import Ended, Enter, Executed, Exit, Forked, Gap, Hit, Record, Tally
 from luocheck.traces.source import MOST_BYTES, Capture, open_capture
 from luocheck.traces.syscalls import FORKS, GENERIC_IOCTL, OPENERS, X86_64
@@ -27,7 +28,7 @@ _RELEVANT = frozenset(X86_64.values())
 def decode(
     capture: str | Capture, abi: Abi, *, format: str | None = None, threads_share: bool | None = None, most: int = MOST_BYTES
 ) -> Recording:
-    """Decode a capture: a file name (`-` for standard input) or an opened capture.
+    """Decode a capture: a file name (`-` for standard input), a folder that `luocheck record` made, or an opened capture.
 
     format: a key of READERS when detection should not decide.  threads_share: do tasks share their descriptors where the recording
     does not tell?  None counts as no.  most: unpacked bytes after which reading stops.  Raises SpecError LUO700 for a file that cannot be
@@ -39,9 +40,10 @@ def decode(
 def read(capture: str | Capture, abi: Abi, *, format: str | None = None, most: int = MOST_BYTES) -> Reading:
     """Read a capture once, so that it can be decoded with both answers about its threads.  Arguments and errors as of `decode`."""
     if isinstance(capture, str):
-        opened = open_capture(capture, most)
+        beside = read_recorded(capture) if is_recorded(capture) else None
+        opened = open_capture(beside.trace if beside is not None else capture, most)
         try:
-            return read(opened, abi, format=format)
+            return replace(read(opened, abi, format=format), beside=beside)
         finally:
             opened.close()
     reading, records = begin(capture, abi, format)
@@ -63,7 +65,10 @@ def begin(capture: Capture, abi: Abi, format: str | None) -> tuple[Reading, Iter
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The records of a capture that can matter.  undecodable: why nothing can be said, or None; code: of the note that says so."""
+    """The records of a capture that can matter.  undecodable: why nothing can be said, or None; code: of the note that says so.
+
+    beside: what the recorder put beside the capture.
+    """
 
     capture: Capture
     abi: Abi
@@ -72,6 +77,7 @@ class Reading:
     tally: Tally
     undecodable: str | None = None
     code: str = "LUO703"
+    beside: Recorded | None = None
 
     def recording(self, threads_share: bool | None = None) -> Recording:
         """The calls, with an answer to whether tasks share their descriptors where the recording does not tell."""
@@ -79,7 +85,8 @@ class Reading:
             notes = (Note(self.code, None, self.undecodable),)
             return Recording(self.capture.name, self.format, (), (), notes, frozenset(), 0, self.tally.lines, self.undecodable)
         with _uncollected():
-            return _Decoder(self.capture, self.abi, self.format, self.records, self.tally, threads_share).recording()
+            made = _Decoder(self.capture, self.abi, self.format, self.records, self.tally, threads_share).recording()
+        return made if self.beside is None else with_sidecars(made, self.beside)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import hashlib
 import types
 import typing
 from collections.abc import Iterator
+from enum import Enum, EnumType
 from typing import Any
 
 from luocheck.model.ir.system import System
@@ -54,7 +55,9 @@ class Plain:
     def write(self, value: Any) -> Any:
         """A dataclass, collection or scalar as JSON."""
         match value:
-            case None | bool() | int() | str():
+            case Enum():
+                return value.name
+            case None | bool() | int() | float() | str():
                 return value
             case Span():
                 number = self.numbers.get(id(value.source))
@@ -72,8 +75,12 @@ class Plain:
         """The value of a type.  Raises NotPlain."""
         if hint is Span:
             return self._span(value)
-        if hint in (str, int, bool):
+        if hint in (str, int, bool, float):
             return _checked(value, hint)
+        if isinstance(hint, EnumType):
+            if _checked(value, str) not in hint.__members__:
+                raise NotPlain
+            return hint[value]
         if dataclasses.is_dataclass(hint):
             given = _checked(value, dict)
             hints = typing.get_type_hints(hint)

@@ -9,11 +9,9 @@ import dataclasses
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import cache, lru_cache
-from importlib import metadata, resources
-from importlib.resources.abc import Traversable
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePath
 from typing import Any
 
@@ -26,8 +24,10 @@ from luocheck.checker.plan import Planned
 from luocheck.checker.selection import topology_named
 from luocheck.checker.sweep.runs import SpecRun
 from luocheck.model.answer import Verdict
-from luocheck.model.diagnostics import Diagnostic, SpecError, render
+from luocheck.model.build import build
+from luocheck.model.diagnostics import SpecError
 from luocheck.model.ir.system import Scope
+from luocheck.model.problems import Problem, problems_of
 from luocheck.model.source import Source
 from luocheck.model.spec import Spec, load_texts
 
@@ -71,19 +71,6 @@ class Count:
     expected: str
     found: str
     as_expected: bool | None
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """Why a run cannot be made.  rendered: with its place in the text, for a terminal."""
-
-    code: str
-    message: str
-    file: str
-    line: int | None
-    col: int | None
-    help: str
-    rendered: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +125,7 @@ def perform(payload: Payload, interrupted: Callable[[], str | None]) -> dict[str
     try:
         ran = _run(payload, interrupted)
     except SpecError as error:
-        ran = Ran(problems=tuple(_problem(each) for each in error.diagnostics if each.severity.value == "error"))
+        ran = Ran(problems=problems_of(error))
     written: dict[str, Any] = _PLAIN.write(ran)
     return written
 
@@ -159,7 +146,7 @@ def worth_keeping(result: dict[str, Any]) -> bool:
 
 
 def _run(payload: Payload, interrupted: Callable[[], str | None]) -> Ran:
-    spec = _loaded(tuple((name, text) for name, text in payload["texts"]))
+    spec = loaded(tuple((name, text) for name, text in payload["texts"]))
     system, options = spec.system, Options(**payload["options"])
     sizes = tuple((sort, size) for sort, size in payload["scope"]["sizes"])
     scope = Scope(payload["scope"]["name"], sizes, frozenset(payload["scope"]["stepwise"]))
@@ -182,7 +169,8 @@ def _run(payload: Payload, interrupted: Callable[[], str | None]) -> Ran:
 
 
 @lru_cache(maxsize=8)
-def _loaded(texts: tuple[tuple[str, str], ...]) -> Spec:
+def loaded(texts: tuple[tuple[str, str], ...]) -> Spec:
+    """The spec whose texts (name and text) these are; the last few are kept."""
     return load_texts([Source(name, text) for name, text in texts])
 
 
@@ -218,26 +206,6 @@ def _answer(verdict: Verdict, checked: CheckedRun) -> Answer:
     )
 
 
-def _problem(diagnostic: Diagnostic) -> Problem:
-    span = diagnostic.span
-    placed = bool(span.source.text)
-    line, col = (span.line, span.column) if placed else (None, None)
-    return Problem(diagnostic.code, diagnostic.message, span.source.name, line, col, diagnostic.help, render(diagnostic))
-
-
-@cache
 def version() -> str:
-    """The version of luocheck, with a sum of all its code that an answer depends on: two builds of one version may differ."""
-    total = hashlib.sha256()
-    for room in ("luocheck.model", "luocheck.checker"):
-        for name, data in _files(resources.files(room), room):
-            total.update(f"{name}\0{len(data)}\0".encode() + data)
-    return f"{metadata.version('luocheck')} ({total.hexdigest()[:12]})"
-
-
-def _files(folder: Traversable, name: str) -> Iterator[tuple[str, bytes]]:
-    for each in sorted(folder.iterdir(), key=lambda each: each.name):
-        if each.is_dir() and each.name != "__pycache__":
-            yield from _files(each, f"{name}/{each.name}")
-        elif each.name.endswith((".py", ".c", ".lark")):
-            yield f"{name}/{each.name}", each.read_bytes()
+    """The build of all that an answer depends on."""
+    return build("luocheck.model", "luocheck.checker")

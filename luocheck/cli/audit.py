@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 
-from luocheck.cli import reports, witnesses
+from luocheck.cli import fleet, reports, witnesses
 from luocheck.cli.captures import add_most_bytes
 from luocheck.cli.interrupts import Interrupts
 from luocheck.cli.limits import at_least_one
@@ -29,6 +29,8 @@ examples:
   luocheck audit linux_7_3 demo                   the recording that comes with luocheck
   luocheck audit linux_7_3 trace.txt              an ftrace text, as `cat trace` gives it
   luocheck audit linux_7_3 node*/trace.txt --json   ... of several machines, as one document
+  luocheck audit linux_7_3 fleet/ --summary       all recordings in a folder, on all cores, as one table
+  luocheck audit linux_7_3 fleet/ --results fleet.jsonl     again: goes on
   cat trace.txt | luocheck audit linux_7_3 -
   luocheck audit linux_7_3 trace.txt --report html:report.html --report junit:junit.xml
   luocheck audit linux_7_3 trace.txt --witness why.json && luocheck audit linux_7_3 trace.txt --check-witness why.json
@@ -48,7 +50,7 @@ def add(subparsers: Subparsers) -> None:
         "captures",
         metavar="CAPTURE",
         nargs="+",
-        help="a recording, compressed or not; `-` is standard input, `demo` the one that comes with luocheck",
+        help="a recording, compressed or not, or a folder of them; `-` is standard input, `demo` the one that comes with luocheck",
     )
     parser.add_argument("--format", choices=sorted(READERS), help="format of the recordings (default: by what is in them)")
     add_most_bytes(parser)
@@ -84,6 +86,7 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument("--timeout", type=float, default=120.0, metavar="S", help="seconds for each recording (default: 120)")
     reports.add_option(parser)
     witnesses.add_options(parser)
+    fleet.add_options(parser)
     add_output(parser)
     parser.set_defaults(run=run, parser=parser)
 
@@ -117,6 +120,12 @@ def run(args: argparse.Namespace) -> int:
             max_deviations=args.max_deviations,
             json=args.json,
         )
+    if fleet.is_meant(args):
+        if fleet.one_by_one(args):
+            args.parser.error(
+                "many recordings are audited without options about one of them: --kernel-b, --which, --klog, --report, witnesses"
+            )
+        return fleet.run(args, spec, beginning)
     reporting = reports.Reporting(args, spec, terminal)
     with Interrupts() as interrupts:
 

@@ -104,7 +104,7 @@ class Cluster:
                             job.version,
                             version,
                             run,
-                            task.payload,
+                            job.send(task.payload),
                             key=f"{run}-{number}",
                             retries=RETRIES,
                             pure=False,

@@ -35,13 +35,14 @@ class Job:
     perform: does one task; it is asked for by name in other processes, so it must be a function of a module.  It should look at its second
     argument now and then, and return when there is a reason; what it returns then is thrown away.  version: names the code that does
     the tasks, also a function of a module; workers with another one are refused.  keep: is a result worth keeping, or could another
-    try give another one?
+    try give another one?  send: what is sent to another machine in place of a payload, which then may have values that are no JSON.
     """
 
     name: str
     perform: Perform
     version: Callable[[], str]
     keep: Callable[[Plain], bool] = lambda result: True
+    send: Callable[[Plain], Plain] = lambda payload: payload
 
 
 @dataclass(frozen=True, slots=True)

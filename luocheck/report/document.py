@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from luocheck.model.answer import Step, Verdict, Witness
 from luocheck.model.diagnostics import Diagnostic
 from luocheck.model.ir.system import Scope, Topology
+from luocheck.model.problems import Problem, problem_of
 
 if TYPE_CHECKING:
     from luocheck.checker.check import CheckAnswer, CheckedRun
@@ -39,15 +40,18 @@ def errors(command: str | None, diagnostics: Iterable[Diagnostic]) -> Document:
 
 def problem(diagnostic: Diagnostic) -> Document:
     """A diagnostic; line and column are null for what has no place in a text."""
-    span = diagnostic.span
-    placed = bool(span.source.text)
+    return written(problem_of(diagnostic))
+
+
+def written(problem: Problem) -> Document:
+    """The same, of a diagnostic that came from another process."""
     return {
-        "code": diagnostic.code,
-        "message": diagnostic.message,
-        "file": span.source.name,
-        "line": span.line if placed else None,
-        "col": span.column if placed else None,
-        **({"help": diagnostic.help} if diagnostic.help else {}),
+        "code": problem.code,
+        "message": problem.message,
+        "file": problem.file,
+        "line": problem.line,
+        "col": problem.col,
+        **({"help": problem.help} if problem.help else {}),
     }
 
 

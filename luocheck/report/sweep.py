@@ -9,8 +9,8 @@ from itertools import chain
 
 from luocheck.checker.expectations import default_scope
 from luocheck.checker.sweep.answer import SweepAnswer, SweptRun
-from luocheck.checker.sweep.work import Problem
 from luocheck.model.diagnostics import Diagnostic
+from luocheck.model.problems import Problem
 from luocheck.report import document as documents
 from luocheck.report.page import Page, Part
 
@@ -147,7 +147,7 @@ def document(answer: SweepAnswer, problems: Iterable[Diagnostic], *, timings: bo
         runs=[_run_document(run, timings) for run in answer.runs],
         never_fired=[{"spec": spec, "what": what} for spec, what in answer.dead],
         left_out=list(answer.left_out),
-        problems=[*errors, *(_problem_document(each) for _, each in _problems(answer))],
+        problems=[*errors, *(documents.written(each) for _, each in _problems(answer))],
     )
 
 
@@ -208,15 +208,4 @@ def _run_document(run: SweptRun, timings: bool) -> documents.Document:
         ],
         "never_fired": list(ran.never_fired) if ran is not None else [],
         "seconds": round(run.seconds, 3) if timings and ran is not None else None,
-    }
-
-
-def _problem_document(problem: Problem) -> documents.Document:
-    return {
-        "code": problem.code,
-        "message": problem.message,
-        "file": problem.file,
-        "line": problem.line,
-        "col": problem.col,
-        **({"help": problem.help} if problem.help else {}),
     }

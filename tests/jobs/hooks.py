@@ -74,3 +74,17 @@ def sweep_dying(payload: Plain, interrupted: Interrupted) -> Plain:
     if payload["scope"]["name"] == "race":
         os.kill(os.getpid(), signal.SIGKILL)
     return work.perform(payload, interrupted)
+
+
+def audit_dying_once(payload: Plain, interrupted: Interrupted) -> Plain:
+    """An audit whose process is killed by the capture of node004: once, or with LUOCHECK_TEST_ALWAYS each time."""
+    from luocheck import auditing
+
+    name = Path(payload["path"]).parent.name
+    with open(os.environ["LUOCHECK_TEST_COUNT"], "a+") as file:
+        file.write(f"{name}\n")
+        file.seek(0)
+        before = file.read().split().count(name) - 1
+    if name == "node004" and (before == 0 or "LUOCHECK_TEST_ALWAYS" in os.environ):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return auditing.perform(payload, interrupted)

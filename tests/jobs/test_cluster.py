@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 import pytest
 from distributed import Client
+from jobs.fleets import fleet
 from jobs.hooks import JOB
 
 from luocheck.cli.main import main
@@ -190,4 +191,32 @@ def test_a_sweep_that_loses_a_worker_gives_the_table_of_a_serial_one(machines: M
     before = results.read_bytes().count(b"\n") - 1
     out, err = child.communicate(timeout=120)
     assert before < 12 and results.read_bytes().count(b"\n") - 1 == 12
+    assert out == serial.stdout and child.returncode == serial.returncode, err
+
+
+@pytest.mark.parametrize("count", [40, pytest.param(300, marks=pytest.mark.nightly)])
+def test_an_audit_that_loses_a_worker_gives_what_a_serial_one_gives(machines: Machines, tmp_path: Path, count: int) -> None:
+    """Captures that cannot be read lie in between."""
+    kinds = fleet(tmp_path / "fleet", count)
+    results = tmp_path / "results.jsonl"
+    command = [sys.executable, "-m", "luocheck", "audit", "linux_7_3", str(tmp_path / "fleet"), "--json"]
+    serial = subprocess.run([*command, "--jobs", "1"], cwd=ROOT, capture_output=True, timeout=240, check=False)
+    assert serial.returncode == 2 and json.loads(serial.stdout)["summary"]["counts"]["conforms"] == kinds["conforms"]
+    machines.workers_running(2)
+    options = ("--cluster", machines.address, "--results", str(results))
+    child = subprocess.Popen([*command, *options], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    wait_for(lambda: results.exists() and results.read_bytes().count(b"\n") > 2, child)
+    alive = [each for each in machines.workers if each.poll() is None]
+    alive[0].send_signal(signal.SIGKILL)
+    alive[0].wait()
+    before = results.read_bytes().count(b"\n") - 1
+    out, err = child.communicate(timeout=240)
+    readable = count - kinds["damaged"]
+    skipped = sum(path.name == "README" for path in (tmp_path / "fleet").rglob("*"))
+    assert before < readable and results.read_bytes().count(b"\n") - 1 == readable and skipped == count
+    (tmp_path / "a").write_bytes(out)
+    (tmp_path / "b").write_bytes(serial.stdout)
+    import shutil
+
+    shutil.copytree(tmp_path, "/tmp/keepfl", dirs_exist_ok=True)
     assert out == serial.stdout and child.returncode == serial.returncode, err

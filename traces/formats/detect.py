@@ -21,7 +21,8 @@ from luocheck.traces.source import Capture
 class Detected:
     """format: the name of one of FORMATS, or None.  why: the reason.  option: what was printed cannot be decoded, and this is what to change.
 
-    code: of the note that says so.  what: what such a capture is called.
+    code: of the note that says so.  what: what such a capture is called.  foreign: it is a recording all
+    the same, or one is packed in it; what has no format and is not foreign is no recording.
     """
 
     format: str | None
@@ -29,11 +30,13 @@ class Detected:
     option: str | None = None
     code: str = "LUO703"
     what: str = "ftrace"
+    foreign: bool = False
 
 
+_PROGRAM = "this is a program"
 _FOREIGN: tuple[tuple[bytes, str], ...] = (
     (b"PERFILE2", "this is a perf.data of perf"),
-    (b"\x7fELF", "this is a program"),
+    (b"\x7fELF", _PROGRAM),
 )
 _RAW = re.compile(rb"\d{1,10} \d{1,6} \d{1,20} type: \d{1,5}")
 _HEX = re.compile(rb"[0-9a-f]{8} [0-9a-f]{8} [0-9a-f]{16} type: \d{1,5}")
@@ -47,12 +50,13 @@ def detect(head: bytes) -> Detected:
             return Detected(each.name, f"it begins as a file of {each.name} does")
     for magic, what in _FOREIGN:
         if head.startswith(magic):
-            return Detected(None, what)
+            return Detected(None, what, foreign=what != _PROGRAM)
     if looks_raw(head):
         return Detected(
             None,
             "these are pages of a ring buffer (per_cpu/cpuN/trace_pipe_raw), which do not say what their events are: record with "
             "`trace-cmd record`, or save the text of `trace`",
+            foreign=True,
         )
     lines = head.split(b"\n")
     if len(lines) > 1:

@@ -1,0 +1,91 @@
+"""The captures in a folder: what might be one is named, what surely is none is told as skipped."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from luocheck.model.diagnostics import Diagnostic
+from luocheck.model.source import Source, Span
+from luocheck.traces.recorded import is_recorded
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A file that may be a capture, or a folder that `luocheck record` made.
+
+    folder: the argument in which it was found; None when it was named itself, and so must be a capture.
+    """
+
+    path: str
+    folder: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """What was found in a folder and is no capture, and why."""
+
+    path: str
+    why: str
+
+
+def places(arguments: Sequence[str]) -> Iterator[Place | Skipped | Diagnostic]:
+    """What the arguments stand for, in their order; in a folder, and in those inside it, in the order of names.
+
+    A diagnostic (LUO700) is a folder that cannot be read.  Files are not opened: only their content says whether they are captures.
+    """
+    folders = set(folders_among(arguments))
+    for each in arguments:
+        if each in folders:
+            yield from _inside(each, each)
+        else:
+            yield Place(each)
+
+
+def folders_among(arguments: Sequence[str]) -> list[str]:
+    """The arguments that are folders of captures, and not a single capture."""
+    return [each for each in arguments if each != "-" and _is_folder(each) and not is_recorded(each)]
+
+
+def _is_folder(path: str) -> bool:
+    try:
+        return os.path.isdir(path)
+    except ValueError:  # a NUL in the name: opening it says so
+        return False
+
+
+def _inside(folder: str, top: str) -> Iterator[Place | Skipped | Diagnostic]:
+    todo = [folder]
+    while todo:
+        current = todo.pop()
+        try:
+            with os.scandir(current) as entries:
+                found = sorted(entries, key=lambda each: os.fsencode(each.name))
+        except OSError as error:
+            yield Diagnostic("LUO700", f"cannot be read: {error.strerror}", Span(Source(current, ""), 0, 0))
+            continue
+        folders: list[str] = []
+        for entry in found:
+            path = os.path.join(current, entry.name)
+            why = _no_capture(entry)
+            if why is not None:
+                yield Skipped(path, why)
+            elif not entry.is_dir() or is_recorded(path):
+                yield Place(path, top)
+            else:
+                folders.append(path)
+        todo += reversed(folders)
+
+
+def _no_capture(entry: os.DirEntry[str]) -> str | None:
+    """Why something surely is none, by what it is and is called."""
+    if entry.name.startswith("."):
+        return "hidden"
+    if entry.is_dir():
+        return "a link to a folder" if entry.is_symlink() else None
+    if not entry.is_file():
+        return "not a regular file"
+    if entry.name.lower().startswith("readme") or entry.name.lower().endswith((".md", ".rst", ".html")):
+        return "documentation"
+    return None
