@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from scenario.covered import covered
 
 from luocheck.checker.explore.limits import Limits
 from luocheck.checker.scenarios.answer import Chosen
@@ -39,7 +40,7 @@ def merged() -> Spec:
 
 
 def test_the_covering_set_of_linux_7_3_is_accepted(tmp_path: Path) -> None:
-    for chosen in covering(merged(), Search(), Limits()).scenarios:
+    for chosen in covered("linux_7_3")[1].scenarios:
         answer = audited(merged(), captures(merged(), chosen), tmp_path)
         assert answer.verdict is Conformance.CONFORMS, (answer.reason, answer.findings)
         shown = [call for call in Calls(merged().system, chosen.witness).made() if call.way not in ("outside", "pass")]

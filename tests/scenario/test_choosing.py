@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from scenario.covered import covered
 
 from luocheck.checker.expectations import line_text
 from luocheck.checker.explore.exploration import explore
@@ -38,12 +39,6 @@ def only(answer: ScenarioAnswer) -> Chosen:
 @cache
 def merged() -> Spec:
     return load("linux_7_3")
-
-
-@cache
-def covered(name: str, scope: str | None = None) -> tuple[Spec, ScenarioAnswer]:
-    spec = load(name)
-    return spec, covering(spec, Search(scope=scope), Limits())
 
 
 # ---- violate and reach ----------------------------------------------------------------------------------------------
@@ -169,7 +164,7 @@ def test_several_scenarios_are_different_and_all_of_them_show_it() -> None:
     [
         ("linux_7_3", None),
         (TINY, None),
-        ("linux_7_3", "share"),
+        pytest.param("linux_7_3", "share", marks=pytest.mark.nightly),
         pytest.param("rfc_v2", "tiny", marks=pytest.mark.nightly),
         pytest.param("rfc_v2", None, marks=pytest.mark.nightly),
         pytest.param("v4", None, marks=pytest.mark.nightly),

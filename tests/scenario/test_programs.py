@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from scenario.covered import covered
 from scenario.standin.server import Flip, StandIn
 
 from luocheck.checker.check import check
@@ -140,10 +141,9 @@ def test_the_program_of_every_finding_runs(name: str, tmp_path: Path) -> None:
         all_fine(spec, chosen, place)
 
 
-@cache
 def covering_set() -> tuple[Spec, tuple[Chosen, ...]]:
-    spec = load("linux_7_3")
-    return spec, covering(spec, Search(), Limits()).scenarios
+    spec, answer = covered("linux_7_3")
+    return spec, answer.scenarios
 
 
 @pytest.mark.parametrize("number", range(3))
@@ -236,7 +236,7 @@ def test_the_figures_of_the_documentation() -> None:
     page = (ROOT / "docs" / "scenarios.md").read_text(encoding="utf-8")
     spec, chosen = covering_set()
     calls = [each.witness.calls for each in chosen]
-    coverage = covering(spec, Search(), Limits()).coverage
+    coverage = covered("linux_7_3")[1].coverage
     assert coverage is not None
     said = f"these are {sum(calls)} calls in {len(calls)} runs, where no set has fewer than {coverage.calls_bound} calls"
     assert said in " ".join(page.split()) and f"The first run has {calls[0]} calls" in page
