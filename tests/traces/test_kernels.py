@@ -132,6 +132,21 @@ def test_what_comes_after_lost_events_is_looked_at_too(spec: Spec, tmp_path: Pat
     assert broken.findings[0].line == 21  # one more line stands before it
 
 
+def test_what_user_space_has_no_name_for_may_be_there(tmp_path: Path) -> None:
+    """A subsystem of the kernel that no call names refuses to be prepared."""
+    lines = (
+        'sys_openat(dfd: 4294967196, filename: 140727852872857 "/dev/liveupdate", flags: O_RDWR)',
+        "sys_openat -> 0x3",
+        "sys_ioctl(fd: 3, cmd: 0xba04, arg: 0x0)",
+        f"sys_ioctl -> {-5 & (1 << 64) - 1:#x}",
+    )
+    path = tmp_path / "prepare.txt"
+    path.write_text("".join(f"       luo-agent-72      [001] .....     3.67129{n}: {line}\n" for n, line in enumerate(lines)))
+    for beginning in Beginning:
+        answer = audit(load("rfc_v2"), str(path), beginning=beginning)
+        assert answer.verdict is Conformance.CONFORMS, (beginning, answer)
+
+
 def test_parts_end_where_events_are_missing(spec: Spec, tmp_path: Path) -> None:
     path = copy(HAPPY / "stage1.one.trace.txt.gz", tmp_path, {17: lambda line: b"CPU:1 [LOST EVENTS]\n" + line})
     parts = parts_of([decode(path, spec.system.abi)])

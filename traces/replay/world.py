@@ -140,6 +140,10 @@ class World:
             o.index for f in system.fields if running or f.lifetime is Lifetime.PRESERVED for o in f.owners if isinstance(o, Sort)
         )
         self.oldness = "all" if running else "preserved"
+        named = {target for handle in system.abi.handles for target in handle.targets}
+        self.nameless = frozenset(  # what user space has no name for, such as subsystems of the kernel
+            sort.index for sort in system.sorts if not sort.pool and not sort.caller and sort.name not in named
+        )
 
     def start(self) -> WorldStore:
         """The state before `boot`; of a kernel that had been running, any state."""
@@ -148,7 +152,10 @@ class World:
         for index, count in enumerate(self.known):
             if count:
                 store[KNOWN, index] = count
-        if self.beginning is not Beginning.COLD:
+        if self.beginning is Beginning.COLD:
+            for index in self.nameless:
+                store[UNSEEN, index] = True
+        else:
             for index in self.kept_sorts:
                 store[UNSEEN, index] = True
                 if index not in self.pools:
