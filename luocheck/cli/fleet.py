@@ -35,7 +35,7 @@ def is_meant(args: argparse.Namespace) -> bool:
 
 def one_by_one(args: argparse.Namespace) -> bool:
     """Are there options about recordings that are named one by one?"""
-    return bool(args.kernel_b or args.which or args.klog or args.report or args.witness or args.check_witness)
+    return bool(args.kernel_b or args.which or args.klog or args.reports or args.witness or args.check_witness)
 
 
 def run(args: argparse.Namespace, spec: Spec, beginning: Beginning | None) -> int:

@@ -184,6 +184,25 @@ def test_a_recording_that_did_not_come_back_is_undecided(tmp_path: Path) -> None
     assert done.stdout == "(3, 'lab: nothing was recorded\\n')\n"
 
 
+def test_kernels_that_cannot_be_decided_together_are_audited_one_by_one() -> None:
+    script = (
+        "import sys, subprocess; sys.path.insert(0, sys.argv[1]); import box\n"
+        "asked = []\n"
+        "def luocheck(*words):\n"
+        "    asked.append(words[2:-2])\n"
+        "    return subprocess.CompletedProcess(words, 3 if '--kernel-b' in words else 0, 'said\\n')\n"
+        "box.luocheck = luocheck\n"
+        "print(box.audited('linux_7_3', ('first', 'second')), *asked, sep='\\n')"
+    )
+    done = subprocess.run([sys.executable, "-c", script, LAB], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.splitlines() == [
+        "(0, 'said\\nlab: each kernel by itself:\\nsaid\\nsaid\\n')",
+        "('first', '--kernel-b', 'second', '--begins', 'cold')",
+        "('first', '--begins', 'cold')",
+        "('second', '--begins', 'warm')",
+    ]
+
+
 # ---- on a real kernel -------------------------------------------------------------------------------------------
 # These fail where the machine cannot be built: a nightly run that tries nothing must not look like one that found nothing.
 
