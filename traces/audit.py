@@ -291,7 +291,7 @@ class _Audit:
 
     def _prove(self) -> bool:
         """Are a few calls of each way to decode the recordings not possible in any state of a kernel?"""
-        until = time.monotonic() + WINDOW_SECONDS
+        until = time.process_time() + WINDOW_SECONDS
         for recordings in self.decoded:
             if id(recordings) not in self.proofs:
                 for reading, replayed in reversed(self.tried):
@@ -307,7 +307,7 @@ class _Audit:
         """A few calls up to one that a reading refused, which no state of a kernel allows."""
 
         def stop() -> str | None:
-            return self.interrupted() or ("the time is up" if time.monotonic() > until else None)
+            return self.interrupted() or ("the time is up" if time.process_time() > until else None)
 
         for part, refusal in replayed.refusals:
             for size in WINDOWS:
@@ -338,7 +338,7 @@ class _Audit:
     # ---- findings -----------------------------------------------------------------------------------------------
 
     def _findings(self, reading: _Reading, replayed: Replayed) -> Iterator[Finding]:
-        until = time.monotonic() + CORE_SECONDS
+        until = time.process_time() + CORE_SECONDS
         count = 0
         for part, explained in zip(replayed.parts, replayed.explained, strict=False):
             calls = list(part.recording.calls)
@@ -360,7 +360,7 @@ class _Audit:
         """The first refusal in a part of a recording, None when there is none or the time is up."""
 
         def stop() -> str | None:
-            return self.interrupted() or ("the time is up" if time.monotonic() > until else None)
+            return self.interrupted() or ("the time is up" if time.process_time() > until else None)
 
         if stop() is not None:
             return None

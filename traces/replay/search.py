@@ -22,8 +22,8 @@ from luocheck.traces.replay.step import Stepper
 from luocheck.traces.replay.world import ENDED, Beginning, WorldStore
 
 MOST_CONFIGURATIONS = 4_096
-QUICK_INSERTIONS = 3
-"""Most calls in a row that nobody recorded and that explain one recorded call, while explanations are looked for quickly."""
+MOST_INSERTIONS = 3
+"""Most calls in a row that nobody recorded and that explain one recorded call."""
 
 MOST_EDITED = 64
 """Most configurations in which a missing call is looked for after a refusal."""
@@ -193,13 +193,13 @@ class Search:
 
     def _returned(self, belief: list[Configuration], call: Call) -> list[Configuration]:
         found = self._distinct(self._taken(belief, call))
-        layer, seen, inserted = belief, {each.key for each in belief}, 0
-        while not found and layer and not self._nothing_known() and (inserted < QUICK_INSERTIONS or not self.quick):
-            inserted += 1
-            layer = [each for each in self._distinct(self._inserted(layer, call)) if each.key not in seen]
-            seen.update(each.key for each in layer)
-            if len(seen) > MOST_CONFIGURATIONS:
-                raise Overwhelmed("more unrecorded calls are possible than can be followed")
+        layer = belief
+        for _ in range(0 if self._nothing_known() else MOST_INSERTIONS):
+            if found:
+                break
+            layer = self._distinct(self._inserted(layer, call))
+            if not layer:
+                break
             found = self._distinct(self._taken(layer, call))
             self.result.inserted += bool(found)
         self.pending.pop(call.number, None)
