@@ -77,7 +77,7 @@ class AuditAnswer:
     explanation needs.  recording: the decoded calls, None when nothing could be decoded.  trail: what was known after each call, empty
     unless it was asked for.  watched: promises of the spec that were looked at, and could be
     decided, in every state on the way.
-    witness: why it conforms, None unless it does and that was asked for.
+    witness: why it conforms, None unless it does and that was asked for.  unwitnessed: why there is none although it does.
     """
 
     spec: str
@@ -100,3 +100,4 @@ class AuditAnswer:
     trail: tuple[Belief, ...] = ()
     watched: tuple[str, ...] = ()
     witness: AuditWitness | None = None
+    unwitnessed: str = ""

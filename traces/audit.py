@@ -15,6 +15,8 @@ from luocheck.model.spec import Spec
 from luocheck.traces.answer import AuditAnswer, Conformance, Edit, Finding
 from luocheck.traces.call import Call, Kind, Note, Recording
 from luocheck.traces.decode import Reading, read
+from luocheck.traces.digest import file_sha256
+from luocheck.traces.replay.certify import NotExplained, certify
 from luocheck.traces.replay.core import core_of
 from luocheck.traces.replay.kernels import Part, Replay, Replayed, Start, parts_of, shows_its_end, window
 from luocheck.traces.replay.knowledge import common, texts
@@ -22,6 +24,7 @@ from luocheck.traces.replay.promises import Broken
 from luocheck.traces.replay.search import Refusal, returned
 from luocheck.traces.replay.world import Beginning
 from luocheck.traces.source import MOST_BYTES
+from luocheck.traces.witness import AuditWitness
 
 MOST_DEVIATIONS = 20
 """Findings after which replay stops, by default."""
@@ -54,6 +57,7 @@ def audit(
     max_deviations: int = MOST_DEVIATIONS,
     trail: bool = False,
     max_bytes: int = MOST_BYTES,
+    witness: bool = False,
     interrupted: Tick = lambda: None,
 ) -> AuditAnswer:
     """Replays a capture file (`-`: standard input) against a spec.
@@ -61,7 +65,7 @@ def audit(
     capture: a file, or the files of several kernels of which each is the one that the one before it started by kexec.  format: its format
     when detection should not decide.  beginning: what the recording begins with when that is known; else all are tried.  timeout:
     seconds for all readings together.  max_deviations: findings after which replay stops (at least 1).  trail: tell what was known after
-    each call.  max_bytes: unpacked bytes of each file after which reading stops.  Raises SpecError LUO700 when a capture cannot be read.
+    each call.  max_bytes: unpacked bytes of each file after which reading stops.  witness: tell why it conforms.  Raises SpecError LUO700 when a capture cannot be read.
     """
     captures = [capture] if isinstance(capture, str) else list(capture)
     started = time.monotonic()
@@ -73,6 +77,7 @@ def audit(
         timeout=timeout,
         max_deviations=max_deviations,
         trail=trail,
+        witness=witness,
         interrupted=interrupted,
         started=started,
     )
@@ -86,6 +91,7 @@ def audit_read(
     timeout: float = 120.0,
     max_deviations: int = MOST_DEVIATIONS,
     trail: bool = False,
+    witness: bool = False,
     interrupted: Tick = lambda: None,
     started: float | None = None,
 ) -> AuditAnswer:
@@ -94,7 +100,7 @@ def audit_read(
     readings = [[each.recording(threads_share=True) for each in read_once]]
     if any(any(call.kind is Kind.FORK for call in each.calls) or each.tables_unsure for each in readings[0]):
         readings.append([each.recording(threads_share=False) for each in read_once])
-    return _Audit(spec, readings, beginning, started + timeout, interrupted, max_deviations, trail).answer(started)
+    return _Audit(spec, readings, beginning, started + timeout, interrupted, max_deviations, trail, witness).answer(started)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +129,7 @@ class _Audit:
     interrupted: Tick
     most: int
     trail: bool
+    witness: bool
     tried: list[_Tried] = field(default_factory=list)
     proofs: dict[int, _Tried] = field(default_factory=dict)
     looked_at: set[tuple[str, int, int]] = field(default_factory=set)
@@ -227,9 +234,17 @@ class _Audit:
         broken = tuple(self._broken(reading, replayed))
         base = replace(base, notes=(*base.notes, *_promises_told(replayed, reading.beginning is Beginning.COLD)))
         verdict = Conformance.INCONCLUSIVE if reason else Conformance.CONFORMS
+        witness, unwitnessed = None, ""
+        if self.witness and verdict is Conformance.CONFORMS and not broken:
+            try:
+                witness = self._certified(reading)
+            except NotExplained as why:
+                unwitnessed = str(why)
         return replace(
             base,
             verdict=Conformance.VIOLATED if broken else verdict,
+            witness=witness,
+            unwitnessed=unwitnessed,
             findings=broken,
             explained=replayed.calls,
             states=replayed.explained[-1].states,
@@ -237,6 +252,30 @@ class _Audit:
             inserted=sum(each.inserted for each in replayed.explained),
             reason=reason,
             trail=tuple(replayed.trail),
+        )
+
+    def _certified(self, reading: _Reading) -> AuditWitness:
+        """Why a reading explains its recording.  Raises NotExplained."""
+        recording = reading.recordings[0]
+        if len(reading.recordings) > 1:
+            raise NotExplained("a witness is about one recording")
+        if recording.truncated_start:
+            raise NotExplained("the beginning of the recording was overwritten")
+        told = certify(self.spec.system, recording, reading.beginning, reading.quick, self._stop)
+        return AuditWitness(
+            spec=self.spec.name,
+            spec_sha256=self.spec.sha256,
+            capture=recording.name,
+            capture_sha256=file_sha256(recording.name),
+            format=recording.format,
+            threads_share=reading.recordings is self.decoded[0],
+            begins=told.begins,
+            scope=told.scope,
+            graphs=told.graphs,
+            alive=told.alive,
+            facts=told.facts,
+            files=told.files,
+            steps=told.steps,
         )
 
     def _broken(self, reading: _Reading, replayed: Replayed) -> Iterator[Finding]:

@@ -116,6 +116,10 @@ class Stepper:
         for sort, x in reversed(attempt.anonymous):
             if not self._is_named(store, sort, x):
                 self._forget(store, sort, x)
+        return self._settled(before, store)
+
+    def _settled(self, before: WorldStore, store: WorldStore) -> WorldStore:
+        """The state after a call: the one before it when nothing is different."""
         return before if store == before else store
 
     def _take_results(self, store: WorldStore, event: Event, outcome: Outcome, call: Call) -> bool:

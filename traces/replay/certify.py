@@ -1,0 +1,326 @@
+"""The witness that a recording conforms: the reading that explains it is replayed once more, and what happened is written down.
+
+What was decided lazily on the way is what the beginning must have been like: a cell that was undecided had never been written.
+(Witnesses of results of searches: McConnell et al., "Certifying algorithms", 2011.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from luocheck.model.instances import Cell, default_name
+from luocheck.model.ir.system import Event, System
+from luocheck.model.ir.vocabulary import BoolT, CountT, ElemT, EnumT, Field, Lifetime, Owner, SeqT, SetT, Sort, Type
+from luocheck.traces.call import Call, Kind, Recording
+from luocheck.traces.replay.handles import Handles
+from luocheck.traces.replay.history import (
+    Appeared,
+    Born,
+    Bound,
+    Decided,
+    Excluded,
+    Forgotten,
+    Freed,
+    Happened,
+    HistoryMachine,
+    HistorySearch,
+    HistoryStepper,
+    HistoryStore,
+    HistoryWorld,
+    Inserted,
+    NoMemory,
+    entries,
+)
+from luocheck.traces.replay.world import EDGE, Beginning
+from luocheck.traces.witness import Began, Element, Fact, FactValue, WitnessStep
+
+_BEGAN = {Beginning.COLD: Began.COLD, Beginning.WARM: Began.WARM, Beginning.RUNNING: Began.RUNNING}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a witness says beyond what it was made from; the fields are those of `AuditWitness`."""
+
+    begins: Began
+    scope: Mapping[str, tuple[Element, ...]]
+    graphs: Mapping[str, tuple[tuple[str, str], ...]]
+    alive: tuple[str, ...]
+    facts: tuple[Fact, ...]
+    files: Mapping[int, str]
+    steps: tuple[WitnessStep, ...]
+
+
+class NotExplained(Exception):
+    """Replay that remembers what happens did not come to the end; says why."""
+
+
+def certify(system: System, recording: Recording, beginning: Beginning, quick: bool, stop: Callable[[], str | None]) -> Told:
+    """How a recording of one kernel, without losses, comes about.  The arguments are those of the reading that explains it.
+
+    Raises NotExplained when there is no time left.
+    """
+    handles = Handles.of(system, recording)
+    world = HistoryWorld(system, beginning, tuple(handles.counts), handles.names(), quick)
+    machine = HistoryMachine(world)
+    search = HistorySearch(HistoryStepper(machine, handles, recording), recording, stop, quick, memory=NoMemory())
+    found = search.run(machine.beginnings())
+    if found.gave_up is not None or found.refusals or not found.belief:
+        raise NotExplained(found.gave_up or "it was explained, but not in a way that can be written down")
+    store = found.belief[0].store
+    assert isinstance(store, HistoryStore)
+    return _Writer(system, handles, beginning).told(store)
+
+
+@dataclass(slots=True)
+class _Pool:
+    """Names of elements of a pool.  old: of those that are alive at the beginning; others have one of `fresh` names while they live."""
+
+    old: list[str] = field(default_factory=list)
+    fresh: list[str] = field(default_factory=list)
+    free: list[str] = field(default_factory=list)
+    living: int = 0
+    born: int = 0  # since the last event; what dies in the middle of an event can still be referred to there
+    most: int = 0
+
+
+class _Names:
+    """The names of elements, by their numbers in replay at the present moment of a history."""
+
+    def __init__(self, system: System, handles: Handles) -> None:
+        self.system = system
+        self.names: dict[tuple[int, int], str] = {}
+        self.plain: dict[int, list[Element]] = {sort.index: [] for sort in system.sorts if not sort.pool}
+        self.pools: dict[int, _Pool] = {sort.index: _Pool() for sort in system.sorts if sort.pool}
+        self.dying: list[tuple[Sort, int]] = []
+        values = {(index, x): value for (index, value), x in handles.elements.items()}
+        for sort in system.sorts:
+            for x in range(handles.counts[sort.index] if not sort.pool else 0):
+                self._add(sort, x, x if sort.ordered else values.get((sort.index, x)))
+
+    def _add(self, sort: Sort, x: int, value: int | bytes | None) -> str:
+        known = self.plain[sort.index]
+        name = f"{default_name(sort)}-{len(known)}"
+        known.append(Element(name, value))
+        self.names[sort.index, x] = name
+        return name
+
+    def of(self, sort: Sort, x: int) -> str:
+        """The name of an element.  One of a pool gets its name when this is first asked."""
+        name = self.names.get((sort.index, x))
+        if name is not None:
+            return name
+        if sort.ordered and not sort.pool:
+            while (sort.index, x) not in self.names:  # the place of a number is its own
+                position = len(self.plain[sort.index])
+                self._add(sort, position, position)
+            return self.names[sort.index, x]
+        if not sort.pool:
+            return self._add(sort, x, None)
+        pool = self.pools[sort.index]
+        if not pool.free:
+            pool.fresh.append(f"{default_name(sort)}-{len(pool.fresh)}")
+            pool.free.append(pool.fresh[-1])
+        name = self.names[sort.index, x] = pool.free.pop()
+        return name
+
+    def unused(self, sort: Sort) -> str:
+        """An element that nothing else speaks of."""
+        return self._add(sort, -1 - len(self.plain[sort.index]), None)
+
+    def appeared(self, sort: Sort, x: int) -> None:
+        pool = self.pools[sort.index]
+        pool.born -= 1  # it was not born in the recording
+        pool.old.append(f"{default_name(sort)}-old-{len(pool.old)}")
+        self.names[sort.index, x] = pool.old[-1]
+
+    def forgotten(self, sort: Sort, x: int) -> None:
+        if not sort.ordered:
+            self.names.pop((sort.index, x), None)
+
+    def is_old(self, sort: Sort, x: int) -> bool:
+        return self.names.get((sort.index, x), "") in self.pools[sort.index].old
+
+    def event_over(self) -> None:
+        """Names of what died are free again."""
+        for pool in self.pools.values():
+            pool.most = max(pool.most, pool.living + pool.born)
+            pool.living += pool.born
+            pool.born = 0
+        for sort, x in self.dying:
+            pool = self.pools[sort.index]
+            was_old = self.is_old(sort, x)
+            name = self.names.pop((sort.index, x), None)
+            if not was_old:
+                pool.living -= 1
+                if name is not None:
+                    pool.free.append(name)
+        self.dying.clear()
+
+    def scope(self) -> dict[str, tuple[Element, ...]]:
+        out = {}
+        for sort in self.system.sorts:
+            if not sort.pool:
+                out[sort.name] = tuple(self.plain[sort.index])
+                continue
+            pool = self.pools[sort.index]
+            while len(pool.fresh) < pool.most:
+                pool.fresh.append(f"{default_name(sort)}-{len(pool.fresh)}")
+            out[sort.name] = tuple(Element(name) for name in (*pool.old, *pool.fresh))
+        return out
+
+
+_Key = tuple[int, tuple[str, ...]]
+"""A field and the names of what has it."""
+
+
+@dataclass(slots=True)
+class _Writer:
+    system: System
+    handles: Handles
+    beginning: Beginning
+    names: _Names = field(init=False)
+    facts: dict[_Key, FactValue] = field(default_factory=dict)
+    excluded: dict[_Key, frozenset[FactValue]] = field(default_factory=dict)
+    files: dict[int, str] = field(default_factory=dict)
+    steps: list[WitnessStep] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.names = _Names(self.system, self.handles)
+
+    def told(self, store: HistoryStore) -> Told:
+        for entry in entries(store.history):
+            match entry:
+                case Decided(cell, value):
+                    self._fact(cell, value)
+                case Inserted(cell, x):
+                    self._member(cell, x)
+                case Excluded(cell, values):
+                    self._exclude(cell, values)
+                case Appeared(sort, x):
+                    self.names.appeared(sort, x)
+                case Born(sort, _):
+                    self.names.pools[sort.index].born += 1
+                case Freed(sort, x):
+                    self.names.dying.append((sort, x))
+                case Forgotten(sort, x):
+                    self.names.forgotten(sort, x)
+                case Bound(file, index, x):
+                    self.files[file] = self.names.of(self.system.sorts[index], x)
+                case Happened(call, event, arguments, errno, label, result):
+                    self._step(call, event, arguments, errno, label, result)
+        self._settle_excluded()
+        graphs = self._graphs(store)
+        return Told(
+            _BEGAN[self.beginning],
+            self.names.scope(),
+            graphs,
+            tuple(name for pool in self.names.pools.values() for name in pool.old),
+            tuple(self._written(key, value) for key, value in self.facts.items()),
+            self.files,
+            tuple(self.steps),
+        )
+
+    # ---- the beginning ----------------------------------------------------------------------------------------------
+
+    def _key(self, cell: Cell) -> _Key | None:
+        """None for what cannot be a fact: an element that did not exist at the beginning, or a field that begins as the spec says."""
+        f = self.system.fields[cell[0]]
+        if not self._may_be_given(f):
+            return None
+        for owner, x in zip(f.owners, cell[1:], strict=True):
+            if isinstance(owner, Sort) and owner.pool and not self.names.is_old(owner, x):
+                return None
+        return f.index, tuple(self._owner(owner, x) for owner, x in zip(f.owners, cell[1:], strict=True))
+
+    def _may_be_given(self, f: Field) -> bool:
+        if f.drawn or f.lifetime is Lifetime.FIXED:
+            return f.drawn
+        return self.beginning is Beginning.RUNNING or (self.beginning is Beginning.WARM and f.lifetime is Lifetime.PRESERVED)
+
+    def _owner(self, owner: Owner, x: int) -> str:
+        return self.names.of(owner, x) if isinstance(owner, Sort) else owner.members[x]
+
+    def _fact(self, cell: Cell, value: Any) -> None:
+        key = self._key(cell)
+        if key is not None:
+            self.facts[key] = self._value(self.system.fields[cell[0]].type, value)
+
+    def _member(self, cell: Cell, x: int) -> None:
+        key, type_ = self._key(cell), self.system.fields[cell[0]].type
+        members = self.facts.get(key) if key is not None else None
+        if key is not None and isinstance(members, tuple) and isinstance(type_, SeqT | SetT):
+            self.facts[key] = (*members, self.names.of(type_.sort, x))
+
+    def _exclude(self, cell: Cell, values: frozenset[Any]) -> None:
+        key = self._key(cell)
+        if key is not None:
+            type_ = self.system.fields[cell[0]].type
+            self.excluded[key] = frozenset(self._value(type_, value) for value in values)
+
+    def _settle_excluded(self) -> None:
+        """Of what is only known not to be something, the first value that it can be."""
+        for key, values in self.excluded.items():
+            if key in self.facts:
+                continue
+            type_ = self.system.fields[key[0]].type
+            possible: list[FactValue]
+            match type_:
+                case BoolT():
+                    possible = [False, True]
+                case CountT(limit):
+                    possible = list(range(limit + 1))
+                case EnumT(enum):
+                    possible = list(enum.members)
+                case ElemT(sort, optional):
+                    possible = ([None] if optional else []) + ([] if sort.pool else [self.names.unused(sort)])
+                case _:
+                    continue
+            left = [value for value in possible if value not in values]
+            if left:
+                self.facts[key] = left[0]
+
+    def _value(self, type_: Type, value: Any) -> FactValue:
+        match type_:
+            case ElemT(sort):
+                return None if value is None else self.names.of(sort, value)
+            case EnumT(enum):
+                return enum.members[value]
+            case BoolT():
+                return bool(value)
+            case SetT(sort) | SeqT(sort):
+                return tuple(self.names.of(sort, x) for x in value)
+        return int(value)
+
+    def _written(self, key: _Key, value: FactValue) -> Fact:
+        f = self.system.fields[key[0]]
+        return Fact(f.name, tuple(owner.name for owner in f.owners), key[1], value)
+
+    def _graphs(self, store: HistoryStore) -> dict[str, tuple[tuple[str, str], ...]]:
+        out: dict[str, tuple[tuple[str, str], ...]] = {}
+        for graph in self.system.graphs:
+            cells = [c for c, there in store.items() if c[0] == EDGE and c[1] == graph.index and there]
+            edges = dict.fromkeys((self.names.of(graph.sort, a), self.names.of(graph.sort, b)) for _, _, _, a, b in cells)
+            out[graph.name] = tuple(edges)
+        return out
+
+    # ---- the steps --------------------------------------------------------------------------------------------------
+
+    def _step(
+        self, call: Call | None, event: Event, arguments: tuple[Any, ...], errno: str, label: str | None, result: Any
+    ) -> None:
+        count = len(event.parameters)
+        given = tuple((p.name, self._text(p.type, x)) for p, x in zip(event.parameters, arguments[:count], strict=True))
+        bad = tuple(p.name for p, flag in zip(event.predicates, arguments[count:], strict=False) if flag)
+        if call is not None and call.kind is Kind.CLOSE and call.event is None and call.on is not None:
+            subject = next(name for p, (_, name) in zip(event.parameters, given, strict=True) if p.slot != event.caller)
+            self.files.setdefault(call.on.number, subject)  # nobody recorded what it stood for
+        lines = (call.enter.line, *([call.exit.line] if call.exit is not None else [])) if call is not None else ()
+        gives = self._text(event.result.type, result) if event.result is not None and result is not None else None
+        self.steps.append(WitnessStep(call.number if call is not None else None, lines, event.name, given, bad, errno, label, gives))
+        self.names.event_over()
+
+    def _text(self, type_: Type, value: Any) -> str:
+        shown = self._value(type_, value)
+        return ("true" if shown else "false") if isinstance(type_, BoolT) else str(shown)
