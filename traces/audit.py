@@ -243,6 +243,7 @@ class _Audit:
         return replace(
             base,
             verdict=Conformance.VIOLATED if broken else verdict,
+            watched=tuple(sorted(replayed.watched or ())),
             witness=witness,
             unwitnessed=unwitnessed,
             findings=broken,

@@ -78,7 +78,8 @@ class AuditWitness:
 
     spec/spec_sha256, capture/capture_sha256: what was audited, None where there is no hash.  format, threads_share: how it was decoded.
     scope: the elements of each sort; of a pool also those that are dead at first, as many as are alive at one time.  alive: pool elements
-    that are there at the beginning.  graphs: edges, by graph.  files: what open files stand for, by their number in the recording.
+    that are there at the beginning.  graphs: edges, by graph.  files: what open files stand for, by their number in the recording; a
+    file can be an element of more than one sort, such as a session that somebody tried to preserve as a file.
     """
 
     spec: str
@@ -92,7 +93,7 @@ class AuditWitness:
     graphs: Mapping[str, tuple[tuple[str, str], ...]]
     alive: tuple[str, ...]
     facts: tuple[Fact, ...]
-    files: Mapping[int, str]
+    files: Mapping[int, tuple[str, ...]]
     steps: tuple[WitnessStep, ...]
 
 
@@ -126,7 +127,7 @@ def dump(made: AuditWitness) -> dict[str, Any]:
                 for each in made.facts
             ],
         },
-        "files": [{"file": number, "element": element} for number, element in sorted(made.files.items())],
+        "files": [{"file": number, "element": each} for number, elements in sorted(made.files.items()) for each in elements],
         "steps": [
             {
                 "call": each.call,
@@ -179,9 +180,12 @@ def parse(data: object, name: str) -> AuditWitness:
     begins = recording["begins"]
     if begins.text() not in [each.value for each in Began]:
         begins.refuse("should be cold, warm or running")
-    files = [(each["file"].number(), each["element"].text()) for each in top["files"].items()]
-    if len(dict(files)) < len(files):
-        top["files"].refuse("names a file twice")
+    files: dict[int, tuple[str, ...]] = {}
+    for each in top["files"].items():
+        number, element = each["file"].number(), each["element"].text()
+        if element in files.get(number, ()):
+            each.refuse("names a file twice")
+        files[number] = (*files.get(number, ()), element)
     return AuditWitness(
         spec=spec["name"].text(),
         spec_sha256=spec["sha256"].text_or_none(),
@@ -197,7 +201,7 @@ def parse(data: object, name: str) -> AuditWitness:
             Fact(each["field"].text(), each["owners"].texts(), each["of"].texts(), each["value"].fact())
             for each in initial["facts"].items()
         ),
-        files=dict(files),
+        files=files,
         steps=tuple(_read_step(each) for each in top["steps"].items()),
     )
 

@@ -277,7 +277,7 @@ class _Check:
         if file is None or file.label is None:
             return True
         for parameter in event.parameters:
-            if isinstance(parameter.type, ElemT) and self.witness.files.get(file.number) == given[parameter.name]:
+            if isinstance(parameter.type, ElemT) and given[parameter.name] in self.witness.files.get(file.number, ()):
                 return self._label(parameter.type.sort, given[parameter.name], state) in (None, file.label.split(b"\0", 1)[0])
         return True
 

@@ -146,8 +146,8 @@ class Rules:
         return call.kind in (Kind.CLOSE, Kind.RELEASE)
 
     def _compare_file(self, name: str, file: int | None, what: str) -> None:
-        if file is not None and file in self.witness.files and self.witness.files[file] != name:
-            raise Rejected(f"the open file that {what} is `{self.witness.files[file]}`, and not `{name}`")
+        if file is not None and file in self.witness.files and name not in self.witness.files[file]:
+            raise Rejected(f"the open file that {what} is `{'` and `'.join(self.witness.files[file])}`, and not `{name}`")
         if file is not None and file not in self.witness.files:
             raise Rejected(f"the witness does not say what the open file #{file} stands for")
 

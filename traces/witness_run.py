@@ -119,6 +119,10 @@ class Play:
                 self.elements[each.name] = sort, position
         for sort in system.sorts:
             self._one_for_each_value(sort)
+        for number, names in witness.files.items():
+            sorts = [self.elements[name][0] for name in names if name in self.elements]
+            if len(set(map(id, sorts))) < len(sorts):
+                raise Malformed(f"the open file #{number} stands for two elements of one sort")
         self.player = Player(self._instance())
 
     def _one_for_each_value(self, sort: Sort) -> None:

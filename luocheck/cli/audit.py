@@ -142,6 +142,7 @@ def run(args: argparse.Namespace) -> int:
                     max_deviations=args.max_deviations,
                     trail=reporting.wants_trail,
                     max_bytes=args.max_bytes,
+                    witness=args.witness is not None,
                     interrupted=lambda: interrupts.reason,
                 )
             except SpecError as error:

@@ -43,7 +43,8 @@ def write(path: str | None, answer: AuditAnswer) -> None:
     if path is None:
         return
     if answer.witness is None:
-        print(f"luocheck: no witness is written, the verdict is {answer.verdict.value}", file=sys.stderr)
+        why = answer.unwitnessed or f"the verdict is {answer.verdict.value}"
+        print(f"luocheck: no witness is written, {why}", file=sys.stderr)
         return
     from luocheck.traces.witness import dump
 

@@ -169,6 +169,7 @@ MALFORMED: list[tuple[Callable[[dict[str, Any]], None], str]] = [
     (_set("scope", "Name", [{"name": "name", "bytes": "xy"}]), "should be hexadecimal digits"),
     (_set("graphs", {"needs": []}), "the spec has no graph `needs`"),
     (_set("files", [{"file": 1, "element": "first"}] * 2), "names a file twice"),
+    (_set("files", [{"file": 1, "element": "first"}, {"file": 1, "element": "second"}]), "stands for two elements of one sort"),
     (_set("initial", "alive", ["first"]), "cannot be there at the beginning"),
     (_set("initial", "alive", ["agent"]), "no element of a pool"),
     (_set("initial", "facts", 0, "field", "luck"), "the spec has no field `luck`"),

@@ -49,7 +49,19 @@ def made(spec: Spec, capture: str, *, entries: int = 12, format: str = "ftrace")
     facts = [Fact("enabled", (), (), True), *(Fact("known", ("File",), (f"file{fd}",), True) for fd in fds)]
     name = spec.system.name
     whole = AuditWitness(
-        name, spec.sha256, capture, file_sha256(capture), format, True, Began.COLD, scope, {}, (), tuple(facts), files, ()
+        name,
+        spec.sha256,
+        capture,
+        file_sha256(capture),
+        format,
+        True,
+        Began.COLD,
+        scope,
+        {},
+        (),
+        tuple(facts),
+        {n: (e,) for n, e in files.items()},
+        (),
     )
     return replace(whole, steps=tuple(_search(_Check(spec, whole, recording, lambda: None), recording)))
 
@@ -132,5 +144,5 @@ def _domain(check: _Check, call: Call, event: Event, number: int) -> list[str]:
 def _results(check: _Check, event: Event, given: OpenFile | None) -> list[str]:
     assert event.result is not None and isinstance(event.result.type, ElemT)
     if given is not None and given.number in check.witness.files:
-        return [check.witness.files[given.number]]
+        return list(check.witness.files[given.number])
     return [each.name for each in check.witness.scope[event.result.type.sort.name]]

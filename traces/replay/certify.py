@@ -48,7 +48,7 @@ class Told:
     graphs: Mapping[str, tuple[tuple[str, str], ...]]
     alive: tuple[str, ...]
     facts: tuple[Fact, ...]
-    files: Mapping[int, str]
+    files: Mapping[int, tuple[str, ...]]
     steps: tuple[WitnessStep, ...]
 
 
@@ -183,7 +183,7 @@ class _Writer:
     names: _Names = field(init=False)
     facts: dict[_Key, FactValue] = field(default_factory=dict)
     excluded: dict[_Key, frozenset[FactValue]] = field(default_factory=dict)
-    files: dict[int, str] = field(default_factory=dict)
+    files: dict[tuple[int, int], str] = field(default_factory=dict)  # by file and sort
     steps: list[WitnessStep] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -207,7 +207,7 @@ class _Writer:
                 case Forgotten(sort, x):
                     self.names.forgotten(sort, x)
                 case Bound(file, index, x):
-                    self.files[file] = self.names.of(self.system.sorts[index], x)
+                    self.files[file, index] = self.names.of(self.system.sorts[index], x)
                 case Happened(call, event, arguments, errno, label, result):
                     self._step(call, event, arguments, errno, label, result)
         self._settle_excluded()
@@ -218,7 +218,7 @@ class _Writer:
             graphs,
             tuple(name for pool in self.names.pools.values() for name in pool.old),
             tuple(self._written(key, value) for key, value in self.facts.items()),
-            self.files,
+            self._files(),
             tuple(self.steps),
         )
 
@@ -274,7 +274,7 @@ class _Writer:
                 case EnumT(enum):
                     possible = list(enum.members)
                 case ElemT(sort, optional):
-                    possible = ([None] if optional else []) + ([] if sort.pool else [self.names.unused(sort)])
+                    possible = [*([None] if optional else []), *([] if sort.pool else [self.names.unused(sort)])]
                 case _:
                     continue
             left = [value for value in possible if value not in values]
@@ -286,7 +286,7 @@ class _Writer:
             case ElemT(sort):
                 return None if value is None else self.names.of(sort, value)
             case EnumT(enum):
-                return enum.members[value]
+                return str(enum.members[value])
             case BoolT():
                 return bool(value)
             case SetT(sort) | SeqT(sort):
@@ -296,6 +296,12 @@ class _Writer:
     def _written(self, key: _Key, value: FactValue) -> Fact:
         f = self.system.fields[key[0]]
         return Fact(f.name, tuple(owner.name for owner in f.owners), key[1], value)
+
+    def _files(self) -> dict[int, tuple[str, ...]]:
+        out: dict[int, tuple[str, ...]] = {}
+        for (number, _), name in sorted(self.files.items()):
+            out[number] = (*out.get(number, ()), name)
+        return out
 
     def _graphs(self, store: HistoryStore) -> dict[str, tuple[tuple[str, str], ...]]:
         out: dict[str, tuple[tuple[str, str], ...]] = {}
@@ -314,11 +320,14 @@ class _Writer:
         given = tuple((p.name, self._text(p.type, x)) for p, x in zip(event.parameters, arguments[:count], strict=True))
         bad = tuple(p.name for p, flag in zip(event.predicates, arguments[count:], strict=False) if flag)
         if call is not None and call.kind is Kind.CLOSE and call.event is None and call.on is not None:
-            subject = next(name for p, (_, name) in zip(event.parameters, given, strict=True) if p.slot != event.caller)
-            self.files.setdefault(call.on.number, subject)  # nobody recorded what it stood for
+            for parameter, (_, name) in zip(event.parameters, given, strict=True):
+                if isinstance(parameter.type, ElemT) and parameter.slot != event.caller:
+                    self.files.setdefault((call.on.number, parameter.type.sort.index), name)  # nobody recorded what it stood for
         lines = (call.enter.line, *([call.exit.line] if call.exit is not None else [])) if call is not None else ()
         gives = self._text(event.result.type, result) if event.result is not None and result is not None else None
-        self.steps.append(WitnessStep(call.number if call is not None else None, lines, event.name, given, bad, errno, label, gives))
+        self.steps.append(
+            WitnessStep(call.number if call is not None else None, lines, event.name, given, bad, errno, label, gives)
+        )
         self.names.event_over()
 
     def _text(self, type_: Type, value: Any) -> str:

@@ -106,6 +106,7 @@ class Replayed:
     overwhelmed: bool = False
     trail: list[Belief] = field(default_factory=list)
     broken: list[tuple[Part, Broken]] = field(default_factory=list)
+    watched: frozenset[str] | None = None  # invariants that were decided in every state of every part
     unwatched: int | None = None  # the line from which on the invariants were not looked at
 
     @property
@@ -187,6 +188,8 @@ class Replay:
         search.run(machine.beginnings() if stores is None else [b for s in stores for b in machine.booted(handed_over(s, world))])
         if promises is not None:
             out.broken += [(part, each) for each in promises.broken.values()]
+            watched = promises.watched()
+            out.watched = watched if out.watched is None else out.watched & watched
             out.unwatched = out.unwatched if out.unwatched is not None else promises.until
         return search
 

@@ -44,6 +44,7 @@ class Promises:
     until: int | None = None  # the line at which the time was up
     spent: float = 0.0
     codes: list[tuple[Property, Code]] = field(default_factory=list)
+    undecided: set[str] = field(default_factory=set)  # invariants that were open in some state
     known: dict[int, tuple[WorldStore, frozenset[str]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -93,4 +94,11 @@ class Promises:
         try:
             return not code(store, env)
         except (Undecided, Oops):
+            self.undecided.add(claim.name)
             return False
+
+    def watched(self) -> frozenset[str]:
+        """The invariants that were decided in every state of every belief."""
+        if self.until is not None:
+            return frozenset()
+        return frozenset(claim.name for claim, _ in self.codes) - self.undecided
