@@ -141,8 +141,13 @@ class World:
         )
         self.oldness = "all" if running else "preserved"
         named = {target for handle in system.abi.handles for target in handle.targets}
-        self.nameless = frozenset(  # what user space has no name for, such as subsystems of the kernel
-            sort.index for sort in system.sorts if not sort.pool and not sort.caller and sort.name not in named
+        led_to = {f.type.sort for f in system.fields if isinstance(f.type, ElemT | SetT | SeqT)}
+        self.nameless = (
+            frozenset(  # what user space has no name for, such as subsystems of the kernel; what fields lead to is met there
+                sort.index
+                for sort in system.sorts
+                if not sort.pool and not sort.caller and sort.name not in named and sort not in led_to
+            )
         )
 
     def start(self) -> WorldStore:
