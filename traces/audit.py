@@ -32,7 +32,7 @@ MOST_DEVIATIONS = 20
 MOST_CORES = 5
 """Findings for which a core is looked for."""
 
-CORE_SECONDS = 5.0
+CORE_SECONDS = 3.0
 
 WINDOWS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 """Calls in a window that is looked at from any state."""

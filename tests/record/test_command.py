@@ -104,9 +104,10 @@ def test_it_records_while_a_command_runs(
     assert f"next: luocheck audit SPEC {tmp_path}/r2" in capfd.readouterr().out
     assert main(["record", "--run", *options(fake, "--out", tmp_path / "r3"), "--", str(tmp_path / "missing")]) == 1
     assert "cannot be run" in " ".join(capfd.readouterr().out.split()) and fake.events == set()
-    assert (
-        main(["record", "--run", *options(fake, "--out", tmp_path / "r3"), "--json", "--", "true"]) == 2
-    )  # the folder is not empty
+    taken = tmp_path / "taken"
+    taken.mkdir()
+    (taken / "trace.txt").write_text("of another day\n")
+    assert main(["record", "--run", *options(fake, "--out", taken), "--json", "--", "true"]) == 2  # the folder is not empty
     assert valid("record", capfd.readouterr().out)["errors"][0]["code"] == "LUO740" and fake.tree == before
     monkeypatch.chdir(tmp_path)
     assert main(["record", "--run", *options(fake), "--", "true"]) == 0

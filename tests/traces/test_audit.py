@@ -32,6 +32,8 @@ INCONCLUSIVE = {
     "kexec-happy/persist.stage2.before-define.txt.gz": "known to have returned",
     "kexec-strace/stage1-reboot.strace.txt.gz": "known to have returned",
     "noisy-lost-events/noisy.sys.trace_pipe.txt.gz": "events were lost",
+    "trace-cmd-report/lost.txt.gz": "events were lost",
+    "trace-cmd-report/symbols.function.txt.gz": "the search was not complete",  # no call's return is in it
 }
 """Recordings that nothing can be concluded from, and a part of the reason.  Every other one conforms."""
 
