@@ -194,7 +194,8 @@ def test_a_sweep_that_loses_a_worker_gives_the_table_of_a_serial_one(machines: M
     assert out == serial.stdout and child.returncode == serial.returncode, err
 
 
-@pytest.mark.parametrize("count", [40, pytest.param(300, marks=pytest.mark.nightly)])
+@pytest.mark.nightly
+@pytest.mark.parametrize("count", [40, 300])
 def test_an_audit_that_loses_a_worker_gives_what_a_serial_one_gives(machines: Machines, tmp_path: Path, count: int) -> None:
     """Captures that cannot be read lie in between."""
     kinds = fleet(tmp_path / "fleet", count)

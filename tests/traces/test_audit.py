@@ -43,7 +43,10 @@ def spec() -> Spec:
     return load("linux_7_3")
 
 
-@pytest.mark.parametrize("name", ALL)
+LONG = ("trace-cmd-report/symbols.function.txt.gz",)
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.nightly) if n in LONG else n for n in ALL])
 def test_what_the_kernel_did_is_allowed(name: str, spec: Spec) -> None:
     answer = audit(spec, str(CAPTURES / name))
     reason = INCONCLUSIVE.get(name)
@@ -113,7 +116,11 @@ def changed(name: str, line: int, value: int, folder: Path) -> str:
     return str(copy)
 
 
-@pytest.mark.parametrize(("name", "line", "call", "was", "becomes"), CHANGED)
+SOME = [each if n % 3 == 0 else pytest.param(*each, marks=pytest.mark.nightly) for n, each in enumerate(CHANGED)]
+"""All of them at night: each takes several seconds, because a smallest set of lines is looked for."""
+
+
+@pytest.mark.parametrize(("name", "line", "call", "was", "becomes"), SOME)
 def test_a_changed_result_is_rejected_at_its_line(
     name: str, line: int, call: str, was: str, becomes: str, spec: Spec, tmp_path: Path
 ) -> None:
