@@ -289,6 +289,7 @@ def test_an_interrupt_prints_what_is_established(tmp_path: Path) -> None:
 # ---- going on ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.nightly
 def test_what_is_in_the_file_of_results_is_not_done_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -321,6 +322,7 @@ def test_what_is_in_the_file_of_results_is_not_done_again(
     assert len(again(tmp_path / "two")[0]) == 10
 
 
+@pytest.mark.nightly
 @pytest.mark.usefixtures("here")
 def test_captures_with_the_same_content_keep_their_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("a", "b"):
