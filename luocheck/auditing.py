@@ -19,12 +19,11 @@ from typing import Any
 from luocheck.checker.checkpoint.plain import NotPlain, Plain
 from luocheck.checker.sweep.work import loaded
 from luocheck.fleet import AuditedCapture, FleetAnswer
-from luocheck.jobs.cluster import Cluster
+from luocheck.jobs.choosing import choose_workers
 from luocheck.jobs.job import Interrupted, Job, Outcome, Task, Tell
-from luocheck.jobs.processes import Processes, cores
 from luocheck.jobs.run import Progress, run
 from luocheck.model.build import build
-from luocheck.model.diagnostics import Diagnostic, SpecError, fail
+from luocheck.model.diagnostics import Diagnostic, SpecError
 from luocheck.model.problems import Problem, problem_of, problems_of
 from luocheck.model.source import Source, Span
 from luocheck.model.spec import Spec
@@ -73,9 +72,7 @@ def audit_all(
 ) -> FleetAnswer:
     """See `luocheck.audit_all`.  tell: takes sentences about workers and files that are not as they should be."""
     began = time.monotonic()
-    if cluster is not None and jobs is not None:
-        place = Span(Source(f"--cluster {cluster}", ""), 0, 0)
-        fail("LUO609", "--jobs is about this machine, and --cluster about others", place, help="leave one of them out")
+    workers = choose_workers(jobs, cluster, tell)
     found = list(places(captures))
     options = {
         "format": format,
@@ -84,7 +81,6 @@ def audit_all(
         "max_deviations": max_deviations,
         "max_bytes": max_bytes,
     }
-    workers = Cluster(cluster, tell) if cluster is not None else Processes(jobs or cores())
     with ExitStack() as stack:
         tasks = [
             _task(spec, each, _copied(each.path, stack), options, known=results is not None)

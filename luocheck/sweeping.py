@@ -10,12 +10,9 @@ from luocheck.checker.selection import check_bounded, check_engine
 from luocheck.checker.sweep.answer import SweepAnswer, SweptRun
 from luocheck.checker.sweep.runs import Selection, SpecRun, runs_of
 from luocheck.checker.sweep.work import Options, key_of, payload_of, perform, ran_of, version, worth_keeping
-from luocheck.jobs.cluster import Cluster
+from luocheck.jobs.choosing import choose_workers
 from luocheck.jobs.job import Interrupted, Job, Outcome, Task, Tell
-from luocheck.jobs.processes import Processes, cores
 from luocheck.jobs.run import Progress, run
-from luocheck.model.diagnostics import fail
-from luocheck.model.source import Source, Span
 from luocheck.model.spec import Spec
 
 JOB = Job("sweep", perform, version, worth_keeping)
@@ -37,13 +34,9 @@ def sweep(
     began = time.monotonic()
     check_engine(options.engine)
     check_bounded(options.engine, depth=options.depth, strict=options.strict, max_states=options.max_states)
-    if cluster is not None and jobs is not None:
-        place = Span(Source(f"--cluster {cluster}", ""), 0, 0)
-        fail("LUO609", "--jobs is about this machine, and --cluster about others", place, help="leave one of them out")
+    workers = choose_workers(jobs, cluster, tell, fresh=options.memory is not None)  # that bound is for one run
     runs, left_out = runs_of(specs, selection)
     tasks = [_task(each, options) for each in runs]
-    fresh = options.memory is not None  # the bound is for one run
-    workers = Cluster(cluster, tell) if cluster is not None else Processes(jobs or cores(), fresh)
     outcomes = run(JOB, tasks, workers, results=results, accept=_accept, interrupted=interrupted, progress=progress, tell=tell)
     swept = tuple(_swept(each, outcome) for each, outcome in zip(runs, outcomes, strict=True))
     return SweepAnswer(swept, options, tuple(left_out), interrupted() is not None, time.monotonic() - began)

@@ -10,17 +10,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from luocheck.model.errnos import errno_name
 from luocheck.model.spec import Spec
 from luocheck.traces.answer import AuditAnswer, Conformance, Edit, Finding
 from luocheck.traces.call import Call, Kind, Note, Recording
 from luocheck.traces.decode import Reading, read
 from luocheck.traces.digest import file_sha256
+from luocheck.traces.findings import call_finding, promise_finding, promises_told, what_is_missing
 from luocheck.traces.replay.certify import NotExplained, certify
 from luocheck.traces.replay.core import core_of
-from luocheck.traces.replay.kernels import Part, Replay, Replayed, Start, parts_of, shows_its_end, window
-from luocheck.traces.replay.knowledge import common, texts
-from luocheck.traces.replay.promises import Broken
+from luocheck.traces.replay.kernels import Replay, Replayed, Start, parts_of, shows_its_end, window
 from luocheck.traces.replay.search import Refusal, returned
 from luocheck.traces.replay.world import Beginning
 from luocheck.traces.source import MOST_BYTES
@@ -65,7 +63,8 @@ def audit(
     capture: a file, or the files of several kernels of which each is the one that the one before it started by kexec.  format: its format
     when detection should not decide.  beginning: what the recording begins with when that is known; else all are tried.  timeout:
     seconds for all readings together.  max_deviations: findings after which replay stops (at least 1).  trail: tell what was known after
-    each call.  max_bytes: unpacked bytes of each file after which reading stops.  witness: tell why it conforms.  Raises SpecError LUO700 when a capture cannot be read.
+    each call.  max_bytes: unpacked bytes of each file after which reading stops.  witness: tell why it conforms.  Raises SpecError
+    LUO700 when a capture cannot be read.
     """
     captures = [capture] if isinstance(capture, str) else list(capture)
     started = time.monotonic()
@@ -225,14 +224,14 @@ class _Audit:
         return replace(self._base(self.decoded[0], started), reason=reason)
 
     def _explained(self, reading: _Reading, replayed: Replayed, started: float) -> AuditAnswer:
-        reason = _what_is_missing(reading.recordings)
+        reason = what_is_missing(reading.recordings)
         if not reason and replayed.calls == 0:
             reason = "no call in this recording is known to have returned"
         base = self._base(reading.recordings, started)
         if reading.beginning is Beginning.RUNNING and self.beginning is None:
             base = replace(base, notes=(*base.notes, self._in_the_middle()))
         broken = tuple(self._broken(reading, replayed))
-        base = replace(base, notes=(*base.notes, *_promises_told(replayed, reading.beginning is Beginning.COLD)))
+        base = replace(base, notes=(*base.notes, *promises_told(replayed, reading.beginning is Beginning.COLD)))
         verdict = Conformance.INCONCLUSIVE if reason else Conformance.CONFORMS
         witness, unwitnessed = None, ""
         if self.witness and verdict is Conformance.CONFORMS and not broken:
@@ -288,7 +287,7 @@ class _Audit:
                 return
             found = [(part, each) for part, each in complete.broken if each.definite and not each.expected]
         for part, each in found:
-            yield _promise(part, each)
+            yield promise_finding(part, each)
 
     def _in_the_middle(self) -> Note:
         """Why the recording cannot have begun with the kernel."""
@@ -390,7 +389,7 @@ class _Audit:
                 if count <= MOST_CORES and len(replayed.parts) == 1:
                     edited = replace(part.recording, calls=tuple(calls))
                     core = core_of(edited, refusal, lambda recording: self._refusal_of(reading, recording, until))
-                yield _finding(part, refusal, edit, core)
+                yield call_finding(part, refusal, edit, core)
                 if edit is Edit.RESULT:
                     calls = [replace(c, result=None, got={}, refused=()) if c.number == refusal.call.number else c for c in calls]
                 else:
@@ -425,100 +424,3 @@ def _undecided(open_: list[_Tried], refuted: list[_Tried]) -> str:
             line = returned(replayed.refusals[0][1].call)
             text += f"; if it begins with {beginning.value}, line {line} is not allowed (--begins {beginning.name.lower()})"
     return text
-
-
-def _what_is_missing(recordings: list[Recording]) -> str:
-    losses = [(each, loss) for each in recordings for loss in each.losses]
-    if not losses:
-        return ""
-    recording, first = losses[0]
-    count = f"{first.count:,} events" if first.count is not None else "events"
-    where = f"line {first.line}" + (f" of {recording.name}" if len(recordings) > 1 else "")
-    more = f", and at {len(losses) - 1:,} more places" if len(losses) > 1 else ""
-    return f"{count} were lost before {where} ({first.reason}){more}; what is left is as the spec allows"
-
-
-def observed(call: Call) -> str:
-    """What a call returned: `OK`, an errno, or a number."""
-    if call.result is None:
-        return "did not return"
-    return "OK" if call.result >= 0 else errno_name(-call.result)
-
-
-def _finding(part: Part, refusal: Refusal, edit: Edit | None, core: tuple[Call, ...]) -> Finding:
-    call = refusal.call
-    line = returned(call)
-    name = call.event or (f"ioctl {call.command:#x}" if call.command is not None else call.kind.value)
-    states = "the only state that agrees" if refusal.states == 1 else f"any of the {refusal.states} states that agree"
-    if refusal.possible:
-        message = f"{name} returned {observed(call)}, which {states} with the calls before it does not allow"
-    else:
-        message = f"{name} cannot be called in {states} with the calls before it"
-    stores = [each.store for each in refusal.before]
-    lines = {each.enter.line if each.exact and each is call else returned(each) for each in core} | {line}
-    lines |= {call.enter.line} if call.exact else set()
-    return Finding(
-        part.recording.name,
-        line,
-        name,
-        observed(call),
-        refusal.possible,
-        refusal.certain,
-        refusal.states,
-        tuple(sorted(lines)),
-        message,
-        call=call.number,
-        known=texts(common(stores), stores[0]) if stores else (),
-        since=refusal.since,
-        edit=edit,
-        edited=_edited(refusal, edit),
-    )
-
-
-def _promise(part: Part, broken: Broken) -> Finding:
-    claim, call = broken.promise, broken.call
-    return Finding(
-        part.recording.name,
-        broken.line,
-        claim.name,
-        "does not hold",
-        (),
-        (),
-        1,
-        (broken.line,),
-        f"`{claim.name}` does not hold after {call.event or call.kind.value} in any state that agrees"
-        + (f" ({claim.doc})" if claim.doc else ""),
-        rule="LUO712",
-        call=call.number,
-    )
-
-
-def _promises_told(replayed: Replayed, cold: bool) -> Iterator[Note]:
-    """Promises that do not hold in some state, or that the spec does not really make.
-
-    States of a kernel that did not begin cold need not be reachable, so that a promise is broken in some of them says little.
-    """
-    for _, each in replayed.broken:
-        claim = each.promise
-        if each.expected:
-            where = "does not hold here" if each.definite else "may not hold here"
-            yield Note("LUO712", each.line, f"`{claim.name}` {where}, as the spec says can happen")
-        elif not each.definite and cold:
-            yield Note("LUO712", each.line, f"`{claim.name}` may not hold here: it does not in some of the states that agree")
-    if replayed.unwatched is not None:
-        yield Note(
-            "LUO712", replayed.unwatched, "the invariants of the spec were looked at up to here; that takes too long in such states"
-        )
-
-
-def _edited(refusal: Refusal, edit: Edit | None) -> str:
-    """The nearest edit in words."""
-    match edit:
-        case Edit.RESULT:
-            allowed = list(dict.fromkeys(each.split(" at ")[0] for each in refusal.certain or refusal.possible))
-            return f"the call returned {' or '.join(allowed) if allowed else 'something else'}"
-        case Edit.INSERTED:
-            return "a call before it was not recorded"
-        case Edit.DROPPED:
-            return "the call is not there"
-    return ""

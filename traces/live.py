@@ -87,51 +87,43 @@ def follow(
     told: called with the answer about what is there whenever the recording rests.  Other arguments as of `audit`, timeout for each
     audit.  Returns the answer about all that was read.  Raises SpecError LUO700 for what cannot be read or is no text.
     """
+    with _opened(capture) as stream:
+        tail = Tail(stream.fileno(), interrupted)
+        head = tail.read(HEAD)
+        while b"\n" not in head and len(head) < HEAD and (more := tail.read(HEAD)):
+            head += more
+        if _BINARY in head[:16]:
+            fail("LUO700", "only text can be read while it is written", Span(Source(capture, ""), 0, 0))
+        opened = _Growing("<stdin>" if capture == "-" else capture, head, stream, False)
+        opened.tail = tail
+        reading, records = begin(opened, spec.system.abi, format)
+        done = 0
+
+        def answer(stop: Tick) -> AuditAnswer:
+            return audit_read(
+                spec, [reading], beginning=beginning, timeout=timeout, max_deviations=max_deviations, interrupted=stop
+            )
+
+        def rests() -> None:
+            nonlocal done
+            if len(reading.records) > done * _GROWTH:
+                done = len(reading.records)
+                told(answer(interrupted))
+
+        tail.rests = rests
+        for record in records:  # one by one: those before a rest are there when it comes
+            reading.records.append(record)
+        return answer(lambda: None)
+
+
+def _opened(capture: str) -> io.BufferedReader:
+    """A file or pipe that is being written.  Raises SpecError LUO700."""
     where = Span(Source(capture, ""), 0, 0)
     try:
         if capture != "-" and os.path.isdir(capture):
             fail("LUO700", "this is a directory", where, help="name the file that is being written")
-        stream = open(0 if capture == "-" else capture, "rb", closefd=capture != "-")  # noqa: SIM115 (closed below)
+        return open(0 if capture == "-" else capture, "rb", closefd=capture != "-")
     except OSError as error:
         fail("LUO700", f"cannot be read: {error.strerror}", where)
     except ValueError:
         fail("LUO700", "this is no file name", where)
-    with stream:
-        return _followed(spec, stream, capture, told, format, beginning, timeout, max_deviations, interrupted)
-
-
-def _followed(
-    spec: Spec,
-    stream: io.BufferedReader,
-    capture: str,
-    told: Callable[[AuditAnswer], None],
-    format: str | None,
-    beginning: Beginning | None,
-    timeout: float,
-    max_deviations: int,
-    interrupted: Tick,
-) -> AuditAnswer:
-    tail = Tail(stream.fileno(), interrupted)
-    head = tail.read(HEAD)
-    while b"\n" not in head and len(head) < HEAD and (more := tail.read(HEAD)):
-        head += more
-    if _BINARY in head[:16]:
-        fail("LUO700", "only text can be read while it is written", Span(Source(capture, ""), 0, 0))
-    opened = _Growing("<stdin>" if capture == "-" else capture, head, stream, False)
-    opened.tail = tail
-    reading, records = begin(opened, spec.system.abi, format)
-    done = 0
-
-    def answer(stop: Tick) -> AuditAnswer:
-        return audit_read(spec, [reading], beginning=beginning, timeout=timeout, max_deviations=max_deviations, interrupted=stop)
-
-    def rests() -> None:
-        nonlocal done
-        if len(reading.records) > done * _GROWTH:
-            done = len(reading.records)
-            told(answer(interrupted))
-
-    tail.rests = rests
-    for record in records:  # one by one: those before a rest are there when it comes
-        reading.records.append(record)
-    return answer(lambda: None)

@@ -10,19 +10,16 @@ from luocheck.cli.captures import add_most_bytes
 from luocheck.cli.interrupts import Interrupts
 from luocheck.cli.limits import at_least_one
 from luocheck.cli.options import SPEC_HELP, Subparsers, add_output, for_each, load_with_warnings
-from luocheck.cli.status import FINE, UNDECIDED, UNEXPECTED
+from luocheck.cli.status import AUDITED
 from luocheck.demo import capture_file
 from luocheck.model.diagnostics import SpecError
 from luocheck.report import audit as report
 from luocheck.report import document
 from luocheck.report.terminal import Terminal
-from luocheck.traces.answer import Conformance
 from luocheck.traces.audit import MOST_DEVIATIONS, audit
 from luocheck.traces.formats.registry import READERS
 from luocheck.traces.klog import read_klog
 from luocheck.traces.replay.world import Beginning
-
-_STATUS = {Conformance.CONFORMS: FINE, Conformance.VIOLATED: UNEXPECTED, Conformance.INCONCLUSIVE: UNDECIDED}
 
 _EXAMPLES = """\
 examples:
@@ -157,14 +154,14 @@ def run(args: argparse.Namespace) -> int:
 
                 others = which(captures, format=args.format, beginning=beginning, interrupted=lambda: interrupts.reason)
             if args.json:
-                return _STATUS[answer.verdict], report.audit(answer) | ({} if others is None else report.which(others))
+                return AUDITED[answer.verdict], report.audit(answer) | ({} if others is None else report.which(others))
             if not reporting.takes_stdout:
                 page = terminal.page()
                 report.show(page, answer)
                 if others is not None:
                     report.show_which(page, others)
                 terminal.show(page)
-            return _STATUS[answer.verdict], {}
+            return AUDITED[answer.verdict], {}
 
         status = for_each("audit", args.captures, args.json, terminal, work, alone=len(args.captures) == 1)
         return reporting.finish(status)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from luocheck.cli.interrupts import Interrupts
 from luocheck.cli.limits import at_least_one
@@ -50,10 +49,6 @@ def run(args: argparse.Namespace, spec: Spec, beginning: Beginning | None) -> in
     def show(progress: Progress) -> None:
         note(f"{progress.done:,} of {progress.total:,} recordings")
 
-    def tell(sentence: str) -> None:
-        note.done()
-        print(f"luocheck: {sentence}", file=sys.stderr)
-
     with Interrupts() as interrupts:
         try:
             answer = audit_all(
@@ -69,7 +64,7 @@ def run(args: argparse.Namespace, spec: Spec, beginning: Beginning | None) -> in
                 results=args.results,
                 interrupted=lambda: interrupts.reason,
                 progress=show,
-                tell=tell,
+                tell=note.tell,
             )
         finally:
             note.done()
@@ -78,7 +73,7 @@ def run(args: argparse.Namespace, spec: Spec, beginning: Beginning | None) -> in
         else:
             kept = sum(each.kept for each in answer.captures)
             if kept:
-                tell(f"{kept:,} of {len(answer.captures):,} answers were in {args.results} before")
+                note.tell(f"{kept:,} of {len(answer.captures):,} answers were in {args.results} before")
             page = terminal.page()
             report.write(page, answer, summary=args.summary, timings=args.timings)
             terminal.show(page)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from luocheck.cli.interrupts import Interrupts
-from luocheck.cli.status import FINE, UNDECIDED, UNEXPECTED
+from luocheck.cli.status import AUDITED, FINE, UNDECIDED
 from luocheck.model.spec import Spec
 from luocheck.report import audit as report
 from luocheck.report.page import Part
 from luocheck.report.terminal import Terminal
-from luocheck.traces.answer import AuditAnswer, Conformance, Finding
+from luocheck.traces.answer import AuditAnswer, Finding
 from luocheck.traces.live import follow
 from luocheck.traces.replay.world import Beginning
-
-_STATUS = {Conformance.CONFORMS: FINE, Conformance.VIOLATED: UNEXPECTED, Conformance.INCONCLUSIVE: UNDECIDED}
 
 
 def run_following(
@@ -54,7 +52,7 @@ def run_following(
         page = terminal.page()
         report.show(page, answer)
         terminal.show(page)
-    status = _STATUS[answer.verdict]
+    status = AUDITED[answer.verdict]
     return UNDECIDED if stopped and status == FINE else status
 
 

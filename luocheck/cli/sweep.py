@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from luocheck.cli.interrupts import Interrupts
 from luocheck.cli.limits import at_least_one, seconds, size
@@ -88,10 +87,6 @@ def run(args: argparse.Namespace) -> int:
     def show(progress: Progress) -> None:
         note(f"{progress.done:,} of {progress.total:,} runs")
 
-    def tell(sentence: str) -> None:
-        note.done()
-        print(f"luocheck: {sentence}", file=sys.stderr)
-
     with Interrupts() as interrupts:
         try:
             answer = sweep(
@@ -103,16 +98,16 @@ def run(args: argparse.Namespace) -> int:
                 results=args.results,
                 interrupted=lambda: interrupts.reason,
                 progress=show,
-                tell=tell,
+                tell=note.tell,
             )
         finally:
             note.done()
         if not args.json:
             if answer.engine_missing is not None:
-                tell(f"the interpreter did it all, which is slow: {answer.engine_missing}")
+                note.tell(f"the interpreter did it all, which is slow: {answer.engine_missing}")
             kept = sum(each.kept for each in answer.runs)
             if kept:
-                tell(f"{kept:,} of {len(answer.runs):,} runs were in {args.results} before")
+                note.tell(f"{kept:,} of {len(answer.runs):,} runs were in {args.results} before")
             page = terminal.page()
             report.write(page, answer, names, every_claim=args.all or bool(args.properties), timings=args.timings)
             terminal.show(page)

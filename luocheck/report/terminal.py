@@ -105,6 +105,11 @@ class NoteLine:
             self.err.write("\r\x1b[K")
             self.err.flush()
 
+    def tell(self, sentence: str) -> None:
+        """Takes the line away and prints a sentence about what is not as it should be."""
+        self.done()
+        print(f"luocheck: {sentence}", file=self.err)
+
 
 class ProgressLine:
     """How far a long run is, in a NoteLine."""

@@ -24,6 +24,7 @@ import luocheck
 from luocheck import sweeping
 from luocheck.checker.sweep.runs import Selection, runs_of
 from luocheck.checker.sweep.work import Options, key_of, payload_of, perform, ran_of, version, worth_keeping
+from luocheck.jobs import choosing
 from luocheck.model.spec import load
 
 ROOT = Path(__file__).parents[2]
@@ -54,7 +55,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs are made in this process, where how they are distributed is not what is tested."""
-    monkeypatch.setattr(sweeping, "Processes", lambda count, fresh: Here())
+    monkeypatch.setattr(choosing, "Processes", lambda count, fresh: Here())
 
 
 # ---- what it says -----------------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ import luocheck
 from luocheck import auditing
 from luocheck.cli import options
 from luocheck.cli.main import main
+from luocheck.jobs import choosing
 from luocheck.jobs.job import Outcome, Task
 from luocheck.model.diagnostics import Diagnostic
 from luocheck.traces.folders import Place, Skipped, places
@@ -56,7 +57,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Audits are made in this process, where how they are distributed is not what is tested."""
-    monkeypatch.setattr(auditing, "Processes", lambda count: Here())
+    monkeypatch.setattr(choosing, "Processes", lambda count, fresh: Here())
 
 
 @pytest.fixture
@@ -204,7 +205,7 @@ def test_standard_input_and_pipes_are_captures_too(
 def test_a_single_capture_with_an_option_for_many(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(auditing, "Processes", lambda count: Here())
+    monkeypatch.setattr(choosing, "Processes", lambda count, fresh: Here())
     path = tmp_path / "trace.txt"
     path.write_bytes(capture("conforms", 1))
     assert main(["audit", SPEC, str(path), "--summary"]) == 0
@@ -293,7 +294,7 @@ def test_an_interrupt_prints_what_is_established(tmp_path: Path) -> None:
 def test_what_is_in_the_file_of_results_is_not_done_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(auditing, "Processes", lambda count: Here())
+    monkeypatch.setattr(choosing, "Processes", lambda count, fresh: Here())
     made: list[str] = []
 
     def perform(payload: Any, interrupted: Any) -> Any:
@@ -342,7 +343,7 @@ def test_captures_with_the_same_content_keep_their_names(tmp_path: Path, capsys:
 def test_a_file_of_other_results_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(auditing, "Processes", lambda count: Here())
+    monkeypatch.setattr(choosing, "Processes", lambda count, fresh: Here())
     path = tmp_path / "trace.txt"
     path.write_bytes(capture("used token", 1))
     results = tmp_path / "r.jsonl"
@@ -382,7 +383,7 @@ def test_a_worker_elsewhere_needs_no_files(mixed: Path, monkeypatch: pytest.Monk
             yield from super().run(job, [Task(each.key, each.label, sent[each.label]) for each in tasks], interrupted)
 
     before = luocheck.audit_all(spec, [str(mixed)], jobs=1)
-    monkeypatch.setattr(auditing, "Processes", lambda count: Elsewhere())
+    monkeypatch.setattr(choosing, "Processes", lambda count, fresh: Elsewhere())
     after = luocheck.audit_all(spec, [str(mixed)])
     assert [replace(each, seconds=0.0, answer=each.answer and replace(each.answer, seconds=0.0)) for each in after.captures] == [
         replace(each, seconds=0.0, answer=each.answer and replace(each.answer, seconds=0.0)) for each in before.captures
@@ -406,7 +407,7 @@ def test_captures_that_were_lost_or_left_are_told(
         def run(self, job: Any, tasks: Any, interrupted: Any) -> Any:
             yield [(tasks[0], Outcome(None, 0.0, "worker lost: it rained"))]
 
-    monkeypatch.setattr(auditing, "Processes", lambda count: Failing())
+    monkeypatch.setattr(choosing, "Processes", lambda count, fresh: Failing())
     for name in ("a", "b"):
         (tmp_path / name).write_bytes(capture("conforms", ord(name)))
     assert main(["audit", SPEC, str(tmp_path)]) == 3
@@ -416,7 +417,7 @@ def test_captures_that_were_lost_or_left_are_told(
 
 
 def test_the_table_is_for_80_columns(mixed: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(auditing, "Processes", lambda count: Here())
+    monkeypatch.setattr(choosing, "Processes", lambda count, fresh: Here())
     monkeypatch.chdir(mixed.parent)
     assert main(["audit", SPEC, "mixed", "--summary"]) == 2
     lines = capsys.readouterr().out.splitlines()
@@ -428,7 +429,7 @@ def test_the_table_is_for_80_columns(mixed: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_page_says_what_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(auditing, "Processes", lambda count: Here())
+    monkeypatch.setattr(choosing, "Processes", lambda count, fresh: Here())
     monkeypatch.chdir(ROOT)
     page = (ROOT / "docs" / "fleet.md").read_text()
     (argv,) = re.findall(r"^```sh\nluocheck (audit .*)\n```", page, re.MULTILINE)

@@ -49,7 +49,7 @@ class Memory:
         if len(self.steps) + len(self.states) > MOST_KEPT:
             self.forget()
         found = [each if each is store else self.kept(each) for each in step(store, call)]
-        self.steps[key[0], self.signature(call)] = store, found
+        self.steps[key] = store, found
         return found
 
     def belief_after(self, belief: Belief, signature: int) -> Belief | None:
