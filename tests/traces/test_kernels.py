@@ -73,12 +73,24 @@ def test_a_name_of_the_kernel_before_is_not_forgotten(spec: Spec, tmp_path: Path
 
 
 def test_what_died_before_the_reboot_is_gone(spec: Spec) -> None:
-    """The persistent buffer shows that the process was killed; the recording of the agent ends before that."""
+    """The persistent buffer shows that the process was killed; the recorder of the agent shows no exits, so it can have been."""
     after = str(LOST / "stage2.one.trace.txt.gz")
-    assert audit(spec, [str(LOST / PERSIST), after]).verdict is Conformance.CONFORMS
-    answer = audit(spec, [str(LOST / "stage1.one.trace.txt.gz"), after])
+    for first in (PERSIST, "stage1.one.trace.txt.gz"):
+        assert audit(spec, [str(LOST / first), after]).verdict is Conformance.CONFORMS
+
+
+def test_nothing_is_concluded_from_a_recording_that_ends_before_the_reboot(spec: Spec) -> None:
+    """This recorder shows releases, and none of the session's; but it does not show the reboot either."""
+    answer = audit(spec, [str(HAPPY / "stage1.dyn.trace.txt.gz"), str(LOST / "stage2.one.trace.txt.gz")])
     assert answer.verdict is Conformance.INCONCLUSIVE
     assert "line 14 of the next kernel's recording is not allowed" in answer.reason
+
+
+def test_no_kernel_hands_over_two_sessions_of_one_name(spec: Spec, tmp_path: Path) -> None:
+    same = copy(HAPPY / "stage2.one.trace.txt.gz", tmp_path, {19: lambda line: line.replace(b"vm-beta", b"vm-alpha")})
+    answer = audit(spec, same, beginning=Beginning.WARM)
+    assert answer.verdict is Conformance.VIOLATED
+    assert (answer.findings[0].event, answer.findings[0].line) == ("RETRIEVE_SESSION", 19), answer.findings
 
 
 def test_the_command_takes_the_kernels_in_their_order(spec: Spec, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,13 +10,14 @@ from luocheck.model.ir.system import System
 from luocheck.traces.call import Call, Recording
 from luocheck.traces.replay.handles import Handles
 from luocheck.traces.replay.machine import ReplayMachine
+from luocheck.traces.replay.promises import Promises
 from luocheck.traces.replay.search import Search
 from luocheck.traces.replay.step import Stepper
 from luocheck.traces.replay.world import Beginning, World
 
 
 def replayed(system: System, recording: Recording, *, warm: bool, seconds: float = 20.0) -> bool | None:
-    """What replay says of one reading of a recording: does it conform?  None when it does not decide."""
+    """What replay says of one reading of a recording: does it conform, and keep what the spec promises?  None when it does not decide."""
     deadline = time.monotonic() + seconds
     beginning = Beginning.WARM if warm else Beginning.COLD
     refuted = False
@@ -25,10 +26,12 @@ def replayed(system: System, recording: Recording, *, warm: bool, seconds: float
         handles = Handles.of(system, recording)
         machine = ReplayMachine(World(system, beginning, tuple(handles.counts), handles.names(), quick))
         stepper = Stepper(machine, handles, recording)
-        explained = Search(stepper, recording, stop, quick).run(machine.beginnings())
-        if explained.refusal is None and explained.gave_up is None:
+        promises = Promises(system, machine.world)
+        explained = Search(stepper, recording, stop, quick, watch=promises.watch).run(machine.beginnings())
+        kept = not any(each.definite and not each.expected for each in promises.broken.values())
+        if explained.refusal is None and explained.gave_up is None and kept:
             return True
-        refuted = explained.refusal is not None and explained.gave_up is None and not stepper.overwhelmed
+        refuted = (explained.refusal is not None or not kept) and explained.gave_up is None and not stepper.overwhelmed
     return False if refuted else None
 
 

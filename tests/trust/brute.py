@@ -238,7 +238,10 @@ def handed_over(recording: Recording) -> tuple[tuple[bytes, ...], int, tuple[int
         names |= {_text(v) for c in recording.calls if isinstance(v := c.got.get("name"), bytes)}
         names |= {_text(c.on.label) for c in recording.calls if c.on is not None and c.on.label is not None}
     tokens = {v for c in takes if isinstance(v := c.given.get("token"), int)}
-    more = max(1, sum("name" not in c.given for c in finds)), max(1, sum("token" not in c.given for c in takes))
+    nameless = sum("name" not in c.given for c in finds)
+    if not finds:  # perhaps not recorded: each session that something is done with can have been handed over
+        nameless = len({c.on.number for c in recording.calls if c.on is not None and c.on.target == "Session"})
+    more = max(1, nameless), max(1, sum("token" not in c.given for c in takes))
     return tuple(sorted(names)), more[0], tuple(sorted(tokens)), more[1]
 
 

@@ -178,6 +178,33 @@ class LazyCompiler(Compiler):
         return following
 
 
+class Kleene(LazyCompiler):
+    """Compiles conditions so that an element for which `all` is false decides it, whatever is open about the others (Kleene's logic)."""
+
+    def _quantifier(self, expr: e.Quantifier) -> Code:
+        if expr.kind not in ("all", "no"):
+            return super()._quantifier(expr)
+        slot, body, over, wanted = expr.slot, self(expr.body), self._domain(expr), expr.kind == "all"
+        unseen = self.unseen(expr.domain, expr.body, slot, wanted=not wanted)
+
+        def quantified(s: Any, env: Env) -> bool:
+            open_: Undecided | None = None
+            for x in over(s, env):
+                env[slot] = x
+                try:
+                    if bool(body(s, env)) is not wanted:
+                        return False
+                except Undecided as reason:
+                    open_ = reason
+            if open_ is not None:
+                raise open_
+            if unseen is not None:
+                unseen(s, env)
+            return True
+
+        return quantified
+
+
 def _is_local(body: e.Expr, slot: int) -> bool:
     """Does a condition read nothing but preserved or fixed fields of its own element, so that its answer lasts while that is unseen?"""
     for part in e.walk(body):

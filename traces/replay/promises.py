@@ -15,7 +15,7 @@ from luocheck.model.ir.system import Expected, Kind, Property, System
 from luocheck.model.ir.vocabulary import Field
 from luocheck.model.semantics.expressions import Code, Oops
 from luocheck.traces.call import Call
-from luocheck.traces.replay.expressions import LazyCompiler
+from luocheck.traces.replay.expressions import Kleene
 from luocheck.traces.replay.search import Configuration, returned
 from luocheck.traces.replay.world import Beginning, Undecided, World, WorldStore
 
@@ -48,7 +48,7 @@ class Promises:
     known: dict[int, tuple[WorldStore, frozenset[str]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        compile_ = LazyCompiler(self.world.instance, checked=False)
+        compile_ = Kleene(self.world.instance, checked=False)
         for claim in self.system.properties:
             if claim.kind is Kind.INVARIANT and claim.condition is not None and self._decidable(claim.condition):
                 self.codes.append((claim, compile_(claim.condition)))

@@ -9,6 +9,7 @@ What the recorder could not show, and calls that never returned, take effect as 
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -18,12 +19,15 @@ from typing import NamedTuple
 from luocheck.traces.answer import Edit
 from luocheck.traces.call import Call, Kind, Recording
 from luocheck.traces.replay.memory import Memory
-from luocheck.traces.replay.step import Stepper
+from luocheck.traces.replay.step import MOST_UNRECORDED_STEPS, Stepper
 from luocheck.traces.replay.world import ENDED, Beginning, WorldStore
 
 MOST_CONFIGURATIONS = 4_096
-MOST_INSERTIONS = 3
-"""Most calls in a row that nobody recorded and that explain one recorded call."""
+QUICK_INSERTIONS = 3
+"""Most calls in a row that nobody recorded and that explain one recorded call, while explanations are looked for quickly."""
+
+MOST_INSERTED = 20_000
+"""Most configurations after unrecorded calls in which one recorded call is tried."""
 
 MOST_EDITED = 64
 """Most configurations in which a missing call is looked for after a refusal."""
@@ -189,19 +193,25 @@ class Search:
 
     def _after(self, store: WorldStore, call: Call) -> list[WorldStore]:
         """The states that a call can have led to, each of them kept."""
-        return self.memory.after(store, call, self.stepper.after)
+        return self.memory.after(store, call, self._stepped)
+
+    def _stepped(self, store: WorldStore, call: Call) -> list[WorldStore]:
+        """The states after a call; in a complete search also those in which others have got before what its caller gives up."""
+        found = self.stepper.after(store, call)
+        if not self.quick and call.kind in (Kind.CLOSE, Kind.EXIT):
+            for given in self.stepper.given_away(store, call):
+                if given is not store:
+                    found += [after for after in self.stepper.after(given, call) if after is not given]
+        return found
 
     def _returned(self, belief: list[Configuration], call: Call) -> list[Configuration]:
         found = self._distinct(self._taken(belief, call))
-        layer = belief
-        for _ in range(0 if self._nothing_known() else MOST_INSERTIONS):
-            if found:
-                break
-            layer = self._distinct(self._inserted(layer, call))
-            if not layer:
-                break
-            found = self._distinct(self._taken(layer, call))
-            self.result.inserted += bool(found)
+        if not found and not self._nothing_known():
+            for layer in self._insertions(belief, returned(call)):
+                found = self._distinct(self._taken(layer, call))
+                if found:
+                    self.result.inserted += 1
+                    break
         self.pending.pop(call.number, None)
         return found
 
@@ -223,7 +233,7 @@ class Search:
             each, others = todo.popleft()
             if fewest is not None and others > fewest:
                 return
-            if todo or seen:
+            if len(self.pending) > 1 and (todo or seen):
                 key = each.key
                 if key in seen:
                     continue
@@ -254,16 +264,38 @@ class Search:
                     done.add(call.number)
         return each._replace(done=frozenset(done))
 
-    def _inserted(self, belief: Iterable[Configuration], before: Call) -> Iterator[Configuration]:
-        """Configurations one unrecorded or unreturned call later."""
-        for each in belief:
-            self._poll()
-            for call in self.optional.values():
-                if call.number not in each.done:
-                    for store in self._after(each.store, call):
-                        yield each._replace(store=store, done=each.done | {call.number})
-            for store in self.stepper.hidden(each.store, returned(before)):
-                yield each._replace(store=store)
+    def _insertions(self, belief: list[Configuration], line: int, *, unrecorded: bool = True) -> Iterator[list[Configuration]]:
+        """Configurations one unreturned or unrecorded call later, two such calls later, and so on; each in one layer only.
+
+        line: before which all of it happened.  unrecorded: else only calls that did not return.
+        """
+        seen = {each.key: 0 for each in belief}  # with the least number of unrecorded steps that lead there
+        layer, depth = belief, 0
+        while layer and (depth < QUICK_INSERTIONS or not self.quick or not unrecorded):
+            depth += 1
+            following = {}
+            for each in layer:
+                self._poll()
+                steps = seen[each.key]
+                for after, is_step in self._inserted(each, line, unrecorded):
+                    key, count = after.key, steps + is_step
+                    if count <= MOST_UNRECORDED_STEPS and count < seen.get(key, MOST_UNRECORDED_STEPS + 1):
+                        seen[key] = count
+                        following[key] = after
+                if len(seen) > MOST_INSERTED:
+                    raise Overwhelmed("more unrecorded calls are possible than can be followed")
+            layer = list(following.values())
+            yield layer
+
+    def _inserted(self, each: Configuration, line: int, unrecorded: bool) -> Iterator[tuple[Configuration, bool]]:
+        """(configuration, does that count as a step?) one unreturned or unrecorded call later."""
+        for call in self.optional.values():
+            if call.number not in each.done:
+                for store in self._after(each.store, call):
+                    yield each._replace(store=store, done=each.done | {call.number}), False
+        if unrecorded:
+            for store, is_step in self.stepper.hidden(each.store, line, [*self.pending.values(), *self.optional.values()]):
+                yield each._replace(store=store), is_step
 
     def _distinct(self, found: Iterable[Configuration]) -> list[Configuration]:
         configurations = iter(found)
@@ -303,23 +335,16 @@ class Search:
     def ended(self) -> list[WorldStore]:
         """The states in which the kernel of this recording can have ended by kexec, after `run`.  Raises Overwhelmed."""
         found: dict[object, WorldStore] = {}
-        seen: set[object] = set()
-        todo = deque(self.result.belief)
-        while todo:
-            self._poll()
-            each = todo.popleft()
-            if each.key in seen:
-                continue
-            seen.add(each.key)
-            if len(seen) > MOST_CONFIGURATIONS:
+        reboots = [call.enter.line for call in self.optional.values() if call.kind is Kind.REBOOT]
+        line = max(reboots, default=sys.maxsize)
+        for layer in chain([self.result.belief], self._insertions(self.result.belief, line, unrecorded=not self.quick)):
+            for each in layer:
+                self._poll()
+                for store in [each.store, *self.stepper.kernel_ends(each.store)]:
+                    if (ENDED,) in store:
+                        found.setdefault(frozenset(store.items()), store)
+            if len(found) > MOST_CONFIGURATIONS:
                 raise Overwhelmed("the kernel can have ended in too many ways")
-            for store in [each.store, *self.stepper.kernel_ends(each.store)]:
-                if (ENDED,) in store:
-                    found.setdefault(frozenset(store.items()), store)
-            for call in self.optional.values():
-                if call.number not in each.done:
-                    for store in self._after(each.store, call):
-                        todo.append(each._replace(store=store, done=each.done | {call.number}))
         return list(found.values())
 
     # ---- explaining ---------------------------------------------------------------------------------------------

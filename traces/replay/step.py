@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import product
 from typing import Any
 
 from luocheck.model.abi import DEVICE, errno_matches
 from luocheck.model.errnos import GENERIC, errno_name
+from luocheck.model.ir import statements as st
 from luocheck.model.ir.system import OK, Event, Local
 from luocheck.model.ir.vocabulary import ElemT, EnumT, Sort
 from luocheck.model.semantics.run import Outcome
@@ -16,12 +17,21 @@ from luocheck.traces.call import Call, Kind, Recording
 from luocheck.traces.replay.arguments import Arguments, Attempt
 from luocheck.traces.replay.handles import CallBytes, Handles, local_named
 from luocheck.traces.replay.machine import ReplayMachine
-from luocheck.traces.replay.world import BOUND, DENIED, ENDED, EXCLUDED, KNOWN, OLD, WorldStore
+from luocheck.traces.replay.world import BOUND, DENIED, ENDED, EXCLUDED, KNOWN, OLD, USED, WorldStore
+
+_WITHOUT_EFFECT = (st.Arguments, st.Assert, st.Fail, st.If, st.Require, st.Skip, st.Sometimes, st.Step)
 
 _NOT_THE_FILE = (-GENERIC["EBADF"], -GENERIC["ENOTTY"])
 
 MOST_HIDDEN = 20_000
 """Most combinations of arguments of an unrecorded call that are looked at in one state."""
+
+MOST_UNRECORDED_STEPS = 3
+"""Most unrecorded calls in a row that are ioctls or meet something for the first time; other ones can be any number.  One recorded call
+needs no more: one makes or finds the session, one the file, one finishes it."""
+
+MOST_GIVEN_AWAY = 500
+"""Most states that unrecorded calls of a process can have led to just before it gives something up."""
 
 
 class Stepper:
@@ -35,6 +45,8 @@ class Stepper:
         self.recording = recording
         self.arguments = Arguments(self.system, handles, fresh_only=machine.world.fresh_only)
         self.overwhelmed = False
+        self.passing = frozenset(self.abi.process.passing if self.abi.process is not None else ())
+        self.ioctl_targets = {each.event: each.target for each in self.abi.ioctls}
         self.hidden_events = tuple(self._hidden_events())
         self.exit_event = self.abi.process.exit if self.abi.process is not None else None
         self.last_line: dict[int, int] = {}  # of each process (its element)
@@ -155,7 +167,7 @@ class Stepper:
                 return True
             if cell[0] == BOUND and cell[2] == sort.index and value == x:
                 return True
-            if (cell[0] == DENIED and any(x in key[1:] for key, _ in value)) or (cell[0] == EXCLUDED and x in value):
+            if (cell[0] == DENIED and any(x in key[1:] for key, _ in value)) or (cell[0] in (EXCLUDED, USED) and x in value):
                 return True
         return False
 
@@ -279,18 +291,74 @@ class Stepper:
         if self.abi.process is not None and self.abi.process.exit is not None and Kind.EXIT in seen:
             shown.add(self.abi.process.exit)
         for event in self.system.events:
-            if event.name not in shown:
+            if event.name not in shown and not all(isinstance(each, _WITHOUT_EFFECT) for each in st.statements(event.body)):
                 yield event
 
-    def hidden(self, store: WorldStore, line: int) -> Iterator[WorldStore]:
-        """The states after one unrecorded call that can have happened before a line.  Who is seen later has not exited."""
+    def hidden(self, store: WorldStore, line: int, pending: Collection[Call]) -> Iterator[tuple[WorldStore, bool]]:
+        """(state, does the call count as a step?) after one unrecorded call that can have happened before a line.  Who is seen later has not exited.
+
+        pending: the calls that this is to make possible.  Descriptors are passed on only to who makes one of them on what was passed.
+        """
+
+        def helps(event: Event, arguments: tuple[Any, ...]) -> bool:
+            if event.name not in self.passing:
+                return True
+            return any(self._passes_to(store, event, arguments, call) for call in pending)
+
         if (ENDED,) not in store:
-            yield from self._unrecorded(store, line, self.hidden_events)
+            yield from self._unrecorded(store, line, self.hidden_events, helps)
+
+    def _passes_to(self, store: WorldStore, event: Event, arguments: tuple[Any, ...], call: Call) -> bool:
+        """Does an event pass on what a call is made on to who makes it?"""
+        agents = [x for p, x in zip(event.parameters, arguments, strict=True) if self._is_caller_sort(p)]
+        return agents[-1] == self.handles.process(call.process) and self._is_about(store, event, arguments, call)
+
+    def _is_about(self, store: WorldStore, event: Event, arguments: tuple[Any, ...], call: Call) -> bool:
+        """Can what an event passes on be what a call is made on?"""
+        if call.on is None or call.on.target is None:
+            return call.kind is not Kind.IOCTL or call.on is not None
+        passed = [(p.type.sort, x) for p, x in zip(event.parameters, arguments, strict=True) if isinstance(p.type, ElemT)]
+        passed = [(sort, x) for sort, x in passed if not sort.caller]
+        if not passed:
+            return call.on.target == DEVICE
+        return any(sort.name == call.on.target and store.get((BOUND, call.on.number, sort.index), x) == x for sort, x in passed)
+
+    def given_away(self, store: WorldStore, call: Call) -> list[WorldStore]:
+        """The states in which a process gives something up (a close, an exit): it itself, and those after unrecorded calls of the process.
+
+        Later nobody but who got it from that process before can have what it has now.
+        """
+        process = self.handles.process(call.process)
+        device = call.on.target == DEVICE if call.on is not None else call.kind is Kind.EXIT
+        events = [e for e in self.hidden_events if e.name in self.passing or (device and self.ioctl_targets.get(e.name) == DEVICE)]
+
+        def matters(event: Event, arguments: tuple[Any, ...]) -> bool:
+            caller = next((x for p, x in zip(event.parameters, arguments, strict=True) if p.slot == event.caller), None)
+            return caller == process and (event.name not in self.passing or self._is_about(store, event, arguments, call))
+
+        found = {frozenset(store.items()): store}
+        layer = [store]
+        for _ in range(MOST_UNRECORDED_STEPS):
+            following = []
+            for each in layer if events else ():
+                for after, _ in self._unrecorded(each, 0, events, matters):
+                    if found.setdefault(frozenset(after.items()), after) is after:
+                        following.append(after)
+            layer = following
+            if len(found) > MOST_GIVEN_AWAY:
+                self.overwhelmed = True
+                break
+        return list(found.values())
+
+    def _met(self, store: WorldStore) -> int:
+        """How many elements have been met."""
+        return sum(store.get((KNOWN, sort.index), 0) for sort in self.system.sorts)
 
     def inserted(self, store: WorldStore, line: int) -> Iterator[WorldStore]:
         """The states after one call before a line that should have been recorded."""
         if (ENDED,) not in store:
-            yield from self._unrecorded(store, line, [event for event in self.system.events if event not in self.hidden_events])
+            events = [event for event in self.system.events if event not in self.hidden_events]
+            yield from (after for after, _ in self._unrecorded(store, line, events))
 
     def kernel_ends(self, store: WorldStore) -> Iterator[WorldStore]:
         """The states after a call that ends the kernel, whoever makes it."""
@@ -298,12 +366,18 @@ class Stepper:
         copy = store.copy()
         if self.system.caller is not None:
             copy.fresh(self.system.caller)  # whoever did nothing else in this recording
-        for after in self._unrecorded(copy, 0, events):
+        for after, _ in self._unrecorded(copy, 0, events):
             if (ENDED,) in after:
                 yield after
 
-    def _unrecorded(self, store: WorldStore, line: int, events: Iterable[Event]) -> Iterator[WorldStore]:
-        """The states after one of the events.  Its arguments are elements that were met, and new ones: what nothing else speaks of."""
+    def _unrecorded(
+        self,
+        store: WorldStore,
+        line: int,
+        events: Iterable[Event],
+        wanted: Callable[[Event, tuple[Any, ...]], bool] = lambda event, arguments: True,
+    ) -> Iterator[tuple[WorldStore, bool]]:
+        """(state, does the call count as a step?) after one of the events.  Its arguments are elements that were met, and new ones: what nothing else speaks of."""
         for event in events:
             domains: list[Any] = []
             total = 1
@@ -326,12 +400,14 @@ class Stepper:
             for arguments in product(*domains):
                 if event.name == self.exit_event and any(self.last_line.get(agent, 0) >= line for agent in arguments):
                     continue
+                if not wanted(event, arguments):
+                    continue
                 for after in self._ends(event, arguments, wide):
                     for sort, x in reversed(new):
                         if not self._is_named(after, sort, x):
                             self._forget(after, sort, x)
                     if after != store:
-                        yield after
+                        yield after, event.name in self.ioctl_targets or self._met(after) > self._met(store)
 
 
 def _refused_as_allowed(call: Call) -> bool:

@@ -10,7 +10,7 @@ What is undecided: fields declared `= any`; and what an earlier kernel handed ov
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -21,6 +21,7 @@ from luocheck.model.ir.system import Scope, System
 from luocheck.model.ir.vocabulary import BoolT, CountT, ElemT, EnumT, Field, Lifetime, Owner, SeqT, SetT, Sort, Value
 from luocheck.model.semantics.expressions import Code
 from luocheck.model.semantics.store import Store, live_index
+from luocheck.traces.replay.unique import unique_fields
 
 # First components of the cells that say what is known.  Cells of fields and locks are never negative.
 KNOWN = -1  # (KNOWN, sort): how many elements of the sort have been met
@@ -34,6 +35,7 @@ ABSENT = -8  # (ABSENT, *cell, x): x is not among the undecided members of a set
 EDGE = -9  # (EDGE, graph, closure, a, b): does a need b?
 PENDING = -10  # (PENDING,): demands that the next statement waits for
 ENDED = -11  # (ENDED,): this kernel is gone
+USED = -12  # (USED, field): values of a unique field that belong to elements which the kernel before handed over
 
 MANY = 1 << 40
 """Size of every sort: there is no scope."""
@@ -150,6 +152,8 @@ class World:
             )
         )
 
+        self.unique = dict(unique_fields(system)) if self.beginning is Beginning.WARM else {}
+
     def start(self) -> WorldStore:
         """The state before `boot`; of a kernel that had been running, any state."""
         store = WorldStore(self.instance)
@@ -247,6 +251,19 @@ class WorldStore(Store):
     def decide(self, cell: Cell, value: Any) -> None:
         self[cell] = value
         self.pop((EXCLUDED, *cell), None)
+        if cell[0] in self.world.unique:
+            self._use(cell, value)
+
+    def _use(self, cell: Cell, value: Any) -> None:
+        """No other element that the kernel before handed over has this value of a unique field."""
+        sort, others = self.world.unique[cell[0]]
+        facts = dict(self.get((FACTS, sort.index), ()))
+        if value is None or (OLD, sort.index, cell[1]) not in self or any(facts.get(other) is None for other in others):
+            return
+        self[USED, cell[0]] = self.get((USED, cell[0]), frozenset()) | {value}
+        for x in range(self.get((KNOWN, sort.index), 0)):
+            if (OLD, sort.index, x) in self and (cell[0], x) not in self:
+                self[EXCLUDED, cell[0], x] = self.get((EXCLUDED, cell[0], x), frozenset()) | {value}
 
     def equals(self, cell: Cell, default: Value, wanted: Any) -> bool:
         """Does a cell hold this value?  An undecided one is split in two: it does, or it is known not to."""
@@ -292,6 +309,9 @@ class WorldStore(Store):
         if sort.pool:
             self[live_index(self.instance.system, sort), x] = True
             self._make_old(sort, x)
+        for index, (owner, _) in self.world.unique.items():
+            if owner is sort and (USED, index) in self:
+                self[EXCLUDED, index, x] = self[USED, index]
         self.hold_to_denials(sort_place(sort), x)
         return x
 
