@@ -268,6 +268,8 @@ class Brute:
             if call.kind is not Kind.EXIT:
                 line = max(call.enter.line, call.exit.line if call.exit is not None else 0)
                 self.last[call.process] = max(self.last.get(call.process, 0), line)
+        shown = {process for call in recording.calls for process in (call.process, call.parent)}
+        self.present = tuple(x for process, x in self.agents.items() if process in shown)
         self.silent = tuple(self._silent())
 
     def conforms(self, *, warm: bool) -> bool:
@@ -518,7 +520,7 @@ class Brute:
 
     def _unseen(self, state: State, gone: frozenset[int]) -> frozenset[State]:
         """The states after one event that left no line.  gone: processes that nothing shows after this."""
-        key = (state, gone, tuple(event.index for event in self.silent), self.needs)
+        key = (state, gone, tuple(event.index for event in self.silent), self.present, self.needs)
         cache = self.replayer.unrecorded
         if key not in cache:
             found = set()
@@ -530,7 +532,7 @@ class Brute:
                     domains.append(
                         self.replayer.choices(state, sort, self.named.get(sort, 0))
                         if sort != "Agent"
-                        else list(self.agents.values())
+                        else list(self.present)
                     )
                 for arguments in product(*domains):
                     if event.name == "EXIT" and not set(arguments) <= gone:
