@@ -530,9 +530,7 @@ class Brute:
                     assert isinstance(parameter.type, ElemT)
                     sort = parameter.type.sort.name
                     domains.append(
-                        self.replayer.choices(state, sort, self.named.get(sort, 0))
-                        if sort != "Agent"
-                        else list(self.present)
+                        self.replayer.choices(state, sort, self.named.get(sort, 0)) if sort != "Agent" else list(self.present)
                     )
                 for arguments in product(*domains):
                     if event.name == "EXIT" and not set(arguments) <= gone:

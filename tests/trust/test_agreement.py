@@ -136,6 +136,10 @@ def test_no_kernel_hands_over_two_sessions_of_one_name(system: System) -> None:
     assert story.answers(warm=True) == (False, False)
 
 
+STORIES = sorted({*range(60)} - {5, 7, 8, 16, 19, 23, 26, 29, 37, 47, 56, 57})
+"""Those that take seconds are left to the night."""
+
+
 def test_short_stories(system: System) -> None:
     found = [each for seed in STORIES for each in verdicts(system, story(system, seed))]
     counts = Counter(verdict for _, verdict in found)
@@ -143,7 +147,7 @@ def test_short_stories(system: System) -> None:
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("first", range(1_000, 3_000, 100))
+@pytest.mark.parametrize("first", range(0, 2_000, 100))
 def test_many_short_stories(first: int, system: System) -> None:
     """Undecided ones are those in which more unrecorded calls are possible than can be followed."""
     found = [(seed, *each) for seed in range(first, first + 100) for each in verdicts(system, story(system, seed))]

@@ -315,13 +315,15 @@ class Stepper:
 
     def _is_about(self, store: WorldStore, event: Event, arguments: tuple[Any, ...], call: Call) -> bool:
         """Can what an event passes on be what a call is made on?"""
-        if call.on is None or call.on.target is None:
-            return call.kind is not Kind.IOCTL or call.on is not None
+        target = call.on.target if call.on is not None else self.ioctl_targets.get(call.event or "")
+        if target is None:
+            return True
         passed = [(p.type.sort, x) for p, x in zip(event.parameters, arguments, strict=True) if isinstance(p.type, ElemT)]
         passed = [(sort, x) for sort, x in passed if not sort.caller]
         if not passed:
-            return call.on.target == DEVICE
-        return any(sort.name == call.on.target and store.get((BOUND, call.on.number, sort.index), x) == x for sort, x in passed)
+            return target == DEVICE
+        number = call.on.number if call.on is not None else -1  # of no open file
+        return any(sort.name == target and store.get((BOUND, number, sort.index), x) == x for sort, x in passed)
 
     def given_away(self, store: WorldStore, call: Call) -> list[WorldStore]:
         """The states in which a process gives something up (a close, an exit): it itself, and those after unrecorded calls of the process.
