@@ -10,7 +10,7 @@ What is undecided: fields declared `= any`; and what an earlier kernel handed ov
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
