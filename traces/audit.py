@@ -32,6 +32,9 @@ MOST_CORES = 5
 
 CORE_SECONDS = 3.0
 
+FURTHER_SECONDS = 6.0
+"""How long findings after the first are looked for."""
+
 WINDOWS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 """Calls in a window that is looked at from any state."""
 
@@ -177,18 +180,22 @@ class _Audit:
                     return None
         return None
 
-    def _replay(self, reading: _Reading, most: int = 1) -> Replayed:
+    def _replay(self, reading: _Reading, most: int = 1, until: float | None = None) -> Replayed:
+        """until: of the time of this process, after which it stops with what was found."""
         parts = parts_of(reading.recordings, joined=reading.joined)
         return Replay(
             self.spec.system,
             parts,
             reading.beginning,
             reading.quick,
-            self._stop,
+            self._stop if until is None else lambda: self._stop() or self._late(until),
             most,
             trail=self.trail and (most > 1 or reading.quick),
             promises=most == 1,
         ).run()
+
+    def _late(self, until: float) -> str | None:
+        return "the time is up" if time.process_time() > until else None
 
     def _stop(self) -> str | None:
         reason = self.interrupted()
@@ -315,11 +322,16 @@ class _Audit:
             line = returned(replayed.refusals[0][1].call)
             return replace(self._explained(*apart, started), verdict=Conformance.INCONCLUSIVE, reason=_NOT_JOINED.format(line=line))
         if self.most > 1 and replayed.parts[0].start is Start.GIVEN:
-            further = self._replay(reading, self.most)
+            until = time.process_time() + FURTHER_SECONDS
+            further = self._replay(reading, self.most, until=until)
             replayed = further if further.refusals else replayed
         findings = tuple(self._findings(reading, replayed))
+        base = self._base(reading.recordings, started)
+        if replayed.gave_up is not None:
+            text = f"findings after this one were not looked for any longer ({replayed.gave_up})"
+            base = replace(base, notes=(*base.notes, Note("LUO705", findings[-1].line, text)))
         return replace(
-            self._base(reading.recordings, started),
+            base,
             verdict=Conformance.VIOLATED,
             explained=replayed.calls,
             states=findings[0].states,
@@ -346,7 +358,7 @@ class _Audit:
         """A few calls up to one that a reading refused, which no state of a kernel allows."""
 
         def stop() -> str | None:
-            return self.interrupted() or ("the time is up" if time.process_time() > until else None)
+            return self.interrupted() or self._late(until)
 
         for part, refusal in replayed.refusals:
             for size in WINDOWS:
@@ -383,8 +395,7 @@ class _Audit:
             calls = list(part.recording.calls)
             for position, refusal in enumerate(explained.refusals):
                 count += 1
-                chosen = explained.edits[position] if position < len(explained.edits) else None
-                edit = chosen or (refusal.edits[0] if refusal.edits else None)
+                edit = explained.edits[position] if position < len(explained.edits) else refusal.nearest()
                 core: tuple[Call, ...] = ()
                 if count <= MOST_CORES and len(replayed.parts) == 1:
                     edited = replace(part.recording, calls=tuple(calls))
@@ -399,7 +410,7 @@ class _Audit:
         """The first refusal in a part of a recording, None when there is none or the time is up."""
 
         def stop() -> str | None:
-            return self.interrupted() or ("the time is up" if time.process_time() > until else None)
+            return self.interrupted() or self._late(until)
 
         if stop() is not None:
             return None

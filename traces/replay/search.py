@@ -10,9 +10,12 @@ What the recorder could not show, and calls that never returned, take effect as 
 from __future__ import annotations
 
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain, islice
 from typing import NamedTuple
 
@@ -28,6 +31,8 @@ QUICK_INSERTIONS = 3
 
 MOST_INSERTED = 20_000
 """Most configurations after unrecorded calls in which one recorded call is tried."""
+
+NEAREST_SECONDS = 2.0
 
 MOST_EDITED = 64
 """Most configurations in which a missing call is looked for after a refusal."""
@@ -57,7 +62,7 @@ class Refusal:
     """A call that no configuration explains.
 
     before: the configurations before it; since: the line from which on only one state agreed, None when several do.  certain/possible:
-    what the call could have returned in all of them, in some.  edits: with which replay can go on, the nearest first.
+    what the call could have returned in all of them, in some.  nearest: looks for the nearest edit with which replay could go on.
     """
 
     call: Call
@@ -66,7 +71,7 @@ class Refusal:
     possible: tuple[str, ...]
     before: list[Configuration]
     since: int | None
-    edits: tuple[Edit, ...] = ()
+    nearest: Callable[[], Edit]
 
 
 @dataclass(slots=True)
@@ -129,10 +134,9 @@ class Search:
                 if not following:
                     refusal = self._refusal(belief, call)
                     self.result.refusals.append(refusal)
-                    following = self._repaired(belief, call)
-                    refusal.edits = tuple(dict.fromkeys(each.edits[-1] for each in following))
                     if len(self.result.refusals) >= self.most:
                         break
+                    following = self._repaired(belief, call)
                 else:
                     self.result.calls += 1
                 belief = following
@@ -314,16 +318,27 @@ class Search:
     def _repaired(self, belief: list[Configuration], call: Call) -> list[Configuration]:
         """The configurations with one edit more: the call returned something else, one was not recorded before it, or it never was."""
         found: list[Configuration] = []
-        for edit, edited in (
-            (Edit.RESULT, self._taken(belief, replace(call, result=None, got={}, refused=()))),
-            (Edit.INSERTED, self._with_one_more(belief, call)),
-        ):
+        for edit, edited in self._edited(belief, call):
             try:
                 found += [each._replace(edits=(*each.edits, edit)) for each in edited]
             except Overwhelmed:
                 self._poll()
         found += [each._replace(done=each.done - {call.number}, edits=(*each.edits, Edit.DROPPED)) for each in belief]
         return self._distinct(found[:MOST_CONFIGURATIONS])
+
+    def _edited(self, belief: list[Configuration], call: Call) -> Iterator[tuple[Edit, Iterator[Configuration]]]:
+        yield Edit.RESULT, self._taken(belief, replace(call, result=None, got={}, refused=()))
+        yield Edit.INSERTED, self._with_one_more(belief, call)
+
+    def _nearest(self, belief: list[Configuration], call: Call) -> Edit:
+        """The edit to be thought of first; for other ones than the last there is time for a while only."""
+        until = time.process_time() + NEAREST_SECONDS
+        self.stop = lambda: "the time is up" if time.process_time() > until else None
+        for edit, edited in self._edited(belief, call):
+            with suppress(Overwhelmed):
+                if next(edited, None) is not None:
+                    return edit
+        return Edit.DROPPED
 
     def _with_one_more(self, belief: list[Configuration], call: Call) -> Iterator[Configuration]:
         for each in belief[:MOST_EDITED]:
@@ -354,7 +369,8 @@ class Search:
         possible = set().union(*allowed) if allowed else set()
         certain = set.intersection(*allowed) if allowed else set()
         states = len({frozenset(each.store.items()) for each in belief})
-        return Refusal(call, states, tuple(sorted(certain)), tuple(sorted(possible)), belief, self.since)
+        nearest = partial(self._nearest, belief, call)
+        return Refusal(call, states, tuple(sorted(certain)), tuple(sorted(possible)), belief, self.since, nearest)
 
 
 def returned(call: Call) -> int:
