@@ -40,8 +40,11 @@ WINDOWS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 
 WINDOW_SECONDS = 15.0
 
+FIRST_WINDOW_SECONDS = 2.0
+"""For windows before a complete search; afterwards they are gone on with where that did not decide."""
+
 PREFERENCE_SECONDS = 10.0
-"""How long a recording that a kernel in any state explains is tried completely with one that has just booted."""
+"""How long a recording that a kernel in any state explains, or none, is tried completely with one that has just booted."""
 
 
 Tick = Callable[[], str | None]
@@ -158,8 +161,8 @@ class _Audit:
             if found is not None:  # a beginning that says more is to be preferred
                 self.deadline = min(self.deadline, time.monotonic() + PREFERENCE_SECONDS)
         if self.interrupted() is None and (found is None or (self.beginning is None and found[0].beginning is Beginning.RUNNING)):
-            if found is None:
-                self._prove()
+            if found is None and self._prove(FIRST_WINDOW_SECONDS):  # it is a violation, and a complete search tells it better
+                self.deadline = min(self.deadline, time.monotonic() + PREFERENCE_SECONDS)
             found = self._first(begin, False) or found
             if found is None and self.beginning is None and not self._prove():
                 found = self._first([Beginning.RUNNING], False)
@@ -340,9 +343,9 @@ class _Audit:
             trail=tuple(replayed.trail),
         )
 
-    def _prove(self) -> bool:
+    def _prove(self, seconds: float = WINDOW_SECONDS) -> bool:
         """Are a few calls of each way to decode the recordings not possible in any state of a kernel?"""
-        until = time.process_time() + WINDOW_SECONDS
+        until = time.process_time() + seconds
         for recordings in self.decoded:
             if id(recordings) not in self.proofs:
                 for reading, replayed in reversed(self.tried):

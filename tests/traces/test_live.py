@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -47,14 +48,28 @@ def test_a_finding_is_told_before_the_pipe_ends() -> None:
     assert process.returncode == 1 and b"verdict violated" in rest
 
 
+def wait_until_read(process: subprocess.Popen[bytes], path: Path) -> None:
+    """Until a process has read a file to its end, as far as it is written."""
+    limit = time.monotonic() + 60
+    while time.monotonic() < limit:
+        for entry in Path(f"/proc/{process.pid}/fd").iterdir():
+            with suppress(FileNotFoundError):
+                information = Path(f"/proc/{process.pid}/fdinfo/{entry.name}").read_text()
+                if os.readlink(entry) == str(path) and int(information.split()[1]) == path.stat().st_size:
+                    return
+        time.sleep(0.05)
+    raise AssertionError("it was not read")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc to see what was read")
 def test_a_growing_file_is_followed_until_an_interrupt(tmp_path: Path) -> None:
     path = tmp_path / "trace.txt"
     path.write_bytes(b"".join(lines()[:20]))
     process = subprocess.Popen([*COMMAND, str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
-    time.sleep(2.5)
+    wait_until_read(process, path)
     with path.open("ab") as file:
         file.write(b"".join(lines()[20:]))
-    time.sleep(2.5)
+    wait_until_read(process, path)
     os.kill(process.pid, signal.SIGINT)
     out, error = process.communicate(timeout=60)
     assert process.returncode == 3, error
