@@ -203,7 +203,7 @@ def _audited(payload: dict[str, Any], path: str, interrupted: Interrupted) -> Au
         max_bytes=options["max_bytes"],
         interrupted=interrupted,
     )
-    return Audited(path, replace(answer, recording=None, trail=()))
+    return Audited(path, replace(answer, recordings=(), trail=()))
 
 
 def _called(audited: Audited, name: str) -> Audited:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from luocheck.traces.call import Note, Recording
@@ -57,10 +58,11 @@ class Finding:
 class Belief:
     """What is known after a call returned.
 
-    call: its number.  line/time: of its return (ns, None without a clock).  states: how many states agree.  known: what is different now
+    file: the recording.  call: its number.  line/time: of its return (ns, None without a clock).  states: how many states agree.  known: what is different now
     in what all of them have in common, in words such as `Session "vm-1".state = OUTGOING`.
     """
 
+    file: str
     call: int
     line: int
     time: int | None
@@ -74,7 +76,7 @@ class AuditAnswer:
 
     calls: how many calls it has; explained: how many of them, from the beginning, the spec explains; states: how many states agree at
     the end.  beginning: what the recording was taken to begin with.  reason: why inconclusive.  inserted: how many unrecorded calls the
-    explanation needs.  recording: the decoded calls, None when nothing could be decoded.  trail: what was known after each call, empty
+    explanation needs.  recordings: the decoded calls of each kernel, empty when nothing could be decoded.  trail: what was known after each call, empty
     unless it was asked for.  watched: promises of the spec that were looked at, and could be
     decided, in every state on the way.
     witness: why it conforms, None unless it does and that was asked for.  unwitnessed: why there is none although it does.
@@ -96,8 +98,19 @@ class AuditAnswer:
     events: int
     lines: int
     seconds: float
-    recording: Recording | None = None
+    recordings: tuple[Recording, ...] = ()
     trail: tuple[Belief, ...] = ()
     watched: tuple[str, ...] = ()
     witness: AuditWitness | None = None
     unwitnessed: str = ""
+
+    @property
+    def recording(self) -> Recording | None:
+        """The calls of the first kernel."""
+        return self.recordings[0] if self.recordings else None
+
+    def kernels(self) -> Iterator[AuditAnswer]:
+        """The answer for each kernel, with its calls and what was known after them only."""
+        for each in self.recordings:
+            trail = tuple(belief for belief in self.trail if belief.file == each.name)
+            yield replace(self, recordings=(each,), trail=trail)

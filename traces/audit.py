@@ -227,7 +227,7 @@ class _Audit:
             events=sum(each.events for each in recordings),
             lines=sum(each.lines for each in recordings),
             seconds=time.monotonic() - started,
-            recording=first,
+            recordings=tuple(recordings),
         )
 
     def _inconclusive(self, reason: str, started: float) -> AuditAnswer:

@@ -6,7 +6,7 @@ from luocheck.report import document
 from luocheck.report.calls import call_text, caller_text, has_seconds, time_text
 from luocheck.report.page import Page, Part
 from luocheck.traces.answer import AuditAnswer, Conformance, Finding
-from luocheck.traces.call import Call
+from luocheck.traces.call import Call, Recording
 from luocheck.versions import known
 
 PROMISE = "LUO712"
@@ -90,8 +90,7 @@ def allowed_texts(finding: Finding) -> list[tuple[str, tuple[str, ...]]]:
 
 def recorded_calls(answer: AuditAnswer, finding: Finding) -> tuple[Call, ...]:
     """The calls of the recording that a finding is in; none when the answer does not have it."""
-    recording = answer.recording
-    return recording.calls if recording is not None and recording.name == finding.file else ()
+    return next((each.calls for each in answer.recordings if each.name == finding.file), ())
 
 
 def found_call(answer: AuditAnswer, finding: Finding) -> Call | None:
@@ -107,7 +106,8 @@ def _finding(page: Page, finding: Finding, answer: AuditAnswer) -> None:
     page.add(f"    --> {finding.file}:{finding.line}")
     call = found_call(answer, finding)
     if call is not None:
-        _field(page, "call", f"{call_text(call)}, {_where(answer, call)}")
+        recording = next(each for each in answer.recordings if each.name == finding.file)
+        _field(page, "call", f"{call_text(call)}, {_where(recording, call)}")
     _field(page, "before", before_text(finding))
     if finding.known:
         _field(page, "known", known_text(finding))
@@ -124,10 +124,9 @@ def _field(page: Page, name: str, text: str) -> None:
     page.wrap(f"    {name:<9}", text)
 
 
-def _where(answer: AuditAnswer, call: Call) -> str:
+def _where(recording: Recording, call: Call) -> str:
     """Who made the call, and when."""
-    assert answer.recording is not None
-    seconds = has_seconds(answer.recording)
+    seconds = has_seconds(recording)
     times = [time_text(moment, seconds) for moment in (call.enter if call.exact else None, call.exit) if moment is not None]
     shown = " to ".join(dict.fromkeys(each for each in times if each))
     return f"by process {caller_text(call)}" + (f" at {shown}{' s' if seconds else ''}" if shown else "")

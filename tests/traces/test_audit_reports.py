@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import json
 import os
@@ -58,7 +59,7 @@ def call(number: int, event: str, thread: int, begin: int, end: int | None, resu
 def hand_made(calls: tuple[Call, ...], **more: Any) -> AuditAnswer:
     recording = Recording("a.txt", "ftrace", calls, (Loss(9, 3, "the buffer"),), (), frozenset(Kind), 99, 99)
     made = AuditAnswer(
-        "linux_7_3", "a.txt", "ftrace", Conformance.VIOLATED, len(calls), 3, 2, 1, (), (), None, 0, "", 99, 99, 0.25, recording
+        "linux_7_3", "a.txt", "ftrace", Conformance.VIOLATED, len(calls), 3, 2, 1, (), (), None, 0, "", 99, 99, 0.25, (recording,)
     )  # fmt: skip
     return replace(made, **more)
 
@@ -86,9 +87,9 @@ def violated() -> Audited:
         message="two tokens are the same",
     )
     trail = (
-        Belief(0, 4, 1_000_004_000, 1, ("enabled = true",)),
-        Belief(1, 7, 1_000_007_000, 2, ()),
-        Belief(2, 8, 1_000_008_000, 2, ()),
+        Belief("a.txt", 0, 4, 1_000_004_000, 1, ("enabled = true",)),
+        Belief("a.txt", 1, 7, 1_000_007_000, 2, ()),
+        Belief("a.txt", 2, 8, 1_000_008_000, 2, ()),
     )
     note = Note("LUO709", 6, f"forged: {HOSTILE}")
     return Audited("a.txt", hand_made(calls, findings=(wrong, maybe), trail=trail, notes=(note,)), (), "ab" * 32)
@@ -99,7 +100,7 @@ def audits(spec: Spec, violated: Audited) -> Audits:
     """One capture of each outcome; the conforming one is a real one."""
     demo = Audited("demo", audit(spec, str(demo_capture())), (), "cd" * 32)
     open_ = Audited(
-        f"open {HOSTILE}.txt", hand_made((), verdict=Conformance.INCONCLUSIVE, reason=f"no call {HOSTILE}", recording=None)
+        f"open {HOSTILE}.txt", hand_made((), verdict=Conformance.INCONCLUSIVE, reason=f"no call {HOSTILE}", recordings=())
     )
     gone = Audited("gone.txt", None, (Diagnostic("LUO700", f"cannot be read: {HOSTILE}", Span(Source("gone.txt", ""), 0, 0)),))
     return Audits(spec, "1.2.3", ("audit", "linux_7_3", f"open {HOSTILE}.txt"), (violated, demo, open_, gone), 2)
@@ -279,7 +280,7 @@ def test_html_tells_what_a_finding_is_about(audits: Audits) -> None:
 def test_long_values_are_not_told_again_and_again(format: str, audits: Audits) -> None:
     calls = tuple(call(n, "FINISH", 61, 10 * n + 1, 10 * n + 2) for n in range(100))
     known = ("sessions = [" + ", ".join(f"session{n}" for n in range(2000)) + "]",)
-    trail = tuple(Belief(each.number, 10 * each.number + 2, 1, 1, known) for each in calls)
+    trail = tuple(Belief("a.txt", each.number, 10 * each.number + 2, 1, 1, known) for each in calls)
     text = written(format, replace(audits, results=(Audited("a.txt", hand_made(calls, trail=trail)),)))
     assert "sessions = [session0" in text and len(text) < 400_000
 
@@ -547,3 +548,29 @@ def test_the_page_shows_what_the_commands_print() -> None:
 def test_the_page_has_every_format() -> None:
     text = reports_page.PAGE.read_text(encoding="utf-8")
     assert all(f"| `{format}` |" in text for format in FORMATS)
+
+
+# ---- several kernels ------------------------------------------------------------------------------------------------
+
+
+def test_the_calls_of_every_kernel_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The second kernel's findings are beside its calls, and nothing of it is taken for a call of the first one."""
+    happy = Path(__file__).parent / "captures" / "kexec-happy"
+    second = tmp_path / "second.txt"
+    lines = gzip.decompress((happy / "stage2.one.trace.txt.gz").read_bytes()).split(b"\n")
+    assert b"RETRIEVE" not in lines[13] and b"cmd=0xba01" in lines[13]
+    second.write_bytes(b"\n".join([*lines[:13], lines[13].replace(b"ret=0", b"ret=-2"), *lines[14:]]))
+    first = happy / "persist.stage2.after-define.txt.gz"
+    out = {name: tmp_path / name for name in ("html", "perfetto", "markdown", "mermaid")}
+    reports = [word for name, path in out.items() for word in ("--report", f"{name}:{path}")]
+    assert main(["audit", "linux_7_3", str(first), "--kernel-b", str(second), *reports]) == 1
+    assert f"{second}:14" in capsys.readouterr().out
+    headings = [text for text in re.findall("<h3>Calls of ([^<]*)</h3>", out["html"].read_text("utf-8"))]
+    assert headings == [str(first), str(second)]
+    wrong = re.findall('<tr id="(c0[^"]*)" class="wrong"', out["html"].read_text("utf-8"))
+    assert wrong and all(each.startswith("c0-k1-call-") for each in wrong)
+    events = json.loads(out["perfetto"].read_text())["traceEvents"]
+    slices = [(each["args"]["place"].rsplit(":", 1)[0], each["name"]) for each in events if each["ph"] == "X"]
+    assert {name for place, name in slices if place == str(first)} >= {"CREATE_SESSION", "PRESERVE_FD"}
+    assert {name for place, name in slices if place == str(second)} >= {"RETRIEVE_SESSION", "RETRIEVE_FD"}
+    assert "then" in out["markdown"].read_text() and "RETRIEVE_SESSION" in out["mermaid"].read_text()

@@ -175,7 +175,7 @@ class Replay:
         search = Search(
             Stepper(machine, handles, part.recording), part.recording, self.stop, self.quick, self.most - len(out.refusals)
         )
-        watching = _Watching(out) if self.trail else None
+        watching = _Watching(part.recording.name, out) if self.trail else None
         promises = Promises(self.system, world) if self.promises else None
 
         def watch(call: Call, belief: list[Configuration]) -> None:
@@ -198,6 +198,7 @@ class Replay:
 class _Watching:
     """Writes down what is known after each call."""
 
+    file: str
     out: Replayed
     before: dict[tuple[int, ...], object] = field(default_factory=dict)
 
@@ -206,5 +207,7 @@ class _Watching:
         now = common(stores)
         moment = call.exit or call.enter
         states = len({frozenset(store.items()) for store in stores}) if len(stores) > 1 else len(stores)
-        self.out.trail.append(Belief(call.number, moment.line, moment.time, states, different(self.before, now, stores[0])))
+        self.out.trail.append(
+            Belief(self.file, call.number, moment.line, moment.time, states, different(self.before, now, stores[0]))
+        )
         self.before = now

@@ -36,6 +36,11 @@ class Audited:
         return self.file if self.file is not None else self.capture
 
     @property
+    def title(self) -> str:
+        """How it was named; where several kernels were recorded, all of their recordings."""
+        return self.answer.capture if self.answer is not None and len(self.answer.recordings) > 1 else self.capture
+
+    @property
     def outcome(self) -> str:
         """The verdict, or `unreadable`."""
         return self.answer.verdict.value if self.answer is not None else "unreadable"

@@ -91,12 +91,18 @@ def _overview(rows: list[tuple[int, Audited]]) -> str:
 def _section(number: int, each: Audited) -> str:
     """A capture: its facts, its findings, its calls."""
     answer = each.answer
-    head = f'<section id="c{number}"><h2><span class="{each.outcome}">{_MARKS[each.outcome]} {each.outcome}</span> {text(each.capture)}</h2>'
+    head = f'<section id="c{number}"><h2><span class="{each.outcome}">{_MARKS[each.outcome]} {each.outcome}</span> {text(each.title)}</h2>'
     if answer is None:
         problems = "".join(f"<li><code>{problem.code}</code> {text(problem.message)}</li>" for problem in each.problems)
         return f"{head}<ul>{problems}</ul></section>"
     key = f"c{number}"
-    findings = "".join(_finding(answer, finding, f"{key}-f{place}", key) for place, finding in enumerate(answer.findings, 1))
+    kernels = {
+        kernel.recordings[0].name: (kernel, f"{key}-k{place}" if place else key) for place, kernel in enumerate(answer.kernels())
+    }
+    findings = "".join(
+        _finding(answer, finding, f"{key}-f{place}", kernels[finding.file][1] if finding.file in kernels else key)
+        for place, finding in enumerate(answer.findings, 1)
+    )
     notes = "".join(
         f"<li><code>{note.code}</code> {f'line {note.line}: ' if note.line is not None else ''}{text(note.text)}</li>"
         for note in answer.notes
@@ -104,7 +110,7 @@ def _section(number: int, each: Audited) -> str:
     return (
         f"{head}{_facts(each, answer)}{findings}"
         f"{f'<details open><summary>Notes about the evidence</summary><ul>{notes}</ul></details>' if notes else ''}"
-        f"{''.join(_windows(answer, key))}</section>"
+        f"{''.join(part for kernel, calls in kernels.values() for part in _windows(kernel, calls, key))}</section>"
     )
 
 
@@ -158,22 +164,23 @@ def _core_line(line: int, call: Call | None, capture: str) -> str:
 # ---- the calls ------------------------------------------------------------------------------------------------------
 
 
-def _windows(answer: AuditAnswer, key: str) -> Iterator[str]:
+def _windows(answer: AuditAnswer, key: str, capture: str) -> Iterator[str]:
+    """The calls of one kernel.  key: prefix of the ids of its calls; capture: of those of the findings."""
     shown, after = windows(answer)
     if shown:
-        yield "<h3>Calls</h3>"
+        yield f"<h3>Calls{f' of {text(answer.recordings[0].name)}' if answer.capture != answer.recordings[0].name else ''}</h3>"
         if not answer.trail:
             yield '<p class="dim">What was known after each call was not asked for.</p>'
     for window in shown:
         if window.before:
             yield f'<p class="gap">{window.before:,} calls are not shown</p>'
-        yield f'<div class="chart">{Lanes(answer, window, key).svg()}</div>'
-        yield _table(answer, window, key)
+        yield f'<div class="chart">{Lanes(answer, window, key, capture).svg()}</div>'
+        yield _table(answer, window, key, capture)
     if after:
         yield f'<p class="gap">{after:,} calls are not shown</p>'
 
 
-def _table(answer: AuditAnswer, window: Window, key: str) -> str:
+def _table(answer: AuditAnswer, window: Window, key: str, capture: str) -> str:
     assert answer.recording is not None
     seconds = has_seconds(answer.recording)
     trail = {each.call: each for each in answer.trail}
@@ -183,7 +190,7 @@ def _table(answer: AuditAnswer, window: Window, key: str) -> str:
     for call in window.calls:
         number = call.number
         inside = [place for place, core in enumerate(cores, 1) if number in core]
-        tags = "".join(f' <a class="tag" href="#{key}-f{place}">core of {place}</a>' for place in inside)
+        tags = "".join(f' <a class="tag" href="#{capture}-f{place}">core of {place}</a>' for place in inside)
         wrong = number in wrongs
         state = "wrong" if wrong else "refused" if call.result is not None and call.result < 0 else "fine"
         rows.append(

@@ -87,11 +87,11 @@ class Axis:
 
 
 class Lanes:
-    """One window as SVG.  key: prefix of the ids of its capture."""
+    """One window as SVG.  key: prefix of the ids of the calls of its kernel; capture: of those of the findings."""
 
-    def __init__(self, answer: AuditAnswer, window: Window, key: str) -> None:
+    def __init__(self, answer: AuditAnswer, window: Window, key: str, capture: str) -> None:
         assert answer.recording is not None
-        self.answer, self.recording, self.window, self.key = answer, answer.recording, window, key
+        self.answer, self.recording, self.window, self.key, self.capture = answer, answer.recording, window, key, capture
         moments = [moment for call in window.calls for moment in _moments(call)]
         self.axis = Axis(self.recording, moments)
         self.first, self.last = min(m.line for m in moments), max(m.line for m in moments)
@@ -184,10 +184,10 @@ class Lanes:
 
     def _findings(self, height: int) -> Iterator[str]:
         for number, finding in enumerate(self.answer.findings, 1):
-            if self.first <= finding.line <= self.last:
+            if finding.file == self.recording.name and self.first <= finding.line <= self.last:
                 at = self.axis.at(finding.line)
                 yield (
-                    f'<a class="finding" href="#{self.key}-f{number}" aria-label="finding {number}"><title>{text(finding.message)}</title>'
+                    f'<a class="finding" href="#{self.capture}-f{number}" aria-label="finding {number}"><title>{text(finding.message)}</title>'
                     f'<line x1="{at:.1f}" x2="{at:.1f}" y1="14" y2="{height}"/>'
                     f'<text x="{at + 2:.1f}" y="12">✗ {number}</text></a>'
                 )

@@ -58,7 +58,7 @@ def _row(each: Audited) -> str:
     explained = f"{answer.explained:,} of {answer.calls:,}"
     why = answer.reason or "; ".join(f"line {finding.line}" for finding in answer.findings[:3])
     return (
-        f"| {_MARKS[each.outcome]} | {escaped(each.capture)} | {answer.verdict.value} | {explained} | {len(answer.findings)} | "
+        f"| {_MARKS[each.outcome]} | {escaped(each.title)} | {answer.verdict.value} | {explained} | {len(answer.findings)} | "
         f"{escaped(why)} |"
     )
 

@@ -54,7 +54,8 @@ def _key(call: Call) -> str:
 
 
 def _finding(each: Audited, answer: AuditAnswer, finding: Finding) -> Iterator[str]:
-    yield f"Note over K: {escaped(f'{each.capture} line {finding.line}')}"
+    where = each.capture if each.title == each.capture else finding.file
+    yield f"Note over K: {escaped(f'{where} line {finding.line}')}"
     seen: set[int] = set()
     for _, call in core_calls(answer, finding):
         if call is None or call.number in seen:

@@ -15,7 +15,7 @@ from luocheck.report.audit import shortened
 from luocheck.report.audits.audited import Audited, Audits
 from luocheck.report.calls import call_text, has_seconds, lines_text, name_text, result_text
 from luocheck.traces.answer import AuditAnswer, Belief, Finding
-from luocheck.traces.call import Call, Moment, Recording
+from luocheck.traces.call import Call, Moment
 
 Json = dict[str, Any]
 
@@ -28,12 +28,8 @@ BELIEF = APART - 1
 
 def perfetto(audits: Audits) -> str:
     """The report as a JSON object with `traceEvents`."""
-    events = [
-        event
-        for number, each in enumerate(audits.results)
-        if each.answer is not None and each.answer.recording is not None
-        for event in _Tracks(each, each.answer, each.answer.recording, number).events()
-    ]
+    kernels = [(each, kernel) for each in audits.results if each.answer is not None for kernel in each.answer.kernels()]
+    events = [event for number, (each, kernel) in enumerate(kernels) for event in _Tracks(each, kernel, number).events()]
     made = {
         "displayTimeUnit": "ns",
         "traceEvents": events,
@@ -43,9 +39,13 @@ def perfetto(audits: Audits) -> str:
 
 
 class _Tracks:
-    def __init__(self, each: Audited, answer: AuditAnswer, recording: Recording, number: int) -> None:
-        self.capture = printable(each.capture)
+    """One kernel as tracks of its own."""
+
+    def __init__(self, each: Audited, answer: AuditAnswer, number: int) -> None:
+        (recording,) = answer.recordings
+        self.capture = printable(each.capture if each.title == each.capture else recording.name)
         self.answer = answer
+        self.name = recording.name
         self.calls = recording.calls
         self.first = number * APART
         moments = [moment for call in self.calls for moment in (call.enter, call.exit) if moment is not None]
@@ -70,7 +70,7 @@ class _Tracks:
             yield from self._slices(calls)
         yield from (self._counter(each) for each in self.answer.trail)
         yield from (self._known(each) for each in self.answer.trail if each.known)
-        yield from (self._finding(each) for each in self.answer.findings)
+        yield from (self._finding(each) for each in self.answer.findings if each.file == self.name)
 
     def _names(self) -> Iterator[Json]:
         for process in sorted({call.process for call in self.calls}):
