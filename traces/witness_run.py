@@ -46,6 +46,8 @@ def judged(abi: Abi, ioctl: Ioctl, given: Mapping[str, int | bytes]) -> Judgemen
         if isinstance(size, int) and size < ioctl.size:
             return Judgement(frozenset({sized.short} if sized.short is not None else ()), False)
         unsure = [sized.fault, sized.short, sized.tail] if size is None else [sized.tail] if size != ioctl.size else []
+        if any(member.role in ("in", "zero") and member.name not in given for member in ioctl.fields):
+            unsure.append(sized.fault)  # of a struct of which not all is shown not all may have been readable
         errnos |= {errno for errno in unsure if errno is not None}
     elif any(member.role == "in" and member.name not in given for member in ioctl.fields):
         errnos.add("EFAULT")

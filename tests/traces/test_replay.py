@@ -225,6 +225,18 @@ def test_unknown_payload_is_any_payload(spec: Spec) -> None:
     assert refused(replayed(spec, story)) == (10, "RETRIEVE_FD")  # on an outgoing session it is EINVAL, whatever the bytes
 
 
+def test_a_struct_can_be_unreadable_behind_its_size(spec: Spec) -> None:
+    """The recorder shows the size and not the rest, so the rest may have been on a page that was not there."""
+    for given, possible in (({"token": 1}, True), ({"token": 1, "fd": 9}, False)):  # the token is used, so it cannot be the reply
+        story = Story()
+        story.open()
+        first = story.file("Session")
+        story.ioctl("CREATE_SESSION", DEVICE, opens=first, name=b"vm")
+        story.ioctl("PRESERVE_FD", first, fd=8, token=1)
+        story.ioctl("PRESERVE_FD", first, "EFAULT", **given)
+        assert (replayed(spec, story).refusal is None) is possible, given
+
+
 # ---- overlapping calls ------------------------------------------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ from luocheck.model.ir.vocabulary import BoolT, ElemT, EnumT, Sort
 from luocheck.model.semantics.store import live_index
 from luocheck.traces.call import Call, Kind, OpenFile
 from luocheck.traces.replay.handles import Handles, text_of
-from luocheck.traces.replay.world import BOUND, Undecided, WorldStore
+from luocheck.traces.replay.world import BOUND, KNOWN, Undecided, WorldStore
 
 
 class Attempt(NamedTuple):
@@ -106,8 +106,25 @@ class Arguments:
         copy = store.copy()
         return copy, copy.fresh(sort), True
 
+    def _counted(self, store: WorldStore, sort: Sort) -> WorldStore:
+        """The state with every number that a counter has come to among the elements that were met."""
+        highest = -1
+        for cell, value in store.items():
+            if 0 <= cell[0] < len(self.system.fields):
+                f = self.system.fields[cell[0]]
+                highest = max(highest, *(x for owner, x in zip(f.owners, cell[1:], strict=True) if owner == sort), -1)
+                if isinstance(f.type, ElemT) and f.type.sort == sort and value is not None:
+                    highest = max(highest, value)
+        if highest < store.get((KNOWN, sort.index), 0):
+            return store
+        copy = store.copy()
+        copy[KNOWN, sort.index] = highest + 1
+        return copy
+
     def _unknown(self, store: WorldStore, sort: Sort, call: Call, every: bool) -> Iterator[tuple[WorldStore, int, bool]]:
         succeeded = call.result is not None and call.result >= 0
+        if sort.ordered:
+            store = self._counted(store, sort)
         if not sort.pool:
             yield self._new(store, sort)
         if every or not (self.fresh_only and succeeded) or sort.pool:

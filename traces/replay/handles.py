@@ -6,7 +6,7 @@ state to state and is part of the state (`world.BOUND`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from luocheck.model.abi import DEVICE, Abi, Handle, Ioctl, StructField
@@ -17,6 +17,9 @@ from luocheck.traces.call import Call, Recording
 
 Payload = int | bytes
 
+_SHORTEST_GAP = 16
+"""Numbers of an ordered sort whose places are their own, also in a recording in which few are given out."""
+
 
 def text_of(value: bytes) -> bytes:
     """A string handle up to its terminator."""
@@ -25,13 +28,19 @@ def text_of(value: bytes) -> bytes:
 
 @dataclass(eq=False)
 class Handles:
-    """elements: (sort, value) -> element, for strings (bytes), numbers (int) and processes."""
+    """elements: (sort, value) -> element, for strings (bytes), numbers (int) and processes.
+
+    A number of an ordered sort is the element at its own place, as long as the gaps between the numbers are no longer than `gap`: what
+    lies further apart no counter gets to within the recording, so a longer gap means the same.  moved: there was one.
+    """
 
     system: System
     abi: Abi
     elements: dict[tuple[int, Payload], int] = field(default_factory=dict)
     counts: list[int] = field(default_factory=list)
     texts: list[list[str]] = field(default_factory=list)
+    gap: int = _SHORTEST_GAP
+    moved: bool = False
 
     @classmethod
     def of(cls, system: System, recording: Recording, after: Handles | None = None, floor: Sequence[int] = ()) -> Handles:
@@ -44,39 +53,69 @@ class Handles:
         if after is not None:
             caller = system.caller.index if system.caller is not None else None
             handles.elements = {key: x for key, x in after.elements.items() if key[0] != caller}
+            handles.moved = after.moved
             for sort, least in zip(system.sorts, floor, strict=True):
                 texts = after.texts[sort.index]
                 handles.counts[sort.index] = max(least, after.counts[sort.index])
                 handles.texts[sort.index] = [
                     *texts, *(f"{default_name(sort)}{x}" for x in range(len(texts), handles.counts[sort.index]))
                 ]  # fmt: skip
+        handles.gap = _SHORTEST_GAP + sum(handles._gives_number(call) for call in recording.calls)
+        handles._place_numbers(recording)
         for call in recording.calls:
             for process in (call.process, call.parent):
                 if process is not None and system.caller is not None:
                     handles._number(system.caller, process, f"process {process}")
-            ioctl = handles.ioctl(call)
-            if ioctl is not None:
-                handles._members(ioctl, call)
+            for sort, value in handles._values(call):
+                handles.element(sort, value)
             if call.on is not None and call.on.label is not None and call.on.target in {sort.name for sort in system.sorts}:
                 label = handles.label_sort(call.on.target)
                 if label is not None:
                     handles._number(label, text_of(call.on.label), shown(call.on.label))
         return handles
 
-    def _members(self, ioctl: Ioctl, call: Call) -> None:
-        for member in ioctl.fields:
-            sort = self.sort_of(ioctl, member)
+    def _values(self, call: Call) -> Iterator[tuple[Sort, Payload]]:
+        """The strings and numbers in the struct of a call."""
+        ioctl = self.ioctl(call)
+        for member in ioctl.fields if ioctl is not None else ():
+            sort = self.sort_of(ioctl, member) if ioctl is not None else None
             for values in (call.given, call.got):
                 value = values.get(member.name)
                 if sort is not None and value is not None and not self.is_descriptor(sort):
-                    self.element(sort, value)
+                    yield sort, value
+
+    def _gives_number(self, call: Call) -> bool:
+        """Can a call have made a counter go on?"""
+        ioctl = self.ioctl(call) if call.result is None or call.result >= 0 else None
+        given = [self.sort_of(ioctl, member) for member in ioctl.fields if member.role == "out"] if ioctl is not None else []
+        return any(sort is not None and sort.ordered for sort in given)
+
+    def _place_numbers(self, recording: Recording) -> None:
+        """Numbers of ordered sorts in their order, because a long gap before one moves those behind it."""
+        ordered = {(s.index, v) for call in recording.calls for s, v in self._values(call) if s.ordered and isinstance(v, int)}
+        for index, value in sorted(ordered - self.elements.keys()):
+            self._place(self.system.sorts[index], value)
+
+    def _place(self, sort: Sort, value: int) -> None:
+        before = [(v, x) for (index, v), x in self.elements.items() if index == sort.index and isinstance(v, int) and v < value]
+        lower, place = max(before, default=(-1, -1))
+        place += min(value - lower, self.gap)
+        taken = {x for (index, _), x in self.elements.items() if index == sort.index}
+        while place in taken:  # of a kernel before, whose numbers keep their places
+            place = max(taken) + 1
+        texts = self.texts[sort.index]
+        if place != value:
+            self.moved = True
+            texts += [f"{default_name(sort)}{x}" for x in range(len(texts), place)]
+            texts[place : place + 1] = [f"{value:#x}"]
+        self.elements[sort.index, value] = place
+        self.counts[sort.index] = max(self.counts[sort.index], place + 1)
 
     def _number(self, sort: Sort, value: Payload, text: str) -> int:
         key = (sort.index, value)
         if key not in self.elements:
             if sort.ordered and isinstance(value, int):
-                self.elements[key] = value
-                self.counts[sort.index] = max(self.counts[sort.index], value + 1)
+                self._place(sort, value)
             else:
                 self.elements[key] = self.counts[sort.index]
                 self.counts[sort.index] += 1
@@ -165,6 +204,8 @@ class CallBytes:
                     return tuple(ends)
             if sized.tail is not None and (size is None or (isinstance(size, int) and size > self.ioctl.size)):
                 ends.append(sized.tail)
+            if size is not None and sized.fault is not None and not self._all_read():
+                ends.append(sized.fault)  # the size can be on a page that is there, and the rest not
         elif any(member.role == "in" and member.name not in self.given for member in self.ioctl.fields):
             ends.append("EFAULT")
         for member in self.ioctl.fields:
@@ -176,3 +217,7 @@ class CallBytes:
                     ends.append(member.errno)
                     return tuple(ends)
         return (*ends, None)
+
+    def _all_read(self) -> bool:
+        """Does the recording show every member that the kernel read?"""
+        return all(member.name in self.given for member in self.ioctl.fields if member.role in ("in", "zero"))

@@ -93,12 +93,24 @@ class LazyProgram(Program):
                     found.append(x)
             run.env[slot] = None
             unseen(run.store, run.env)
-            if not found:
+            other = unnamed(run)
+            if not found and other is None:
                 if orelse is None:
                     return []
                 run.frames.append((SEQ, orelse, 0, ()))
                 return None
-            return self._each(run, slot, found)
+            if other is None:
+                return self._each(run, slot, found)
+            runs = self._each(run, slot, found) if found else []
+            return [*(runs if isinstance(runs, list) else [run]), other]
+
+        def unnamed(run: Run) -> Run | None:
+            """The choice of something that the recording never names, such as a number that it does not show: there is always one more."""
+            if sort.pool or sort.caller or run.store.may_hide(sort):  # type: ignore[attr-defined]
+                return None
+            other = run.fork()
+            other.env[slot] = other.own().fresh(sort)  # type: ignore[attr-defined]
+            return other if where is None or where(other.store, other.env) else None
 
         return choose
 
