@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from luocheck.model.abi import DEVICE, Abi, Ioctl
 from luocheck.model.errnos import GENERIC
 from luocheck.traces.call import Kind, Moment, Note
+from luocheck.traces.closes import Closes
 from luocheck.traces.descriptors import Descriptors, Entry, Given, Node
 from luocheck.traces.drafts import Draft
 from luocheck.traces.formats.recorders import Role, command_of, descriptor_of, label_of, pointer_of, result_of, target_of
@@ -59,6 +60,8 @@ class Assembler:
         self.begun: dict[Operation, Entry | None] = {}
         self.draft_of: dict[Operation, Draft] = {}
         self.closing: dict[Operation, Node] = {}
+        self.numbers_closed = Closes()
+        self.raced: set[Operation] = set()  # begun on a number while that was being closed
         self.closes: dict[Node, list[Draft]] = {}
         self.received: dict[int, int] = {}  # process -> line at which it last may have been handed descriptors
         self.elsewhere: Counter[str] = Counter()
@@ -102,12 +105,21 @@ class Assembler:
         self.ungiven.pop(operation.thread, None)
         match operation.syscall, operation.arguments:
             case "ioctl", (fd, *_):
-                self.begun[operation] = self.descriptors.look(process, signed32(fd))
+                self.begun[operation] = self._entry_at_begin(process, signed32(fd), operation)
             case "close", (fd, *_):
                 self._close(operation, process, signed32(fd))
             case "close_range", (first, last, *_):
                 for number in [n for n in self.descriptors.table(process).entries if first <= n <= last]:
                     self._close(operation, process, number)
+
+    def _entry_at_begin(self, process: int, number: int, operation: Operation) -> Entry | None:
+        """What a number means to a call that begins; while it is being closed it may still be what it was."""
+        entry = self.descriptors.look(process, number)
+        close = self.numbers_closed.going(process, number)
+        if close is None or entry is None or entry.node is not None or close not in self.closing:
+            return entry
+        self.raced.add(operation)
+        return Entry(self.closing[close], entry.since, entry.used)
 
     def _linked(self, operation: Operation, process: int) -> None:
         """Where the recorder shows the link of the descriptor that a call uses, the table has to agree with it."""
@@ -153,7 +165,15 @@ class Assembler:
 
     def _close(self, operation: Operation, process: int, number: int) -> None:
         self.returned.closed(process, number)
-        unknown = self.descriptors.look(process, number) is None and number > 2
+        entry = self.descriptors.look(process, number)
+        unknown = entry is None and number > 2
+        if operation.syscall == "close":
+            free = entry is not None and entry.node is None
+            first = self.numbers_closed.begin(process, number, operation, free=free)
+            if first is not None:
+                if first in self.closing:
+                    self.closing[operation] = self.closing[first]
+                return
         node, last = self.descriptors.close(process, number, operation.enter)
         maybe = unknown and (process in self.unshown or process in self.received)
         if maybe:  # it can be what the process got without its number being shown
@@ -166,6 +186,33 @@ class Assembler:
             draft.node, draft.fd, draft.maybe = node, number, maybe
             self.closes.setdefault(node, []).append(draft)
             self.draft_of[operation] = draft
+
+    def _closed(self, operation: Operation, process: int, number: int) -> None:
+        """A close has returned: perhaps another one did it, perhaps what it closed has become known meanwhile."""
+        heir = self.numbers_closed.end(process, number, operation)
+        draft = self.draft_of.get(operation)
+        if draft is not None and heir is not None:
+            del self.draft_of[operation]
+            self.draft_of[heir] = draft
+            draft.thread, draft.enter = heir.thread, heir.enter
+            operation = heir
+        if draft is not None:
+            self._returned_of(draft, operation)
+        elif self.numbers_closed.was_empty(process, number, operation):
+            entry = self.descriptors.look(process, number)
+            if entry is not None and entry.node is not None:  # the open that got it has returned first
+                self._closed_late(operation, process, number)
+
+    def _closed_late(self, operation: Operation, process: int, number: int) -> None:
+        """The number was taken when the close began, which nothing showed at that moment."""
+        node, last = self.descriptors.close(process, number, operation.exit or operation.enter)
+        if node is not None and last:
+            draft = self._draft(Kind.CLOSE, operation, process)
+            draft.node, draft.fd = node, number
+            self.closes.setdefault(node, []).append(draft)
+
+    def _returned_of(self, draft: Draft, operation: Operation) -> None:
+        draft.exit, draft.result, draft.killed = operation.exit, operation.result, operation.killed
 
     def _finished(self, operation: Operation) -> None:
         self._finish(operation)
@@ -180,9 +227,10 @@ class Assembler:
             self._ioctl(operation, process)
         elif name in OPENERS:
             self._opened(operation, process)
-        elif name in ("close", "close_range", "dup2", "dup3") and operation in self.draft_of:
-            draft = self.draft_of[operation]
-            draft.exit, draft.result, draft.killed = operation.exit, result, operation.killed
+        elif name == "close" and arguments:
+            self._closed(operation, process, signed32(arguments[0]))
+        elif name in ("close_range", "dup2", "dup3") and operation in self.draft_of:
+            self._returned_of(self.draft_of[operation], operation)
         elif any(each.function == name for each in self.abi.syscalls):
             self._syscall(operation, process)
         elif name in EXECS and result == 0:
@@ -252,7 +300,7 @@ class Assembler:
             pointer = None if hit is None else pointer_of(*hit)
             node = self.descriptors.new(Given(DEVICE if is_device else None, None, pointer))
             if operation.level == "syscall":
-                self._bind(process, operation.result or 0, node, operation)
+                self._opened_as(process, operation.result or 0, node, operation)
             else:
                 self.descriptors.table(process).loose.append(node)
         if is_device or node is not None:
@@ -264,7 +312,14 @@ class Assembler:
 
     def _opened_other(self, operation: Operation, process: int) -> None:
         if operation.result is not None and operation.result >= 0:
-            self._bind(process, operation.result, self.descriptors.new(Given(self.plain)), operation)
+            self._opened_as(process, operation.result, self.descriptors.new(Given(self.plain)), operation)
+
+    def _opened_as(self, process: int, number: int, node: Node, operation: Operation) -> None:
+        """An open returned a number; another thread may have closed that before the open returned."""
+        close = self.numbers_closed.closed_early(process, number, operation)
+        self._bind(process, number, node, operation)
+        if close is not None:
+            self._closed_late(close, process, number)
 
     # ---- ioctl ---------------------------------------------------------------------------------------------------
 
@@ -303,6 +358,8 @@ class Assembler:
             return
         known = operation in self.begun
         entry = self.begun.pop(operation, None)
+        if operation in self.raced and operation.result == EBADF and entry is not None:
+            entry = Entry(None, entry.since, entry.used)  # the close was faster
         if not known and fd is not None:
             entry = self.descriptors.look(process, fd)
         possible = number in self.numbers or number >> 8 & 0xFF in self.magics

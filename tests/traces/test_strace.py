@@ -344,7 +344,28 @@ def test_messages_of_strace_cut_lines_in_two(tmp_path: Path) -> None:
 
 
 def test_a_file_of_ff_is_about_its_suffix(tmp_path: Path) -> None:
-    assert {r.thread for r in records(tmp_path / "log.4711", "close(3) = 0\n")[0]} == {4711}
+    found, tally = records(tmp_path / "log.4711", "close(3) = 0\n")
+    assert {r.thread for r in found} == {4711}
+    assert any("luocheck convert" in note.text and "log.* -o" in note.text for note in tally.notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("log.1", "7 close(3) = 0\n"), ("log.1", "[pid 7] close(3) = 0\n"), ("log.txt", "close(3) = 0\n")]
+)
+def test_a_whole_recording_is_no_file_of_ff(name: str, text: str, tmp_path: Path) -> None:
+    assert not records(tmp_path / name, text)[1].notes
+
+
+def test_a_struct_of_a_call_in_two_halves(tmp_path: Path) -> None:
+    """Before the call in the first half, after it in the second."""
+    text = (
+        '7 ioctl(3, 0xba00, {size=72, name="vm"} <unfinished ...>\n'
+        "8 close(9) = 0\n"
+        '7 <... ioctl resumed> => {size=72, name="vm", fd=4}) = 0\n'
+    )
+    events = [r.event for r in records(tmp_path / "t", text)[0]]
+    assert isinstance(events[0], Enter) and events[0].struct == {"size": 72, "name": b"vm"}
+    assert isinstance(events[-1], Exit) and events[-1].struct == {"size": 72, "name": b"vm", "fd": 4}
 
 
 def test_tasks_that_strace_left(tmp_path: Path) -> None:

@@ -11,13 +11,14 @@ from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 
 from luocheck.traces.call import Note
-from luocheck.traces.formats.ftrace_messages import parse_graph_message, parse_message, shown_fields, signed
+from luocheck.traces.formats.ftrace_messages import parse_graph_message, parse_message, probe_fields, shown_fields, signed
 from luocheck.traces.formats.recorders import FUNCTIONS, Role, probed_by
 from luocheck.traces.records import Enter, Event, Exit, Hit, Marker, Other, Tally
 from luocheck.traces.syscalls import OPENERS, X86_64
 
 _EVENT = re.compile(rb"([A-Za-z_][A-Za-z0-9_]{0,127}): *(.*)", re.DOTALL)
 _ADDRESS = re.compile(r"[0-9a-f]{8,16}")
+_QUOTED = re.compile(rb"(?:^| )[A-Za-z_][A-Za-z0-9_]{0,63}=\"")
 _RAW_CALL = re.compile(rb"(?:__syscall_nr|id)=(-?\d{1,10})(?: (.*))?", re.DOTALL)
 _RAW_ARRAY = re.compile(rb"args=ARRAY\[([0-9a-f, ]{0,400})\]")
 _RAW_RETURN = re.compile(rb"ret=(-?\d{1,20}|0x[0-9a-f]{1,16})")
@@ -64,7 +65,8 @@ class EventMessages:
             where, function, caller, rest = raw.groups()
             returns = where == b"func" and caller is not None
             return [self._named(Hit(name.decode(), function.decode(), returns, shown_fields(rest or b"", bare=True)))]
-        event = parse_message(name + b": " + text)
+        hit = _event_probe(name.decode(), text)
+        event = parse_message(name + b": " + text) if hit is None else hit
         return None if event is None else [self._named(event) if isinstance(event, Hit) else event]
 
     def _named(self, hit: Hit) -> Event:
@@ -128,6 +130,15 @@ class EventMessages:
         if what not in self._said:
             self._said.add(what)
             self.tally.notes.append(Note("LUO711", None, text))
+
+
+def _event_probe(name: str, text: bytes) -> Hit | None:
+    """An eprobe of the recipes, of which only the fields are printed: it has no place but its event.  None for any other event."""
+    function = probed_by(name, {})
+    if function is None or FUNCTIONS[function].role not in (Role.ENTER, Role.EXIT) or text.startswith(b"("):
+        return None
+    fields = probe_fields(text) if _QUOTED.search(text) is not None else shown_fields(text, bare=True)
+    return Hit(name, function, False, fields) if fields else None
 
 
 def _call(name: bytes, text: bytes) -> Event | None:

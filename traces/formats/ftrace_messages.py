@@ -169,11 +169,11 @@ def _probe(name: bytes, where: bytes, rest: bytes | None) -> Event | None:
     place = _place(function)
     if place is None:
         return None
-    return Hit(name.decode(), place, bool(arrow), _fields(rest or b""), _place(caller) if arrow else None)
+    return Hit(name.decode(), place, bool(arrow), probe_fields(rest or b""), _place(caller) if arrow else None)
 
 
-def _fields(text: bytes) -> dict[str, Value]:
-    """`k=v` numbers and at most one quoted string, which ends at the last quote of the line."""
+def probe_fields(text: bytes) -> dict[str, Value]:
+    """The fields of a probe: `k=v` numbers and at most one quoted string, which ends at the last quote of the line."""
     out: dict[str, Value] = {}
     begin = _STRING.search(text)
     head, tail = text, b""

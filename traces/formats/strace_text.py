@@ -30,6 +30,7 @@ _BITS = re.compile(rb"(?:strace: )?\[ Process PID=(\d{1,10}) runs in (32 bit|x32
 _SUPERSEDED = re.compile(rb"\+\+\+ superseded by execve in pid (\d{1,10})(?:<[^<>]{0,200}>)? \+\+\+")
 _PIDS = re.compile(rb"^\[pid +(\d{1,10})", re.MULTILINE)
 _BORN = re.compile(rb"(?:strace: Process (\d{1,10})|\) += (\d{1,10})$)", re.MULTILINE)
+_PART = re.compile(r"(.*)\.\d{1,10}(?:\.(?:gz|xz|bz2|zst))?")
 _SUFFIX = re.compile(r"\.(\d{1,10})(?:\.(?:gz|xz|bz2|zst))?$")
 _LONGEST_HALF = 1 << 16
 _UNFINISHED, _DETACHED = b"<unfinished ...>", b"<detached ...>"
@@ -46,6 +47,14 @@ _NOTES = {
 def read_strace(capture: Capture, name: str, tally: Tally) -> Iterator[Record]:
     """Records of the capture in the order of its lines; what is no event is counted in `tally`."""
     reader = _Reader(capture, tally)
+    part = _PART.fullmatch(capture.name)
+    frames = [parse_line(line) for line in capture.beginning().split(b"\n")[:50]]
+    if part is not None and not any(frame is not None and frame.thread is not None for frame in frames):
+        pattern = f"{part[1]}.*"
+        text = (
+            f"this looks like one of the files of `strace -ff`: merge them, `luocheck convert {pattern} -o all.jsonl`, and use that"
+        )
+        tally.notes.append(Note("LUO711", None, text))
     yield from reader.births.arranged(reader.records())
     tally.notes.extend(reader.notes())
 
@@ -170,7 +179,8 @@ class _Reader:
         if split or left:
             if split:
                 self.halves[thread] = _Half(syscall, text[:_LONGEST_HALF])
-            yield self._record(line, time, thread, self._enter(line, syscall, given, None), syscall)
+            before = self._structs(syscall, given)[0] if split else None
+            yield self._record(line, time, thread, self._enter(line, syscall, given, before), syscall)
             return
         found = None if end is None else result(text[end:])
         if found is None or self._is_cut(line, found):

@@ -20,6 +20,7 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _COMMENT = re.compile(rb" ?/\*[^*]*+\*/")
+_ARROW = re.compile(rb"\} ?=> \{")  # without the space where the two halves of a call were put together
 _LINKED = re.compile(rb"(-?\d{1,20}|0x[0-9a-f]{1,16}|[A-Z_]{1,30})(?: /\*[^*]*+\*/)?<(.*)>(?:\(deleted\))?", re.DOTALL)
 _NUMBER = re.compile(rb"-?\d{1,20}|0x[0-9a-fA-F]{1,16}")
 _IOC = re.compile(rb"_IOC\(([^,()]{1,80}), (0x[0-9a-f]{1,4}|\d{1,5}), (0x[0-9a-f]{1,4}|\d{1,5}), (0x[0-9a-f]{1,8}|\d{1,8})\)")
@@ -143,11 +144,11 @@ def unescape(text: bytes) -> bytes:
 
 def structs(text: bytes) -> tuple[dict[str, Value] | None, dict[str, Value] | None]:
     """Members of a struct before and after the call (`{..} => {..}`); one that is printed once counts for both."""
-    before, arrow, after = text.partition(b"} => {")
-    if not before.startswith(b"{"):
+    if not text.startswith(b"{"):
         return None, None
-    first = dict(_members(before[1:] if arrow else before[1:].removesuffix(b"}")))
-    return (first, dict(_members(after.removesuffix(b"}")))) if arrow else (first, first)
+    arrow = _ARROW.search(text)
+    first = dict(_members(text[1:].removesuffix(b"}") if arrow is None else text[1 : arrow.start()]))
+    return (first, first) if arrow is None else (first, dict(_members(text[arrow.end() :].removesuffix(b"}"))))
 
 
 def _members(text: bytes) -> Iterator[tuple[str, Value]]:

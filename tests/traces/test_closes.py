@@ -1,0 +1,136 @@
+"""Closes that race with other calls on the same number: what each of them did is told by what they returned."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from luocheck.model.abi import Abi
+from luocheck.model.spec import Spec, load
+from luocheck.traces.answer import Conformance
+from luocheck.traces.audit import audit
+from luocheck.traces.call import Call, Kind
+from luocheck.traces.decode import decode
+from luocheck.traces.replay.world import Beginning
+
+EBADF, EBUSY = -9, -16
+
+Line = tuple[int, str, int | str]
+"""Thread (1xx is of process 100, 2xx of 200), call, and its descriptor when it begins, `= n` when it returns."""
+
+
+def capture(lines: list[Line], path: Path) -> str:
+    out: list[dict[str, object]] = [{"luocheck": 1}]
+    for n, (thread, call, what) in enumerate(lines, 1):
+        place: dict[str, object] = {"time": 1000 * n, "thread": thread, "process": thread // 100 * 100}
+        if isinstance(what, str):
+            out.append({**place, "event": "exit", "syscall": call, "result": int(what.removeprefix("= "))})
+        elif call == "openat":
+            out.append({**place, "event": "enter", "syscall": call, "arguments": [-100], "path": "/dev/liveupdate"})
+        else:
+            out.append({**place, "event": "enter", "syscall": call, "arguments": [what, 0xBA01][: 1 if call == "close" else 2]})
+    path.write_text("".join(json.dumps(each) + "\n" for each in out))
+    return str(path)
+
+
+def opened(thread: int, number: int) -> list[Line]:
+    return [(thread, "openat", 0), (thread, "openat", f"= {number}")]
+
+
+def closes(calls: tuple[Call, ...]) -> list[tuple[int, int | None]]:
+    return [(c.thread, c.result) for c in calls if c.kind is Kind.CLOSE and not c.inferred]
+
+
+@pytest.fixture(scope="module")
+def spec() -> Spec:
+    return load("linux_7_3")
+
+
+BEGIN: list[Line] = [*opened(100, 3), (100, "close", 3), (101, "close", 3)]
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        [(100, "close", "= -9"), (101, "close", "= 0")],
+        [(101, "close", "= 0"), (100, "close", "= -9")],
+        [(101, "close", "= -9"), (100, "close", "= 0")],
+        [(100, "close", "= 0"), (101, "close", "= -9")],
+    ],
+)
+def test_of_two_closes_the_one_that_succeeded_did_it(ends: list[Line], abi: Abi, spec: Spec, tmp_path: Path) -> None:
+    path = capture([*BEGIN, *ends, *opened(200, 3)], tmp_path / "t")
+    closer = next(thread for thread, _, result in ends if result == "= 0")
+    assert closes(decode(path, abi).calls) == [(closer, 0)]
+    assert audit(spec, path).verdict is Conformance.CONFORMS
+
+
+def test_the_device_is_free_as_soon_as_one_of_them_can_have_closed_it(spec: Spec, tmp_path: Path) -> None:
+    """The first one to begin fails; the device is opened again before any of them has returned."""
+    ends: list[Line] = [(100, "close", "= -9"), (101, "close", "= 0")]
+    assert audit(spec, capture([*BEGIN, *opened(200, 3), *ends], tmp_path / "t")).verdict is Conformance.CONFORMS
+    early: list[Line] = [*BEGIN[:3], *opened(200, 3), *BEGIN[3:], *ends]  # 100 has closed nothing, and 101 began too late
+    answer = audit(spec, capture(early, tmp_path / "t"), beginning=Beginning.COLD)
+    assert answer.verdict is Conformance.VIOLATED
+
+
+def test_three_closes(abi: Abi, tmp_path: Path) -> None:
+    lines: list[Line] = [*BEGIN, (102, "close", 3), (100, "close", "= -9"), (101, "close", "= -9"), (102, "close", "= 0")]
+    assert closes(decode(capture(lines, tmp_path / "t"), abi).calls) == [(102, 0)]
+
+
+def test_a_number_that_was_taken_again_is_closed_again(abi: Abi, tmp_path: Path) -> None:
+    lines: list[Line] = [
+        *opened(100, 3),
+        (100, "close", 3),
+        *opened(101, 3),
+        (102, "close", 3),
+        (102, "close", "= 0"),
+        (100, "close", "= 0"),
+    ]
+    assert closes(decode(capture(lines, tmp_path / "t"), abi).calls) == [(100, 0), (102, 0)]
+
+
+@pytest.mark.parametrize("result", [0, EBADF])
+def test_an_ioctl_on_a_number_that_is_being_closed(result: int, abi: Abi, spec: Spec, tmp_path: Path) -> None:
+    """It reached the device when it did not return EBADF."""
+    returned = f"= {result or -2}"
+    lines: list[Line] = [*BEGIN[:3], (101, "ioctl", 3), (101, "ioctl", returned), (100, "close", "= 0"), *opened(200, 3)]
+    path = capture(lines, tmp_path / "t")
+    calls = [(c.event, c.on is not None and c.on.target, c.result) for c in decode(path, abi).calls if c.kind is Kind.IOCTL]
+    assert calls == ([] if result == EBADF else [("RETRIEVE_SESSION", "device", -2)])
+    assert audit(spec, path).verdict is Conformance.CONFORMS
+
+
+FREED: list[Line] = [*opened(100, 3), (100, "close", 3), (100, "close", "= 0")]
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        [(101, "openat", 0), (102, "close", 3), (102, "close", "= 0"), (101, "openat", "= 3")],
+        [(102, "close", 3), (101, "openat", 0), (102, "close", "= 0"), (101, "openat", "= 3")],
+        [(101, "openat", 0), (102, "close", 3), (101, "openat", "= 3"), (102, "close", "= 0")],
+    ],
+)
+def test_a_close_before_the_open_has_returned(order: list[Line], abi: Abi, spec: Spec, tmp_path: Path) -> None:
+    """The number was surely free, so it was what the open had just got; the device is free again after it."""
+    path = capture([*FREED, *order, *opened(200, 3)], tmp_path / "t")
+    assert closes(decode(path, abi).calls)[-1] == (102, 0)
+    assert audit(spec, path).verdict is Conformance.CONFORMS
+
+
+def test_a_close_that_was_over_before_the_open_began_closed_something_else(abi: Abi, spec: Spec, tmp_path: Path) -> None:
+    lines: list[Line] = [
+        *FREED,
+        (102, "close", 3),
+        (102, "close", "= -9"),
+        *opened(101, 3),
+        (200, "openat", 0),
+        (200, "openat", "= -16"),
+    ]
+    path = capture(lines, tmp_path / "t")
+    assert closes(decode(path, abi).calls) == [(100, 0)]
+    assert audit(spec, path).verdict is Conformance.CONFORMS

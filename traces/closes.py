@@ -1,0 +1,87 @@
+"""Closes that overlap other things that are done with the same number by other threads of the process.
+
+The kernel frees a number at one moment between the begin and the return of close(2), and open(2) takes one before it returns.  So of two
+closes of one number the one that returned EBADF was late, whichever began first; and a close of a number that was surely free, which
+succeeded, closed what an open that had not returned yet had just got.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from luocheck.model.errnos import GENERIC
+from luocheck.traces.pairing import Operation
+
+_Number = tuple[int, int]
+"""A process and a number of its table."""
+
+
+@dataclass(slots=True)
+class _Race:
+    """owner: the close that is taken to have freed the number.  others: began while it was going on.  going: how many have not returned."""
+
+    owner: Operation
+    others: list[Operation] = field(default_factory=list)
+    going: int = 1
+
+
+@dataclass(slots=True)
+class Closes:
+    """What is known of closes of single numbers while they are going on."""
+
+    races: dict[_Number, _Race] = field(default_factory=dict)
+    empty: set[Operation] = field(default_factory=set)  # of a number that was surely free
+    early: dict[_Number, Operation] = field(default_factory=dict)  # of those, the last that succeeded
+
+    def begin(self, process: int, number: int, operation: Operation, *, free: bool) -> Operation | None:
+        """A close begins.  free: nothing surely stands behind the number.  The close that is going on there and took what did, or None."""
+        race = self.races.get((process, number))
+        if race is None:
+            self.races[process, number] = _Race(operation)
+        elif free:
+            race.others.append(operation)
+            race.going += 1
+            return race.owner
+        else:  # an open has got the number again meanwhile
+            self.races[process, number] = _Race(operation)
+        if free:
+            self.empty.add(operation)
+        return None
+
+    def going(self, process: int, number: int) -> Operation | None:
+        """The close of a number that has not returned yet."""
+        race = self.races.get((process, number))
+        return None if race is None else race.owner
+
+    def end(self, process: int, number: int, operation: Operation) -> Operation | None:
+        """A close is over.  When it did not close anything though it was the first: the one that did it instead."""
+        race = self.races.get((process, number))
+        if race is None or (operation is not race.owner and operation not in race.others):
+            return None
+        race.going -= 1
+        heir = None
+        if operation is race.owner and operation.result == -GENERIC["EBADF"]:
+            done = [each for each in race.others if each.returned and each.result == 0]
+            heir = next(iter([*done, *(each for each in race.others if not each.returned)]), None)
+        if heir is not None:
+            race.others.remove(heir)
+            race.owner = heir
+        if race.going <= 0:
+            del self.races[process, number]
+        return heir
+
+    def was_empty(self, process: int, number: int, operation: Operation) -> bool:
+        """Did a close succeed though the number was surely free when it began?  It is remembered for the open that got the number."""
+        known = operation in self.empty
+        self.empty.discard(operation)
+        if not known or operation.result != 0:
+            return False
+        self.early[process, number] = operation
+        return True
+
+    def closed_early(self, process: int, number: int, opened: Operation) -> Operation | None:
+        """The close of what an open has got, when that succeeded before the open had returned."""
+        close = self.early.pop((process, number), None)
+        if close is None or close.exit is None or opened.exit is None:
+            return None
+        return close if opened.enter.line < close.exit.line < opened.exit.line else None
