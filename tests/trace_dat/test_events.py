@@ -6,7 +6,7 @@ import struct
 from pathlib import Path
 
 import pytest
-from trace_dat.building import codes, formed, ioctl, made, options_of, read, with_option, written
+from trace_dat.building import STYLES, codes, formed, ioctl, made, options_of, read, with_option, written
 
 from luocheck.model.abi import Abi
 from luocheck.traces.call import Kind
@@ -280,3 +280,43 @@ def test_buffers_with_different_clocks_have_no_order(abi: Abi, tmp_path: Path) -
     recording = decode(str(tmp_path / "two.dat"), abi)
     assert [(loss.line, loss.reason[:33]) for loss in recording.losses] == [(1, "its buffers have different clocks")]
     assert "boot and local" in next(note.text for note in recording.notes if note.code == "LUO716")
+
+
+# ---- probes that the writer makes -----------------------------------------------------------------------------------
+
+PROBES = [
+    Hit(
+        "one:ioctl",
+        "luo_ioctl",
+        True,
+        {"dfd": 3, "cmd": 0xBA00, "size": 72, "fd": -1, "name": b'a "b"\xff', "ret": -22},
+        "vfs_ioctl",
+    ),
+    Hit("kp:p_ioctl", "luo_ioctl", False, {"cmd": 0xBA00, "name": None}),
+    Hit("ep:ioctl_enter", "syscalls.sys_enter_ioctl", False, {"fd": 3, "cmd": 0xC018BA40, "token": (1 << 64) - 1}),
+]
+
+
+@pytest.mark.parametrize("style", STYLES, ids=str)
+@pytest.mark.parametrize("probe", PROBES, ids=lambda hit: hit.name)
+def test_a_probe_survives(probe: Hit, style: Style, tmp_path: Path) -> None:
+    records, tally, damage = read(written(tmp_path / "t.dat", [Record(0, 1000, 7, None, 0, probe)], style))
+    assert [(r.thread, r.event) for r in records] == [(7, probe)]
+    assert damage is None and not tally.notes[1:]
+
+
+def test_probes_of_one_name_in_two_groups_have_their_own_fields(tmp_path: Path) -> None:
+    hits = [
+        Hit("one:ioctl", "luo_ioctl", True, {"dfd": 3}, "f"),
+        Hit("sc:ioctl", "__x64_sys_ioctl", True, {"fd": 3, "cmd": 0xBA00}, "f"),
+    ]
+    records, _, _ = read(written(tmp_path / "t.dat", [Record(0, 1000 + n, 7, None, 0, hit) for n, hit in enumerate(hits)]))
+    assert [r.event for r in records] == hits
+
+
+@pytest.mark.parametrize(
+    "fields", [{"fd": None}, {"fd": 1 << 31}, {"token": -1}, {"name": b"a\0b"}, {"name": 3}], ids=lambda fields: str(fields)
+)
+def test_what_a_probe_cannot_have_is_refused(fields: dict[str, int | bytes | None], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="field"):
+        written(tmp_path / "t.dat", [Record(0, 1000, 7, None, 0, Hit("one:ioctl", "luo_ioctl", True, fields, "f"))])

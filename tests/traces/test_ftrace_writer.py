@@ -10,6 +10,8 @@ import pytest
 from luocheck.model.abi import Abi
 from luocheck.traces.call import Recording
 from luocheck.traces.decode import decode
+from luocheck.traces.formats.detect import format_of
+from luocheck.traces.formats.ftrace_layouts import LAYOUTS
 from luocheck.traces.formats.ftrace_text import read_records
 from luocheck.traces.formats.ftrace_writer import FtraceWriter
 from luocheck.traces.records import Ended, Enter, Event, Executed, Exit, Forked, Gap, Hit, Marker, Other, Record, Tally
@@ -85,6 +87,29 @@ EVENTS: list[Event] = [
 def test_an_event_survives(event: Event, tmp_path: Path) -> None:
     record = Record(4, 5_000_001_234, 7, 6, 1, event)
     assert read_back([record], tmp_path / "t") == [record]
+
+
+NAMES = (b"agent", b"", b"a b-12 c", b"x-1 [0] 1: y", b"\xff\x1b[2J", b"fifteen-letters", b"longer than the kernel keeps")
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_events_survive_in_every_layout(layout: str, name: bytes, tmp_path: Path) -> None:
+    """Only the time can be rounded or counted, and the process is shown where the layout has a column for it."""
+    made = [Record(4 + n, 5_000_001_000 * (n + 1), 7, 6, 1, event) for n, event in enumerate(EVENTS)]
+    writer = FtraceWriter(layout=LAYOUTS[layout], names={7: name})
+    (tmp_path / "t").write_bytes(b"".join(line + b"\n" for line in writer.lines(made)))
+    capture = open_capture(str(tmp_path / "t"))
+    detected = format_of(capture, None).format
+    assert detected is not None
+    found = list(read_records(capture, detected, Tally()))
+    capture.close()
+    assert [(r.thread, r.cpu, r.event) for r in found] == [(r.thread, r.cpu, r.event) for r in made]
+    assert {r.process for r in found} == ({6} if LAYOUTS[layout].groups else {None})
+    if LAYOUTS[layout].counts:
+        assert [r.time for r in found] == list(range(1, len(made) + 1))
+    else:
+        assert [r.time for r in found] == [r.time for r in made]
 
 
 def test_lost_events_survive_where_they_were(tmp_path: Path) -> None:

@@ -13,16 +13,14 @@ from dataclasses import dataclass, replace
 from itertools import chain, combinations, product
 from typing import Any, NamedTuple
 
+from trust.executing import Interpreter, Reply, TooLarge
+
 from luocheck.model.abi import Ioctl, errno_matches
 from luocheck.model.errnos import errno_name
-from luocheck.model.instances import Instance, instances
-from luocheck.model.ir import statements as st
+from luocheck.model.instances import instances
 from luocheck.model.ir.system import OK, Event, Scope, System
 from luocheck.model.ir.vocabulary import ElemT, SeqT, SetT
-from luocheck.model.semantics.machine import Machine
-from luocheck.model.semantics.run import Run
-from luocheck.model.semantics.statements import Op, Program
-from luocheck.model.semantics.store import Store, live_index
+from luocheck.model.semantics.store import live_index
 from luocheck.traces.call import Call, Kind, OpenFile, Recording
 
 GONE = -1
@@ -32,10 +30,6 @@ NO_DESCRIPTOR = (-9, -25)  # EBADF, ENOTTY
 
 Bindings = frozenset[tuple[int, str, int]]
 """(number of an open file, sort, element)."""
-
-
-class TooLarge(Exception):
-    """The recording is not one for enumeration."""
 
 
 class State(NamedTuple):
@@ -48,42 +42,7 @@ class Configuration(NamedTuple):
     done: frozenset[int]
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    errno: str
-    label: str | None
-    store: int
-    result: Any
-
-
-class _CheckedProgram(Program):
-    def _arguments(self, stmt: st.Arguments) -> Op:
-        machine = self.machine
-        assert isinstance(machine, _CheckedMachine)
-        return machine.judge
-
-
-class _CheckedMachine(Machine):
-    """The reference interpreter, in which the checks of a call's bytes can refuse it where the text says `arguments;`."""
-
-    refusals: frozenset[str | None] = frozenset({None})
-
-    def make_program(self, instance: Instance) -> Program:
-        return _CheckedProgram(instance, self)
-
-    def judge(self, run: Run) -> Any:
-        runs: list[Any] = []
-        for errno in sorted(self.refusals, key=str):
-            other = run.fork()
-            if errno is None:
-                runs.append(other)
-                continue
-            failed = self.fail(other, errno, None)
-            runs += failed if isinstance(failed, list) else [other if failed is None else failed]
-        return runs
-
-
-class Replayer:
+class Replayer(Interpreter):
     """Replays recordings that need no more elements than `Needs` says.  What was executed once is kept for the next recording."""
 
     def __init__(self, system: System, sizes: dict[str, int], unknown_files: int) -> None:
@@ -95,40 +54,12 @@ class Replayer:
         self.kinds = [x < sizes["File"] - unknown_files for x in range(sizes["File"])]
         fixed: dict[tuple[int, ...], Any] = {(known, x): True for x, is_known in enumerate(self.kinds) if is_known}
         counts = tuple(sizes.get(s.name, 0) for s in system.sorts)
-        self.instance = replace(none_drawn, scope=scope, sizes=counts, fixed=fixed, names=tuple(() for _ in system.sorts))
-        self.system, self.abi = system, system.abi
-        self.machine = _CheckedMachine(self.instance)
+        super().__init__(system, replace(none_drawn, scope=scope, sizes=counts, fixed=fixed, names=tuple(() for _ in system.sorts)))
+        self.abi = system.abi
         self.sorts = {s.name: s for s in system.sorts}
-        self.ghosts = {f.index for f in system.fields if f.is_ghost}
         self.fixed = known
-        self.stores: list[Store] = []
-        self.numbers: dict[frozenset[Any], int] = {}
-        self.replies: dict[Any, tuple[Reply, ...]] = {}
         self.used: dict[tuple[int, str], frozenset[int]] = {}
         self.unrecorded: dict[Any, frozenset[State]] = {}
-        self.cold = [self.keep(store) for store in self.machine.initial(self.instance)]
-
-    def keep(self, store: Store) -> int:
-        cells = frozenset((cell, value) for cell, value in store.items() if cell[0] not in self.ghosts)
-        if cells not in self.numbers:
-            self.numbers[cells] = len(self.stores)
-            self.stores.append(Store(self.instance, dict(cells)))
-        return self.numbers[cells]
-
-    def execute(self, number: int, event: Event, arguments: tuple[Any, ...], refusals: frozenset[str | None]) -> tuple[Reply, ...]:
-        """All ways in which a call can return."""
-        key = (number, event.index, arguments, refusals)
-        if key not in self.replies:
-            self.machine.refusals = refusals
-            found = []
-            for outcome in self.machine.call(event, arguments, self.stores[number]):
-                if outcome.kind == "cut":
-                    raise TooLarge(f"{event.name} needs a larger scope")
-                if outcome.kind == "returns":
-                    result = outcome.env[event.result.slot] if event.result is not None and outcome.errno == OK else None
-                    found.append(Reply(outcome.errno, outcome.label, self.keep(outcome.store), result))
-            self.replies[key] = tuple(dict.fromkeys(found))
-        return self.replies[key]
 
     # ---- elements -----------------------------------------------------------------------------------------------
 
@@ -433,6 +364,8 @@ class Brute:
             ends |= {"EINVAL", "E2BIG", "EFAULT"}
         elif size > ioctl.size:
             ends.add("E2BIG")
+        if not {member.name for member in ioctl.fields if member.role in ("in", "zero")} <= call.given.keys():
+            ends.add("EFAULT")  # what is not shown may not have been readable
         for member in ioctl.fields:
             if member.role == "zero":
                 value = call.given.get(member.name)

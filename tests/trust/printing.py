@@ -1,48 +1,45 @@
-"""Events as ftrace text in the layouts of its display options, from the formats that the kernel prints with."""
+"""A list of events as a file in every format that luocheck reads.
+
+ftrace, trace.dat, strace and JSON Lines are written by luocheck itself; the others by printers after the programs that print them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from io import BytesIO
 
-from luocheck.traces.records import Enter, Event, Exit, Hit, Record
+from luocheck.traces.formats.ftrace_layouts import LAYOUTS
+from luocheck.traces.formats.ftrace_writer import FtraceWriter
+from luocheck.traces.formats.jsonl import write_jsonl
+from luocheck.traces.formats.strace_writer import StraceWriter
+from luocheck.traces.formats.trace_dat_writer import Style, write_trace_dat
+from luocheck.traces.records import Enter, Exit, Hit, Record, Tally
 
-_ARGUMENTS = {"openat": ("dfd", "filename"), "close": ("fd",), "ioctl": ("fd", "cmd", "arg")}
-_TYPES = {"dfd": "int", "filename": "const char *", "fd": "unsigned int", "cmd": "unsigned int", "arg": "unsigned long"}
+TASKS = (b"luo-agent", b"a b-12 c", b"x-1 [0] 1: y", b"", b"\xff\x1b[2J", b"fifteen-letters")
 
-
-def message(event: Event, *, verbose: bool = False) -> bytes:
-    """What stands behind the colon."""
-    match event:
-        case Enter(syscall=name, arguments=values, path=path):
-            shown = []
-            for argument, value in zip(_ARGUMENTS[name], values, strict=True):
-                kind = f"{_TYPES[argument]} " if verbose else ""
-                text = b"%s%s: 0x%x" % (kind.encode(), argument.encode(), value)
-                shown.append(text + b' "%s"' % path if argument == "filename" and path is not None else text)
-            return b"sys_%s(%s)" % (name.encode(), b", ".join(shown))
-        case Exit(syscall=str(name), result=result):
-            return b"sys_%s -> 0x%x" % (name.encode(), result & (1 << 64) - 1)
-        case Hit(name=name, function=function, fields=fields):
-            values_of = {key: b'"%s"' % v if isinstance(v, bytes) else b"%d" % (v or 0) for key, v in fields.items()}
-            values_of |= {key: b"0x%x" % v for key, v in fields.items() if key in ("cmd", "token") and isinstance(v, int)}
-            return b"%s: (%s)%s" % (
-                name.encode(),
-                function.encode(),
-                b"".join(b" %s=%s" % (k.encode(), v) for k, v in values_of.items()),
-            )
-    raise AssertionError(event)
+_SYSCALLS = ("sys",)
+_PROBES = ("sys", "ep", "one")
+_STRUCTS = ("sys", "struct")
 
 
-Frame = Callable[[Record, bytes, bytes], bytes]
-"""A line from a record, the name of its task, and the message."""
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """write: the file.  format: as what it is recognised.  recorders: whose events it can hold.  processes: it tells which threads share one."""
+
+    write: Callable[[list[Record]], bytes]
+    format: str
+    recorders: tuple[str, ...]
+    processes: bool = False
 
 
-def _seconds(time: int, digits: int = 6) -> bytes:
-    return b"%5d.%s" % (time // 10**9, (b"%09d" % (time % 10**9))[:digits])
+def _name(record: Record) -> bytes:
+    return TASKS[(record.thread or 0) % len(TASKS)]
 
 
-def _milli(time: int) -> bytes:
-    return b"%d.%03dms" % (time // 10**6, time // 1000 % 1000)
+def _joined(lines: Iterable[bytes]) -> bytes:
+    return b"".join(line + b"\n" for line in lines)
 
 
 def _numbers(record: Record) -> tuple[int, int, int, int]:
@@ -50,66 +47,205 @@ def _numbers(record: Record) -> tuple[int, int, int, int]:
     return record.thread, record.process, record.cpu, record.time
 
 
-def _default(record: Record, name: bytes, text: bytes) -> bytes:
-    thread, _, cpu, time = _numbers(record)
-    return b"%16s-%-7d [%03d] ..... %s: %s" % (name, thread, cpu, _seconds(time), text)
+# ---- ftrace, trace.dat ------------------------------------------------------------------------------------------
 
 
-def _old_flags(record: Record, name: bytes, text: bytes) -> bytes:
-    thread, _, cpu, time = _numbers(record)
-    return b"%16s-%-5d [%03d] d.h1 %s: %s" % (name, thread, cpu, _seconds(time), text)
+def _ftrace(layout: str) -> Callable[[list[Record]], bytes]:
+    def write(records: list[Record]) -> bytes:
+        names = {r.thread: _name(r) for r in records if r.thread is not None}
+        writer = FtraceWriter(layout=LAYOUTS[layout], names=names)
+        printed = _joined(writer.lines(records))
+        assert set(writer.left_out) <= {"the time of an event"}
+        return printed
+
+    return write
 
 
-def _no_flags(record: Record, name: bytes, text: bytes) -> bytes:
-    thread, _, cpu, time = _numbers(record)
-    return b"%16s-%-7d [%03d] %s: %s" % (name, thread, cpu, _seconds(time), text)
+def _moved(records: list[Record]) -> bytes:
+    """As someone pastes it: without the columns."""
+    return _joined(b"\t\t" + line.strip() for line in _ftrace("default")(records).splitlines())
 
 
-def _tgid(record: Record, name: bytes, text: bytes) -> bytes:
-    thread, process, cpu, time = _numbers(record)
-    return b"%16s-%-7d (%7d) [%03d] ..... %s: %s" % (name, thread, process, cpu, _seconds(time), text)
+def _trace_dat(style: Style) -> Callable[[list[Record]], bytes]:
+    def write(records: list[Record]) -> bytes:
+        file = BytesIO()
+        write_trace_dat(file, records, style)
+        return file.getvalue()
+
+    return write
 
 
-def _tgid_behind(record: Record, name: bytes, text: bytes) -> bytes:
-    thread, process, cpu, time = _numbers(record)
-    return b"%16s-%-5d [%03d] (%5d) .... %s: %s" % (name, thread, cpu, process, _seconds(time), text)
+# ---- what libtraceevent prints: trace-cmd report, perf script ----------------------------------------------------
+
+_ARGUMENTS = {"openat": ("dfd", "filename"), "close": ("fd",), "ioctl": ("fd", "cmd", "arg")}
 
 
-def _counter(record: Record, name: bytes, text: bytes) -> bytes:
-    thread, _, cpu, time = _numbers(record)
-    return b"%16s-%-7d [%03d] ..... %12d: %s" % (name, thread, cpu, time // 1000, text)
+def _library_message(record: Record) -> tuple[str, bytes]:
+    """Name of an event, with its system where that is known, and what its `print fmt` gives."""
+    match record.event:
+        case Enter(syscall=name, arguments=values, path=path):
+            shown = [b"%s: 0x%08x" % (a.encode(), v & 0xFFFFFFFFFFFF) for a, v in zip(_ARGUMENTS[name], values, strict=True)]
+            text = b", ".join(shown)
+            return f"syscalls:sys_enter_{name}", text if path is None else text + b' "%s"' % path
+        case Exit(syscall=name, result=result):
+            return f"syscalls:sys_exit_{name}", b"0x%x" % (result & (1 << 64) - 1)
+        case Hit(name=name, fields=fields, returns=returns):
+            values_of = [
+                b' %s="%s"' % (k.encode(), v) if isinstance(v, bytes) else b" %s=%d" % (k.encode(), v or 0)
+                for k, v in fields.items()
+            ]
+            place = b"(ffffffff810ee2d0 <- ffffffff812e5d15)" if returns else b""
+            return name, place + b"".join(values_of)
+    raise AssertionError(record)
 
 
-def _latency(record: Record, name: bytes, text: bytes) -> bytes:
-    thread, _, cpu, time = _numbers(record)
-    return b"%8.8s-%-7d   %3d%s %4dus%s: %s" % (name, thread, cpu, b".....", time // 1000, b"+", text)
-
-
-def _verbose(record: Record, name: bytes, text: bytes) -> bytes:
-    thread, _, cpu, time = _numbers(record)
-    fields = name, thread, cpu, record.line, time // 1000, _milli(time), text
-    return b"%16s %7d %3d 0 00000000 %08x [%08x] %s (+0.001ms): %s" % fields
-
-
-LAYOUTS: dict[str, Frame] = {
-    "default": _default,
-    "old flags": _old_flags,
-    "noirq-info": _no_flags,
-    "record-tgid": _tgid,
-    "record-tgid of old kernels": _tgid_behind,
-    "counter clock": _counter,
-    "latency-format": _latency,
-    "latency-format, verbose": _verbose,
-}
-
-TASKS = (b"luo-agent", b"a b-12 c", b"x-1 [0] 1: y", b"", b"\xff\x1b[2J", b"fifteen-letters")
-
-
-def printed(records: list[Record], layout: str) -> bytes:
-    """A whole trace."""
-    frame, verbose = LAYOUTS[layout], "verbose" in layout
-    lines = [b"# tracer: nop", b"#"]
+def _trace_cmd(records: list[Record]) -> bytes:
+    lines = [b"cpus=2"]
     for record in records:
-        name = TASKS[(record.thread or 0) % len(TASKS)]
-        lines.append(frame(record, name, message(record.event, verbose=verbose)))
-    return b"\n".join(lines) + b"\n"
+        thread, _, cpu, time = _numbers(record)
+        name, text = _library_message(record)
+        event = b"%-21s " % (name.rpartition(":")[2].encode() + b":")
+        lines.append(b"%16s-%-5d [%03d] ..... %5d.%06d: %s" % (_name(record), thread, cpu, *_micro(time), event + text))
+    return _joined(lines)
+
+
+def _perf_script(records: list[Record]) -> bytes:
+    """With -F +pid."""
+    lines = []
+    for record in records:
+        thread, process, cpu, time = _numbers(record)
+        name, text = _library_message(record)
+        line = b"%16s %7d/%-7d [%03d] %5d.%06d: %28s: %s"
+        lines.append(line % (_name(record), process, thread, cpu, *_micro(time), name.encode(), text))
+    return _joined(lines)
+
+
+def _micro(time: int) -> tuple[int, int]:
+    return divmod(time // 1000, 10**6)
+
+
+# ---- perf trace, LTTng, bpftrace, strace, JSON Lines -------------------------------------------------------------
+
+
+def _perf_trace(records: list[Record]) -> bytes:
+    """One line for each call, when it is over.  Names of tasks are no more than what perf prints of them."""
+    begun: dict[int, Record] = {}
+    lines = []
+    for record in records:
+        thread, _, _, time = _numbers(record)
+        event = record.event
+        if isinstance(event, Enter):
+            begun[thread] = record
+            continue
+        assert isinstance(event, Exit)
+        first = begun.pop(thread)
+        began = first.time or 0
+        assert isinstance(first.event, Enter)
+        result = b"%d" % event.result if event.result >= 0 else b"-1 (unknown) (%s)" % _error(-event.result)
+        head = b"%10.3f (%6.3f ms): luo-agent/%d " % (began // 1000 / 1000, (time // 1000 - began // 1000) / 1000, thread)
+        lines.append(head + b"%-60s = %s" % (_perf_call(first.event), result))
+    for thread, record in begun.items():
+        assert isinstance(record.event, Enter)
+        lines.append(
+            b"%10.3f (         ): luo-agent/%d %s ..." % ((record.time or 0) // 1000 / 1000, thread, _perf_call(record.event))
+        )
+    return _joined(lines)
+
+
+def _error(number: int) -> bytes:
+    return os.strerror(number).encode()
+
+
+def _perf_call(event: Enter) -> bytes:
+    match event.syscall:
+        case "openat":
+            return b'openat(dfd: CWD, filename: "%s", flags: RDWR)' % (event.path or b"")
+        case "ioctl":
+            fd, command, argument = event.arguments
+            direction = (b"NONE", b"WRITE", b"READ", b"READ|WRITE")[command >> 30]
+            parts = direction, command >> 8 & 0xFF, command & 0xFF, command >> 16 & 0x3FFF
+            return b"ioctl(fd: %d, cmd: (%s, 0x%x, 0x%x, 0x%x), arg: 0x%x)" % (fd, *parts, argument)
+    return b"%s(fd: %d)" % (event.syscall.encode(), event.arguments[0])
+
+
+def _lttng(records: list[Record]) -> bytes:
+    lines = []
+    for record in records:
+        thread, process, cpu, time = _numbers(record)
+        match record.event:
+            case Enter(syscall="openat", path=path):
+                name, fields = "syscall_entry_openat", b'dfd = -100, filename = "%s", flags = 2' % (path or b"")
+            case Enter(syscall=name, arguments=values):
+                named = zip(_ARGUMENTS[name], values, strict=True)
+                name, fields = f"syscall_entry_{name}", b", ".join(b"%s = %d" % (key.encode(), value) for key, value in named)
+            case Exit(syscall=call, result=result):
+                name, fields = f"syscall_exit_{call}", b"ret = %d" % result
+            case _:
+                raise AssertionError(record)
+        clock = b"%02d:%02d:%02d.%09d" % (time // 10**9 // 3600, time // 10**9 // 60 % 60, time // 10**9 % 60, time % 10**9)
+        task = _name(record).replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+        context = b'{ cpu_id = %d }, { procname = "%s", pid = %d, tid = %d }' % (cpu, task, process, thread)
+        lines.append(b"[%s] (+0.000001234) host %s: %s, { %s }" % (clock, name.encode(), context, fields))
+    return _joined(lines)
+
+
+def _bpftrace(records: list[Record]) -> bytes:
+    lines = [b"Attaching 20 probes..."]
+    for record in records:
+        thread, process, cpu, time = _numbers(record)
+        match record.event:
+            case Enter(syscall="openat"):
+                kind, rest = b"O", b"1"
+            case Enter(syscall=name, arguments=values, struct=struct):
+                kind, rest = b"E", b" ".join((name.encode(), _memory(struct), *(b"%d" % value for value in values)))
+            case Exit(syscall=call, result=result, struct=struct):
+                kind, rest = b"X", b"%s %s %d" % ((call or "").encode(), _memory(struct), result)
+            case _:
+                raise AssertionError(record)
+        lines.append(b"luo1 %s %d %d %d %d %s" % (kind, time, cpu, process, thread, rest))
+    return _joined(lines)
+
+
+def _memory(struct: object) -> bytes:
+    return b"".join(b"\\x%02x" % byte for byte in struct) if isinstance(struct, bytes) else b"-"
+
+
+def _strace(records: list[Record]) -> bytes:
+    writer = StraceWriter()
+    printed = _joined(writer.lines(records))
+    assert not writer.left_out
+    return printed
+
+
+def _jsonl(records: list[Record]) -> bytes:
+    return _joined(write_jsonl(iter(records), Tally(), "generated"))
+
+
+FORMATS: dict[str, Printed] = {
+    "trace-cmd report": Printed(_trace_cmd, "trace-cmd report", _PROBES),
+    "perf script": Printed(_perf_script, "perf script", _PROBES, processes=True),
+    "perf trace": Printed(_perf_trace, "perf trace", _SYSCALLS),
+    "LTTng text": Printed(_lttng, "LTTng text", _SYSCALLS, processes=True),
+    "ftrace exact": Printed(_ftrace("exact"), "ftrace", _PROBES, processes=True),
+    "ftrace default": Printed(_ftrace("default"), "ftrace", _PROBES),
+    "ftrace default before 5.14": Printed(_ftrace("default before 5.14"), "ftrace", _PROBES),
+    "ftrace noirq-info": Printed(_ftrace("noirq-info"), "ftrace", _PROBES),
+    "ftrace record-tgid": Printed(_ftrace("record-tgid"), "ftrace", _PROBES, processes=True),
+    "ftrace record-tgid before 5.9": Printed(_ftrace("record-tgid before 5.9"), "ftrace", _PROBES, processes=True),
+    "ftrace counter clock": Printed(_ftrace("counter clock"), "ftrace", _PROBES),
+    "ftrace latency-format": Printed(_ftrace("latency-format"), "ftrace latency", _PROBES),
+    "ftrace latency-format, record-tgid": Printed(
+        _ftrace("latency-format, record-tgid"), "ftrace latency", _PROBES, processes=True
+    ),
+    "ftrace latency-format, verbose": Printed(_ftrace("latency-format, verbose"), "ftrace verbose", _PROBES),
+    "ftrace function_graph": Printed(_ftrace("function_graph"), "ftrace function_graph", _PROBES),
+    "ftrace moved": Printed(_moved, "ftrace moved", _PROBES),
+    "strace": Printed(_strace, "strace", _STRUCTS),
+    "bpftrace": Printed(_bpftrace, "bpftrace", ("sys", "bytes"), processes=True),
+    "jsonl": Printed(_jsonl, "jsonl", ("sys", "ep", "one", "struct", "bytes"), processes=True),
+    "trace.dat 6": Printed(_trace_dat(Style(version=6)), "trace.dat", _PROBES),
+    "trace.dat 7": Printed(_trace_dat(Style()), "trace.dat", _PROBES),
+    "trace.dat 7, zlib, big-endian": Printed(_trace_dat(Style(packing="zlib", order=">")), "trace.dat", _PROBES),
+    "trace.dat 6, 32 bits": Printed(_trace_dat(Style(version=6, word=4)), "trace.dat", _PROBES),
+}
+"""Every layout of ftrace text is here, and every format of the registry; the tests look."""

@@ -1,21 +1,21 @@
-"""Records as ftrace text, in the standard columns with the TGID: what `ftrace_text` reads back as the same records.
+"""Records as ftrace text, in any layout of the kernel's display options: what `ftrace_text` reads back as the same records.
 
 The text has no place for everything that a record can carry; what is left out is counted and never replaced by something made up.
-A task name is always `<...>`, as the kernel prints one that it does not know.
+Records have no names of tasks, so a name is `<...>`, as the kernel prints one that it does not know, unless one is given.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from luocheck.traces.formats.ftrace_layouts import LAYOUTS, Columns, Layout
 from luocheck.traces.formats.ftrace_text import BACKWARDS
 from luocheck.traces.records import Ended, Enter, Event, Executed, Exit, Forked, Gap, Hit, Marker, Other, Record, Value
 from luocheck.traces.syscalls import X86_64
 
-_SECOND = 10**9
 _LARGEST = 1 << 64
 _MASK = _LARGEST - 1
 _LONGEST_STRING = 3000
@@ -39,16 +39,24 @@ _ARGUMENTS: dict[str, tuple[str, ...]] = {
 }
 """Names of arguments as the kernel prints them; the others are called a0, a1, ..: readers go by the position."""
 
+_TYPES = {"fd": "unsigned int", "cmd": "unsigned int", "filename": "const char *", "flags": "int", "dfd": "int", "mode": "umode_t"}
+"""Types of arguments that are no `unsigned long`."""
+
+_HEXADECIMAL = frozenset({"cmd", "token"})
+"""Fields of the recipes with the types x32 and x64."""
+
 
 @dataclass(slots=True)
 class FtraceWriter:
     """Writes records as lines without their ends.  left_out: what the text could not say, and how often.
 
-    Times are seconds with nine digits.  Records without a time get a counter for a clock when the first of them has none, and the time of
-    the record before otherwise.
+    layout: one of LAYOUTS.  names: of tasks, by thread.  Records without a time get a counter for a clock when the first of them has none,
+    and the time of the record before otherwise.
     """
 
     left_out: Counter[str] = field(default_factory=Counter)
+    layout: Layout = LAYOUTS["exact"]
+    names: Mapping[int, bytes] = field(default_factory=dict)
     _latest: int | None = None
     _counting: bool | None = None  # the clock is a counter
     _count: int = 0
@@ -57,7 +65,7 @@ class FtraceWriter:
         """The lines of a trace, the header first."""
         yield b"# tracer: nop"
         yield b"#"
-        yield b"#           TASK-PID       TGID     CPU#  |||||  TIMESTAMP  FUNCTION"
+        yield self.layout.header
         for record in records:
             yield from self._record(record)
 
@@ -72,24 +80,26 @@ class FtraceWriter:
         if thread is None or not 0 <= thread < 10**10:
             self.left_out["an event without a task"] += 1
             return
-        process = record.process
-        group = b"(-------)" if process is None or not 0 <= process < 10**10 else b"(%7d)" % process
+        process = record.process if record.process is not None and 0 <= record.process < 10**10 else None
         cpu = record.cpu if record.cpu is not None and 0 <= record.cpu < 10**6 else 0
-        yield b"%16s-%-7d %s [%03d] ..... %s: %s" % (b"<...>", thread, group, cpu, self._time(record.time), message)
+        time = self._time(record.time)
+        comm = self.names.get(thread, b"<...>")
+        columns = Columns(self._count, comm, thread, process, cpu, time, self._counting or self.layout.counts)
+        yield self.layout.line(columns, message)
 
-    def _time(self, time: int | None) -> bytes:
+    def _time(self, time: int | None) -> int:
         if self._counting is None:
             self._counting = time is None
-        if self._counting:
+        self._count += 1
+        if self._counting or self.layout.counts:
             if time is not None:
-                self.left_out["a time after events without one"] += 1
-            self._count += 1
-            return b"%12d" % self._count
+                self.left_out["a time after events without one" if self._counting else "the time of an event"] += 1
+            return self._count
         if time is None or not 0 <= time < _LARGEST:
             self.left_out["that an event has no time"] += 1
             time = self._latest or 0
         self._latest = time
-        return b"%5d.%09d" % divmod(time, _SECOND)
+        return time
 
     def _gap(self, record: Record, gap: Gap) -> Iterator[bytes]:
         if record.time is not None and self._latest is not None and self._latest - record.time > BACKWARDS:
@@ -156,7 +166,8 @@ class FtraceWriter:
         shown = []
         for i, value in enumerate(values):
             name = names[i] if i < len(names) else f"a{i}"
-            text = b"%s: 0x%x" % (name.encode(), value)
+            kind = b"%s " % _TYPES.get(name, "unsigned long").encode() if self.layout.typed else b""
+            text = b"%s%s: 0x%x" % (kind, name.encode(), value)
             shown.append(text + b' "%s"' % path if i == place and path is not None else text)
         return b"sys_%s(%s)" % (event.syscall.encode(), b", ".join(shown))
 
@@ -196,7 +207,7 @@ class FtraceWriter:
 
     def _fields(self, hit: Hit, *, strings: bool = True) -> Iterator[tuple[bytes, bytes]]:
         for name, value in hit.fields.items():
-            text = _field(value) if strings or isinstance(value, int) else None
+            text = _field(value, hexadecimal=name in _HEXADECIMAL) if strings or isinstance(value, int) else None
             if text is None or not _WORD.fullmatch(name):
                 self.left_out["a field of a probe"] += 1
                 continue
@@ -204,10 +215,12 @@ class FtraceWriter:
             yield name.encode(), text
 
 
-def _field(value: Value) -> bytes | None:
+def _field(value: Value, *, hexadecimal: bool = False) -> bytes | None:
     if value is None:
         return b"(fault)"
     if isinstance(value, int):
+        if hexadecimal and 0 <= value < _LARGEST:
+            return b"0x%x" % value
         return b"%d" % value if -_LARGEST < 2 * value < _LARGEST else b"0x%x" % value if 0 <= value < _LARGEST else None
     if len(value) > _LONGEST_STRING or b"\r\n" in value or value.count(b"\n") > 40:
         return None

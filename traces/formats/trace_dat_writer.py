@@ -1,7 +1,7 @@
 """Writes records as a trace.dat, version 6 or 7, that trace-cmd reads as well: for round trips and for large recordings.
 
-Kinds of events: system calls (with the path of those that open one), beginning and end of tasks, markers; gaps become lost events of the
-next page of their CPU.
+Kinds of events: system calls (with the path of those that open one), probes, beginning and end of tasks, markers; gaps become lost events of
+the next page of their CPU.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import BinaryIO
 
 from luocheck.traces.compression import LACKING, Unpacking, zstd_module
 from luocheck.traces.formats.trace_dat_file import MAGIC
-from luocheck.traces.records import Ended, Enter, Event, Executed, Exit, Forked, Gap, Marker, Record
+from luocheck.traces.formats.trace_dat_probes import Probes
+from luocheck.traces.records import Ended, Enter, Event, Executed, Exit, Forked, Gap, Hit, Marker, Record
 
 PAGE = 4096
 """Bytes of the pages that are written."""
@@ -129,6 +130,7 @@ class _Writer:
         self.style = style
         self.kinds: dict[str, _Kind] = {}
         self.pages: dict[int, Pages] = {}
+        self.probes = Probes(style.order, style.word)
 
     def add(self, record: Record) -> None:
         if record.cpu is None or record.time is None or not 0 <= record.time < 1 << 62:
@@ -171,6 +173,9 @@ class _Writer:
                 return self._kind("sched", "sched_process_exec", [("pid_t pid", 4, 1)], '"pid=%d", REC->pid'), bytes(4)
             case Marker(text=text):
                 return _PRINT, bytes(word) + text + b"\n\0"
+            case Hit() if event.name != "function":
+                system, name, fields, shown, data = self.probes.event(event)
+                return self._kind(system, name, fields, shown), data
         raise ValueError(f"{type(event).__name__} cannot be written to a trace.dat")
 
     def _enter(self, name: str) -> int:
@@ -187,7 +192,7 @@ class _Writer:
         return self._kind("syscalls", f"sys_exit_{name}", fields, '"0x%lx", REC->ret')
 
     def _kind(self, system: str, name: str, fields: list[tuple[str, int, int]], shown: str) -> int:
-        kind = self.kinds.setdefault(name, _Kind(_FIRST + len(self.kinds), system, name, fields, shown))
+        kind = self.kinds.setdefault(f"{system}:{name}", _Kind(_FIRST + len(self.kinds), system, name, fields, shown))
         if kind.fields != fields:
             raise ValueError(f"{name} has other fields than before")
         return kind.number
@@ -335,7 +340,7 @@ def write_trace_dat(file: BinaryIO, records: Iterable[Record], style: Style = St
     writer = _Writer(style)
     for record in records:
         writer.add(record)
-    write_pages(file, writer.cpus(), writer.formats(), b"", style)
+    write_pages(file, writer.cpus(), writer.formats(), writer.probes.kallsyms(), style)
 
 
 def write_pages(
