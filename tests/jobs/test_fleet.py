@@ -42,7 +42,7 @@ def command(*argv: object) -> list[str]:
 
 
 def ended(*argv: object) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(command(*argv), cwd=ROOT, capture_output=True, timeout=120, check=False)
+    return subprocess.run(command(*argv), cwd=ROOT, capture_output=True, timeout=400, check=False)  # 300 captures
 
 
 loaded = cache(luocheck.load)

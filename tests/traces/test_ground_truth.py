@@ -57,6 +57,7 @@ class Comparison:
     compared: Counter[str] = field(default_factory=Counter)
     missing: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
+    matched: dict[tuple[int, int], Call] = field(default_factory=dict)  # by thread and number of the step
 
 
 def read_truth(*paths: Path) -> list[dict[str, Any]]:
@@ -81,11 +82,11 @@ def compare(recording: Recording, truth: Iterable[dict[str, Any]], recorder: str
 
 def _compare_thread(out: Comparison, calls: list[Call], steps: list[dict[str, Any]], recorder: str, recording: Recording) -> None:
     ioctls = [c for c in calls if c.kind is Kind.IOCTL]
-    for step in steps:
+    for number, step in enumerate(steps):
         if step["op"] not in COMMANDS and step["op"] != "ioctl":
             continue
         if ioctls and _same(ioctls[0], step, bool(recording.losses)):
-            call = ioctls.pop(0)
+            call = out.matched[step["tid"], number] = ioctls.pop(0)
             out.compared["ioctl"] += 1
             out.wrong += [f"line {call.enter.line}: {step['line']}: {text}" for text in differences(call, step, recorder)]
         else:

@@ -30,31 +30,32 @@ def truth(path: Path, **changed: int) -> list[dict[str, Any]]:
     return [json.loads(line) | changed for line in gzip.decompress(path.read_bytes()).decode().splitlines() if line]
 
 
-@pytest.mark.parametrize(
-    ("name", "log", "recorder", "compared"),
-    [
-        ("sys", "sys", "sys", {"ioctl": 52, "open": 3, "close": 5}),
-        ("raw", "raw", "raw", {"ioctl": 52, "open": 1, "close": 3}),
-        ("raw.R", "raw", "raw", {"ioctl": 52, "open": 1, "close": 3}),
-        ("dyn", "dyn", "one", {"ioctl": 51, "open": 3}),
-        ("dyn.R", "dyn", "one", {"ioctl": 51, "open": 3}),
-        ("dynsys", "dynsys", "one", {"ioctl": 51, "open": 3, "close": 4}),
-        ("buf", "buf", "mix", {"ioctl": 51, "open": 3, "close": 4}),
-        ("broker", "broker", "mix", {"ioctl": 7, "open": 1, "close": 5}),
-        ("killed", "killed", "mix", {"ioctl": 3, "open": 1}),
-        ("tsc", "tsc", "one", {"ioctl": 3, "open": 1}),
-        ("lost", "lost", "sys", {"ioctl": 7, "close": 2}),
-        ("stage1", "stage1", "one", {"ioctl": 7, "open": 1, "close": 2}),
-        ("stage2", "stage2", "one", {"ioctl": 24, "open": 1, "close": 5}),
-        ("v6.t", "v6", "sys", {"ioctl": 52, "open": 3, "close": 5}),
-        ("v6.l", "v6", "sys", {"ioctl": 52, "open": 3, "close": 5}),
-        ("v6.l-t", "v6", "sys", {"ioctl": 52, "open": 3, "close": 5}),
-        ("v6.R", "v6", "sys", {"ioctl": 52, "open": 3, "close": 5}),
-        ("v6.ts-diff", "v6", "sys", {"ioctl": 52, "open": 3, "close": 5}),
-        ("sys-and-v6", "v6", "sys", {"ioctl": 52, "open": 3, "close": 5}),
-        ("sys-and-v6", "sys", "sys", {"ioctl": 52, "open": 3, "close": 5}),
-    ],
-)
+REPORTED: list[tuple[str, str, str, dict[str, int]]] = [
+    ("sys", "sys", "sys", {"ioctl": 52, "open": 3, "close": 5}),
+    ("raw", "raw", "raw", {"ioctl": 52, "open": 1, "close": 3}),
+    ("raw.R", "raw", "raw", {"ioctl": 52, "open": 1, "close": 3}),
+    ("dyn", "dyn", "one", {"ioctl": 51, "open": 3}),
+    ("dyn.R", "dyn", "one", {"ioctl": 51, "open": 3}),
+    ("dynsys", "dynsys", "one", {"ioctl": 51, "open": 3, "close": 4}),
+    ("buf", "buf", "mix", {"ioctl": 51, "open": 3, "close": 4}),
+    ("broker", "broker", "mix", {"ioctl": 7, "open": 1, "close": 5}),
+    ("killed", "killed", "mix", {"ioctl": 3, "open": 1}),
+    ("tsc", "tsc", "one", {"ioctl": 3, "open": 1}),
+    ("lost", "lost", "sys", {"ioctl": 7, "close": 2}),
+    ("stage1", "stage1", "one", {"ioctl": 7, "open": 1, "close": 2}),
+    ("stage2", "stage2", "one", {"ioctl": 24, "open": 1, "close": 5}),
+    ("v6.t", "v6", "sys", {"ioctl": 52, "open": 3, "close": 5}),
+    ("v6.l", "v6", "sys", {"ioctl": 52, "open": 3, "close": 5}),
+    ("v6.l-t", "v6", "sys", {"ioctl": 52, "open": 3, "close": 5}),
+    ("v6.R", "v6", "sys", {"ioctl": 52, "open": 3, "close": 5}),
+    ("v6.ts-diff", "v6", "sys", {"ioctl": 52, "open": 3, "close": 5}),
+    ("sys-and-v6", "v6", "sys", {"ioctl": 52, "open": 3, "close": 5}),
+    ("sys-and-v6", "sys", "sys", {"ioctl": 52, "open": 3, "close": 5}),
+]
+"""A report, the log of the program that it shows, the recorder, and how many calls are compared."""
+
+
+@pytest.mark.parametrize(("name", "log", "recorder", "compared"), REPORTED)
 def test_a_report_shows_what_the_program_did(name: str, log: str, recorder: str, compared: dict[str, int], abi: Abi) -> None:
     recording = decode(str(REPORTS / f"{name}.txt.gz"), abi)
     found = compare(recording, truth(REPORTS / f"{log}.truth.jsonl.gz"), recorder)
@@ -126,6 +127,14 @@ def test_events_dropped_without_a_number(decoded: Decode) -> None:
 
 def report(comm: str, thread: int, message: str, prefix: str = "") -> str:
     return f"{prefix}{comm:>16}-{thread:<5d} [001] ..... 1041.274917: {message}\n"
+
+
+@pytest.mark.parametrize("name", ['name="vm-1"', "name=vm-1"])  # without and with -R
+def test_event_probes_in_a_report(name: str, decoded: Decode) -> None:
+    """They have no place but their event, so that only their fields are printed."""
+    text = "cpus=2\n" + report("a", 7, f"ioctl_enter:           fd=3 cmd=0xba00 size=72 afd=0 token=0x312d6d76 {name}")
+    (call,) = decoded(text + report("a", 7, "ioctl_exit:            ret=-17")).calls
+    assert (call.event, call.fd, call.result, dict(call.given)) == ("CREATE_SESSION", 3, -17, {"size": 72, "name": b"vm-1"})
 
 
 HOSTILE = ["x-1 [000] 1: y", "a b-12 c", "]: sys_exit_x:", "x: y-5 [000] 1.", "- [", "luo\x1b[31m", "a/1 b", "/1 ioctl(fd: 3"]

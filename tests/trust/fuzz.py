@@ -1,14 +1,13 @@
 """A fuzzer of everything that reads captures: `python -m trust.fuzz --seconds 60`, started in `tests`.
 
-With `--coverage` it is guided by coverage (atheris, of the extra `fuzz`), else it only mutates the corpus.  An input that breaks a reader
-is written to `--crashes`, and the exit status is 1; put it into the corpus as `crash-...`.
+It mutates the corpus; `trust.guided` does the same guided by coverage.  An input that breaks a reader is written to `--crashes`, and the exit
+status is 1; put it into the corpus as `crash-...`.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
-import importlib
 import random
 import sys
 import tempfile
@@ -59,50 +58,12 @@ def keep(data: bytes, format: str | None, crashes: Path) -> None:
     print(f"{path} (format {format}):\n{traceback.format_exc()}", file=sys.stderr)
 
 
-def guided(seconds: int, seed: int, crashes: Path) -> None:
-    """Coverage-guided, by atheris; does not return."""
-    atheris = importlib.import_module("atheris")
-    atheris.instrument_all()
-    crashes.mkdir(parents=True, exist_ok=True)
-    readers = [Reader(abi, crashes) for abi in abis()]
-
-    def one(data: bytes) -> None:
-        if len(data) < 2:
-            return
-        reader = readers[data[0] % len(readers)]
-        choice = data[1] % (2 * len(reader.formats))
-        reader.read(data[2:], reader.formats[choice] if choice < len(reader.formats) else None)
-
-    started = crashes / "corpus"
-    started.mkdir(exist_ok=True)
-    for name, data in seeds().items():
-        (started / name).write_bytes(b"\0\xff" + data)
-    arguments = [
-        sys.argv[0],
-        f"-max_total_time={seconds}",
-        f"-seed={seed}",
-        "-max_len=65536",
-        "-timeout=30",
-        "-rss_limit_mb=2048",
-        "-print_final_stats=1",
-        "-verbosity=0",
-        f"-artifact_prefix={crashes}/crash-",
-        str(started),
-    ]
-    atheris.Setup(arguments, one)
-    atheris.Fuzz()
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--crashes", type=Path, default=CORPUS.parent / "crashes")
-    parser.add_argument("--coverage", action="store_true")
     arguments = parser.parse_args()
-    if arguments.coverage:
-        guided(arguments.seconds, arguments.seed, arguments.crashes)
-        return 0
     bound_memory()
     return 1 if mutate(arguments.seconds, arguments.seed, arguments.crashes) else 0
 

@@ -41,8 +41,14 @@ SURVEYED = (
     "reboot-not-loaded/noload.dyn.trace.txt.gz",
     "format-variants/event-pid-fork.trace.txt.gz",
     "concurrent/conc1.dyn.trace.txt.gz",
+    "strace/both.strace.txt.gz",
+    "kexec-strace/stage1.strace.txt.gz",
+    "kexec-strace/stage2.strace.txt.gz",
+    "trace-dat/killed.one.dat",
+    "trace-dat/errors.sys.dat",
+    "trace-dat/stage2.one.dat",
 )
-"""One recording of each recorder at least, of both kernels, of a killed agent, of errors and of concurrent callers."""
+"""One recording of each recorder at least, of both kernels, of a killed agent, of errors and of concurrent callers; ftrace text, strace, trace.dat."""
 
 
 @dataclass(frozen=True, slots=True)
