@@ -17,7 +17,7 @@ from luocheck.model.abi import DEVICE, SCALARS, Abi, Descriptor, Ioctl, StructFi
 from luocheck.model.errnos import GENERIC
 from luocheck.model.instances import instances
 from luocheck.model.ir.system import OK, Scope, System
-from luocheck.model.ir.vocabulary import ElemT
+from luocheck.model.ir.vocabulary import ElemT, Lifetime
 from luocheck.traces.payload import descriptor_for, is_descriptor
 from luocheck.traces.records import Enter, Event, Exit, Hit, Record
 
@@ -166,7 +166,9 @@ class Walk:
             self._run(3)
             done = [r.store for each in self.abi.syscalls for r in self._execute(self.store, each.event, 0) if r.errno == OK]
             found += [store for store in done if self._opens(store)]
-        return max(found, key=lambda store: len(self.kernel.stores[store]))
+        preserved = {f.index for f in self.system.fields if f.lifetime is Lifetime.PRESERVED}
+        most = [(sum(cell[0] in preserved for cell in self.kernel.stores[store]), self.random.random(), store) for store in found]
+        return max(most)[2]
 
     # ---- choosing -----------------------------------------------------------------------------------------------
 

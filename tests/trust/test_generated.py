@@ -100,12 +100,13 @@ def test_every_format_and_every_layout_is_made() -> None:
 def test_walks_make_every_call(spec: str) -> None:
     """Each ioctl succeeds in some walks and fails in others, so that reading them back is about something."""
     results: Counter[tuple[str, bool]] = Counter()
-    for warm in (False, True):
-        for seed in range(60):
-            walk = Walk(kernel(spec, seed % 3), seed, warm=warm, calls=20)
-            results.update((call.event, (call.result or 0) >= 0) for call in walk.calls if isinstance(call.ioctl, Ioctl))
-    for ioctl in spec_of(spec).system.abi.ioctls:
-        assert results[ioctl.event, True], f"{ioctl.event} never succeeds"
+    ioctls = spec_of(spec).system.abi.ioctls
+    for seed in range(6000):
+        walk = Walk(kernel(spec, seed // 2 % 3), seed, warm=seed % 2 == 0, calls=20)
+        results.update((call.event, (call.result or 0) >= 0) for call in walk.calls if isinstance(call.ioctl, Ioctl))
+        if all(results[ioctl.event, True] for ioctl in ioctls):
+            break
+    assert not [ioctl.event for ioctl in ioctls if not results[ioctl.event, True]]
     assert sum(count for (_, succeeded), count in results.items() if not succeeded) > 50
 
 
@@ -114,8 +115,12 @@ def test_walks_make_every_call(spec: str) -> None:
 RECORDED = [(spec, r) for spec in SPECS for r in RECORDERS if spec == SPECS[0] or r not in PROBED]
 
 
+CALLS = {"linux_7_3": 12, "intent": 8, "rfc_v2": 8}
+"""Of a walk that is replayed; with more the search takes minutes where the recorder shows no numbers."""
+
+
 def check(spec: str, path: Path, seed: int, *, threads: int, warm: bool, recorder: str) -> Conformance:
-    walk = Walk(kernel(spec, seed % 3), seed, threads=threads, warm=warm)
+    walk = Walk(kernel(spec, seed % 3), seed, threads=threads, warm=warm, calls=CALLS[spec])
     path.write_bytes(FORMATS["jsonl"].write(events_of(walk.calls, spec_of(spec).system, recorder)))
     answer = audit(spec_of(spec), str(path), timeout=60)
     assert answer.verdict is not Conformance.VIOLATED, (seed, answer.findings, path.read_text("latin-1"))
