@@ -58,8 +58,10 @@ def test_a_number_that_is_not_shown_can_be_given_out(name: str, tmp_path: Path) 
         assert asked(name, steps, tmp_path / "t", shown=shown).verdict is Conformance.CONFORMS
 
 
-def test_a_number_is_given_out_once(tmp_path: Path) -> None:
-    twice = asked("intent", [preserved(20, 5), preserved(21, 5)], tmp_path / "t", beginning=Beginning.WARM)
+@pytest.mark.parametrize("beginning", [Beginning.COLD, Beginning.WARM])
+def test_a_number_is_given_out_once(beginning: Beginning, tmp_path: Path) -> None:
+    """A file that nobody shows and nothing refers to has been written to all the same."""
+    twice = asked("intent", [preserved(20, 5), preserved(21, 5)], tmp_path / "t", beginning=beginning)
     assert twice.verdict is Conformance.VIOLATED
     assert asked("intent", [preserved(20, 5), preserved(21, 6)], tmp_path / "t").verdict is Conformance.CONFORMS
 

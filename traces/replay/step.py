@@ -126,7 +126,7 @@ class Stepper:
         if outcome.errno == OK and not self._take_results(store, attempt.event, outcome, call):
             return None
         for sort, x in reversed(attempt.anonymous):
-            if not self._is_named(store, sort, x):
+            if not self._is_named(store, sort, x) and not self._has_state(store, sort, x):
                 self._forget(store, sort, x)
         return self._settled(before, store)
 
@@ -169,6 +169,15 @@ class Stepper:
                 return True
             if (cell[0] == DENIED and any(x in key[1:] for key, _ in value)) or (cell[0] in (EXCLUDED, USED) and x in value):
                 return True
+        return False
+
+    def _has_state(self, store: WorldStore, sort: Sort, x: int) -> bool:
+        """Did the call write to an element, so that it is not as it was when it was not met yet?"""
+        for cell in store:
+            if 0 <= cell[0] < len(self.system.fields):
+                f = self.system.fields[cell[0]]
+                if not f.drawn and any(o == sort and y == x for o, y in zip(f.owners, cell[1:], strict=True)):
+                    return True
         return False
 
     def _forget(self, store: WorldStore, sort: Sort, x: int) -> None:
