@@ -119,6 +119,9 @@ class Search:
     since: int | None = None
     memory: Memory = field(default_factory=Memory)
 
+    def __post_init__(self) -> None:
+        self.stepper.poll = self._poll
+
     def run(self, beginnings: Iterable[WorldStore]) -> Explained:
         belief = self._distinct(Configuration(self.memory.kept(store), _NONE) for store in beginnings)
         try:

@@ -35,7 +35,8 @@ MOST_GIVEN_AWAY = 500
 
 
 class Stepper:
-    """Executes the calls of one recording.  `overwhelmed` is set when something was too much to be looked at completely."""
+    """Executes the calls of one recording.  `overwhelmed` is set when something was too much to be looked at completely;
+    `poll` is called now and then, and may raise what ends the search."""
 
     def __init__(self, machine: ReplayMachine, handles: Handles, recording: Recording) -> None:
         self.machine = machine
@@ -45,6 +46,7 @@ class Stepper:
         self.recording = recording
         self.arguments = Arguments(self.system, handles, fresh_only=machine.world.fresh_only)
         self.overwhelmed = False
+        self.poll: Callable[[], None] = lambda: None
         self.passing = frozenset(self.abi.process.passing if self.abi.process is not None else ())
         self.ioctl_targets = {each.event: each.target for each in self.abi.ioctls}
         self.hidden_events = tuple(self._hidden_events())
@@ -413,6 +415,7 @@ class Stepper:
                     continue
                 if not wanted(event, arguments):
                     continue
+                self.poll()
                 for after in self._ends(event, arguments, wide):
                     for sort, x in reversed(new):
                         if not self._is_named(after, sort, x):
