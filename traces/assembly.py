@@ -54,6 +54,8 @@ class Assembler:
         self.numbers: dict[int, list[Ioctl]] = {}
         for ioctl in abi.ioctls:
             self.numbers.setdefault(ioctl.number, []).append(ioctl)
+        self.functions = {each.function for each in abi.syscalls}
+        self.descriptor_members = {(i.target, i.number): [m for m in i.fields if is_descriptor(abi, m)] for i in abi.ioctls}
         self.magics = {d.magic for d in abi.descriptors if d.magic is not None}
         device = descriptor_for(abi, DEVICE)
         self.path = device.path.encode() if device is not None and device.path is not None else None
@@ -91,6 +93,21 @@ class Assembler:
                     self._executed(self.processes.key(record.thread))
                 case Record(event=Ended(thread=thread, last=last)) as record:
                     self._ended(record, thread, last)
+
+    def settle(self, told: set[int]) -> None:
+        """Forgets what no later record is about.  told: the drafts (by their `id`) that are calls now and will not be changed any more.
+
+        Drafts of open files that somebody still has and of which nothing is known can turn out to be calls.
+        """
+        held = {node for table in self.descriptors.tables.values() for node in table.nodes()}
+        gone = set(self.closes).union(*(draft.nodes for draft in self.drafts if draft.kind is Kind.EXIT)) - held
+        self.drafts = [d for d in self.drafts if id(d) not in told and d.node in held and d.kind in (Kind.OPEN, Kind.CLOSE)]
+        ours = {each.target for each in self.abi.descriptors}
+        alive = [node for node in self.descriptors.alive if node in held or (node.target in ours and node not in gone)]
+        self.descriptors.alive = dict.fromkeys(alive)
+        self.draft_of.clear()
+        self.closing.clear()
+        self.closes.clear()
 
     # ---- system calls that change a table ------------------------------------------------------------------------
 
@@ -231,7 +248,7 @@ class Assembler:
             self._closed(operation, process, signed32(arguments[0]))
         elif name in ("close_range", "dup2", "dup3") and operation in self.draft_of:
             self._returned_of(self.draft_of[operation], operation)
-        elif any(each.function == name for each in self.abi.syscalls):
+        elif name in self.functions:
             self._syscall(operation, process)
         elif name in EXECS and result == 0:
             self._executed(process)
@@ -451,9 +468,7 @@ class Assembler:
         if succeeded and draft.node is not None and draft.node.target is None:
             draft.node.target = ioctl.target
         draft.payload = read_payload(ioctl, operation.hits, operation.result, (operation.before, operation.after))
-        for member in ioctl.fields:
-            if not is_descriptor(self.abi, member):
-                continue
+        for member in self.descriptor_members[ioctl.target, ioctl.number]:
             if member.role == "in":
                 self._number_given(draft, member.name, process, operation, succeeded)
             elif operation.result == EFAULT and member.role == "out":
@@ -576,8 +591,7 @@ class Assembler:
         self.drafts.append(draft)
 
     def _nodes(self, process: int) -> tuple[Node, ...]:
-        table = self.descriptors.table(process)
-        return (*(e.node for e in table.entries.values() if e.node is not None), *table.loose)
+        return self.descriptors.table(process).nodes()
 
     def _ended(self, record: Record, thread: int, last: bool | None) -> None:
         process = record.process if record.process is not None and record.thread == thread else self.processes.key(thread)

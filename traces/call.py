@@ -56,6 +56,9 @@ class Call:
     never returned.  inner: result is what a function below the ioctl returned; an error is the call's, 0 says only that it got that far.
     inferred: nobody recorded it, but what was recorded later implies that it happened in between (a close, a
     descriptor that was passed).
+
+    What the decoder finds out about the calls of one recording, and what a call that `replace` makes does not have: alike: those with
+    the same number say the same (`said`).  alone: the same number for a call that overlaps no other one.
     """
 
     number: int
@@ -79,6 +82,35 @@ class Call:
     refused: tuple[str, ...] = ()
     parent: int | None = None  # FORK: the process that forked; PASS: the one that gave; `process` is the other one
     inner: bool = False
+    alike: int | None = field(default=None, init=False, repr=False, compare=False)
+    alone: int | None = field(default=None, init=False, repr=False, compare=False)
+
+    def said(self) -> tuple[object, ...]:
+        """Everything about a call that its effect can depend on: all but its number, place and time."""
+        on, given, got, files = self.on, self.given, self.got, self.files
+        return (
+            self.event, self.kind, self.result, self.process, self.command, self.inner,
+            None if on is None else (on.number, on.target, on.label),
+            tuple(given.items()) if given else None,
+            tuple(got.items()) if got else None,
+            tuple((name, file.number) for name, file in files.items()) if files else None,
+            self.closed, self.refused, self.parent,
+        )  # fmt: skip
+
+    def is_like(self, first: Call, number: int) -> None:
+        """Notes that `first`, an earlier call of the recording or this one, says the same; it is given `number` when it has none yet.
+
+        What both say is kept once.  Only for whoever makes the calls of a recording.
+        """
+        if first.alike is None:
+            object.__setattr__(first, "alike", number)
+        if first is not self:
+            for name in ("alike", "given", "got", "files", "closed", "refused"):
+                object.__setattr__(self, name, getattr(first, name))
+
+    def is_alone(self) -> None:
+        """Notes that the call overlaps no other one of its recording.  Only for whoever makes the calls of a recording."""
+        object.__setattr__(self, "alone", self.alike)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 
 from luocheck.model.abi import DEVICE, Abi
 from luocheck.traces.assembly import Assembler
-from luocheck.traces.call import Call, Kind, Loss, Note, Recording
-from luocheck.traces.drafts import Draft, calls_of, kept
+from luocheck.traces.call import Call, Kind, Loss, Moment, Note, Recording
+from luocheck.traces.drafts import Draft, Numbers, Subjects, calls_of, kept
 from luocheck.traces.formats.detect import format_of
 from luocheck.traces.formats.recorders import Role, part_of
 from luocheck.traces.formats.registry import READERS
+from luocheck.traces.involved import involved, survey
 from luocheck.traces.pairing import Pairing
-from luocheck.traces.payload import descriptor_for
-from luocheck.traces.processes import Processes, callers_of
+from luocheck.traces.processes import Processes
 from luocheck.traces.recorded import Recorded, is_recorded, read_recorded, with_sidecars
 from luocheck.traces.records import Ended, Enter, Executed, Exit, Forked, Gap, Hit, Record, Tally
 from luocheck.traces.source import MOST_BYTES, Capture, open_capture
@@ -59,8 +59,9 @@ def begin(capture: Capture, abi: Abi, format: str | None) -> tuple[Reading, Iter
         tally = Tally(lines=capture.head.count(b"\n"))
         return Reading(capture, abi, found.what, [], tally, f"{found.why}; {found.option}", found.code), iter(())
     name = found.format
-    tally = Tally(_RELEVANT | {s.function for s in abi.syscalls} | {f"nr{GENERIC_IOCTL}"})
-    return Reading(capture, abi, name, [], tally), (r for r in READERS[name](capture, name, tally) if _relevant(r, abi))
+    wanted = _RELEVANT | {s.function for s in abi.syscalls} | {f"nr{GENERIC_IOCTL}"}
+    tally = Tally(wanted)
+    return Reading(capture, abi, name, [], tally), _relevant(READERS[name](capture, name, tally), wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ class Reading:
             notes = (Note(self.code, None, self.undecodable),)
             return Recording(self.capture.name, self.format, (), (), notes, frozenset(), 0, self.tally.lines, self.undecodable)
         with _uncollected():
-            made = _Decoder(self.capture, self.abi, self.format, self.records, self.tally, threads_share).recording()
+            made = Decoder(self.capture, self.abi, self.format, self.records, self.tally, threads_share).recording()
         return made if self.beside is None else with_sidecars(made, self.beside)
 
 
@@ -101,15 +102,19 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _relevant(record: Record, abi: Abi) -> bool:
-    match record.event:
-        case Enter(syscall=name) | Exit(syscall=str(name)):
-            return name in _RELEVANT or any(name == s.function for s in abi.syscalls) or name == f"nr{GENERIC_IOCTL}"
-        case Hit() as hit:
-            return part_of(hit) is not None
-        case Exit() | Forked() | Executed() | Ended() | Gap():
-            return True
-    return False
+def _relevant(records: Iterable[Record], wanted: frozenset[str]) -> Iterator[Record]:
+    """The records that can say something about calls."""
+    for record in records:
+        event = record.event
+        match event:
+            case Enter(syscall=name) | Exit(syscall=name):
+                if name is None or name in wanted:
+                    yield record
+            case Hit():
+                if part_of(event) is not None:
+                    yield record
+            case Forked() | Executed() | Ended() | Gap():
+                yield record
 
 
 def _is_release(record: Record) -> bool:
@@ -117,30 +122,43 @@ def _is_release(record: Record) -> bool:
     return part is not None and part.role is Role.RELEASE
 
 
-class _Decoder:
+class Decoder:
+    """Makes the calls out of the records of a capture."""
+
     def __init__(
         self, capture: Capture, abi: Abi, format: str, records: list[Record], tally: Tally, threads_share: bool | None
     ) -> None:
         self.capture, self.abi, self.format, self.records, self.tally = capture, abi, format, records, tally
         self.threads_share = threads_share
         self.releases_left_out = False
-        self.names = {r.event.syscall for r in records if isinstance(r.event, Enter | Exit)}
-        self.roles = {part.role for r in records if isinstance(r.event, Hit) and (part := part_of(r.event)) is not None}
+        self.numbers, self.subjects = Numbers(), Subjects()
+        self._look()
         self.inner_only = Role.INNER in self.roles and not self.roles & {Role.IOCTL, Role.SYSCALL, Role.ENTER}
         self.inner_only &= "ioctl" not in self.names
 
+    def _look(self) -> None:
+        self.survey = survey(self.records, self.abi)
+        self.names, self.roles = self.survey.names, self.survey.roles
+        self.processes = Processes(self.survey.tasks, self.survey.callers, self.threads_share)
+
     def recording(self) -> Recording:
+        """Decodes.  To be called once."""
         assembler, pairing = self._assembled()
         if Role.RELEASE in self.roles and self._releases_missing(assembler.drafts):
             self.records = [r for r in self.records if not _is_release(r)]
-            self.roles.discard(Role.RELEASE)
             self.releases_left_out = True
+            self._look()
             assembler, pairing = self._assembled()
-        processes = assembler.processes
-        drafts = kept(assembler.drafts)
-        calls = calls_of(drafts, self.abi)
-        losses = tuple(Loss(r.line, r.event.count, r.event.reason) for r in self.records if isinstance(r.event, Gap))
-        guessed = {t for t in processes.guessed if any(d.thread == t or d.process == processes.key(t) for d in drafts)}
+        return self._recording(assembler, pairing)
+
+    def _recording(self, assembler: Assembler, pairing: Pairing) -> Recording:
+        processes = self.processes
+        drafts = kept(assembler.drafts, self.subjects)
+        calls = calls_of(drafts, self.abi, self.numbers)
+        gaps = [(r.line, r.event) for r in self.survey.gaps if isinstance(r.event, Gap)]
+        losses = tuple(Loss(line, gap.count, gap.reason) for line, gap in gaps)
+        threads, tables = {d.thread for d in drafts}, {d.process for d in drafts}
+        guessed = {t for t in processes.guessed if t in threads or processes.key(t) in tables}
         return Recording(
             self.capture.name,
             self.format,
@@ -151,17 +169,15 @@ class _Decoder:
             self.tally.events,
             self.tally.lines,
             None,
-            any(r.event.start for r in self.records if isinstance(r.event, Gap)),
+            any(gap.start for _, gap in gaps),
             bool(guessed),
         )
 
     def _assembled(self) -> tuple[Assembler, Pairing]:
-        device = descriptor_for(self.abi, DEVICE)
-        magic = device.magic if device is not None else None
-        processes = Processes(self.records, callers_of(self.records, magic), self.threads_share)
-        assembler = Assembler(self.abi, processes, complete="close" in self.names, probed=Role.IOCTL in self.roles)
-        pairing = Pairing()
-        assembler.run(pairing.run(self.records))
+        complete, probed = "close" in self.names, Role.IOCTL in self.roles
+        assembler = Assembler(self.abi, self.processes, complete=complete, probed=probed)
+        pairing = Pairing(Moment(self.records[0].line, self.records[0].time) if self.records else None)
+        assembler.run(pairing.run(involved(self.records, self.survey, self.processes)))
         return assembler, pairing
 
     def _releases_missing(self, drafts: list[Draft]) -> bool:
@@ -173,7 +189,7 @@ class _Decoder:
     def _observes(self) -> frozenset[Kind]:
         """Kinds of calls that this recorder shows; one that was switched on and never fired does not count."""
         out = set()
-        kinds = {type(r.event) for r in self.records}
+        kinds = self.survey.kinds
         if self.names & OPENERS or Role.OPEN in self.roles:
             out.add(Kind.OPEN)
         if ("ioctl" in self.names or self.roles & {Role.IOCTL, Role.SYSCALL, Role.ENTER}) and not self.inner_only:

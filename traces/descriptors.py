@@ -38,6 +38,10 @@ class Table:
     entries: dict[int, Entry] = field(default_factory=dict)
     loose: list[Node] = field(default_factory=list)  # opened, under a number that was not shown
 
+    def nodes(self) -> tuple[Node, ...]:
+        """The open files that the table leads to."""
+        return (*(e.node for e in self.entries.values() if e.node is not None), *self.loose)
+
     def holds(self, node: Node) -> bool:
         return node in self.loose or any(e.node is node for e in self.entries.values())
 
@@ -72,7 +76,10 @@ class Descriptors:
         self.alive: dict[Node, None] = {}
 
     def table(self, process: int) -> Table:
-        return self.tables.setdefault(process, Table())
+        found = self.tables.get(process)
+        if found is None:
+            found = self.tables[process] = Table()
+        return found
 
     def new(self, given: Given) -> Node:
         node = Node(given.target, given.label, given.pointer)

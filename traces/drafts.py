@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from luocheck.model.abi import DEVICE, Abi
 from luocheck.traces.call import Call, Kind, Moment, OpenFile
 from luocheck.traces.descriptors import Node
+from luocheck.traces.order import mark_alone
 from luocheck.traces.payload import Payload, descriptor_for
 
 
@@ -38,16 +39,28 @@ class Draft:
     nodes: tuple[Node, ...] = ()  # FORK and EXIT: open files in the table
 
 
-def kept(drafts: list[Draft]) -> list[Draft]:
-    """Without what turned out to be about other files, in the order of the beginnings."""
-    subjects = {id(d.node) for d in drafts if d.kind is Kind.IOCTL and d.node is not None}
-    subjects |= {id(node) for d in drafts if d.kind is Kind.IOCTL for node in d.files.values()}
-    subjects |= {id(d.node) for d in drafts if d.kind is Kind.OPEN and d.node is not None and d.node.target == DEVICE}
-    active = {d.process for d in drafts if d.kind in (Kind.IOCTL, Kind.REBOOT)}
-    active |= {d.process for d in drafts if d.kind is Kind.OPEN and (d.node is None or d.node.target == DEVICE)}
+@dataclass(slots=True)
+class Subjects:
+    """What calls were seen to be about: open files, and the processes that made them."""
+
+    nodes: set[Node] = field(default_factory=set)
+    processes: set[int] = field(default_factory=set)
+
+
+def kept(drafts: list[Draft], subjects: Subjects) -> list[Draft]:
+    """Without what turned out to be about other files, in the order of the beginnings.  subjects: those of earlier drafts; these are added."""
+    nodes, active = subjects.nodes, subjects.processes
+    for d in drafts:
+        of_device = d.kind is Kind.OPEN and d.node is not None and d.node.target == DEVICE
+        if d.node is not None and (d.kind is Kind.IOCTL or of_device):
+            nodes.add(d.node)
+        if d.kind is Kind.IOCTL:
+            nodes.update(d.files.values())
+        if d.kind in (Kind.IOCTL, Kind.REBOOT) or of_device or (d.kind is Kind.OPEN and d.node is None):
+            active.add(d.process)
     out = []
     for draft in drafts:
-        about = id(draft.node) in subjects
+        about = draft.node in nodes
         match draft.kind:
             case Kind.CLOSE:
                 keep = (about or (draft.maybe and draft.process in active)) and not draft.dropped
@@ -56,7 +69,7 @@ def kept(drafts: list[Draft]) -> list[Draft]:
             case Kind.OPEN:
                 keep = draft.node is None or draft.node.target == DEVICE
             case Kind.FORK | Kind.EXIT:
-                keep = any(id(node) in subjects for node in draft.nodes) or (draft.kind is Kind.EXIT and draft.process in active)
+                keep = any(node in nodes for node in draft.nodes) or (draft.kind is Kind.EXIT and draft.process in active)
             case _:
                 keep = True
         if keep:
@@ -64,26 +77,46 @@ def kept(drafts: list[Draft]) -> list[Draft]:
     return sorted(out, key=lambda d: d.enter.line)
 
 
-def calls_of(drafts: list[Draft], abi: Abi) -> tuple[Call, ...]:
+@dataclass(slots=True)
+class Numbers:
+    """Numbers that were given out in a recording.  files: of open files that can still be used; opened: of all; calls: of all calls."""
+
+    files: dict[Node, int] = field(default_factory=dict)
+    opened: int = 0
+    calls: int = 0
+
+    def of(self, node: Node) -> int:
+        if node not in self.files:
+            self.files[node] = self.opened
+            self.opened += 1
+        return self.files[node]
+
+
+def calls_of(drafts: list[Draft], abi: Abi, numbers: Numbers) -> tuple[Call, ...]:
+    """The calls of a recording, or of the next piece of it.  numbers: those that were given out before; they go on."""
     files: dict[int, OpenFile] = {}
 
     def file(node: Node) -> OpenFile:
-        if id(node) not in files:
-            files[id(node)] = OpenFile(len(files), node.target, node.label)
-        return files[id(node)]
+        number = numbers.of(node)
+        if number not in files:
+            files[number] = OpenFile(number, node.target, node.label)
+        return files[number]
 
     out = []
-    for number, d in enumerate(drafts):
+    first: dict[object, Call] = {}
+    for number, d in enumerate(drafts, numbers.calls):
         on = None if d.node is None else file(d.node)
         event = d.event
         if d.kind in (Kind.CLOSE, Kind.RELEASE) and on is not None:
             descriptor = descriptor_for(abi, on.target)
             event = None if descriptor is None else descriptor.release
         members = {name: file(node) for name, node in d.files.items()}
-        out.append(
-            Call(
-                number, d.kind, event, d.process, d.thread, d.enter, d.exit, on, d.fd, d.command, d.payload.given, d.payload.got,
-                members, frozenset(d.closed), d.result, d.exact, d.inferred, d.killed, d.refused, d.parent, d.inner,
-            )
+        call = Call(
+            number, d.kind, event, d.process, d.thread, d.enter, d.exit, on, d.fd, d.command, d.payload.given, d.payload.got,
+            members, frozenset(d.closed), d.result, d.exact, d.inferred, d.killed, d.refused, d.parent, d.inner,
         )  # fmt: skip
+        call.is_like(first.setdefault(call.said(), call), len(first) - 1)
+        out.append(call)
+    numbers.calls += len(out)
+    mark_alone(out)
     return tuple(out)

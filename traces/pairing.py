@@ -13,7 +13,7 @@ from luocheck.model.errnos import GENERIC, INTERNAL
 from luocheck.traces.call import Moment
 from luocheck.traces.formats.recorders import Part, Role, command_of, descriptor_of, part_of, result_of
 from luocheck.traces.records import Ended, Enter, Exit, Forked, Gap, Hit, Record, Struct
-from luocheck.traces.syscalls import NEVER_RETURN, OPENERS
+from luocheck.traces.syscalls import NEVER_RETURN, OPENERS, WAITING
 
 _RESTARTS = frozenset(INTERNAL[name] for name in ("ERESTARTSYS", "ERESTARTNOINTR", "ERESTARTNOHAND", "ERESTART_RESTARTBLOCK"))
 
@@ -102,26 +102,40 @@ def user_result(value: int) -> int:
 
 
 class Pairing:
-    """Turns records into steps.  strays counts returns of ioctl whose entry is not in the recording."""
+    """Turns records into steps.  first: where the recording begins.  strays counts returns of ioctl whose entry is not in it."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: Moment | None) -> None:
         self.threads: dict[int, _Thread] = {}
-        self.first: Moment | None = None
+        self.first = first
         self.strays = 0
         self.entered_releases: set[str] = set()
 
     def run(self, records: Iterable[Record]) -> Iterator[Step]:
+        """The steps of a whole recording."""
+        yield from self.steps(records)
+        yield from self.rest()
+
+    def steps(self, records: Iterable[Record]) -> Iterator[Step]:
+        """The steps of the next records of a recording."""
         for record in records:
             moment = Moment(record.line, record.time)
-            if self.first is None:
-                self.first = moment
             yield from self._record(record, moment)
             if record.thread is not None and record.thread in self.threads:
                 self.threads[record.thread].previous = moment
+
+    def rest(self) -> Iterator[Step]:
+        """What goes on at the end of a recording."""
         for thread in list(self.threads.values()):
             yield from self._flush(thread)
             if thread.pending is not None:
                 yield from self._finish(thread, None)
+
+    def is_busy(self) -> bool:
+        """Does a call go on that can be one of the abi, or give its caller a number?  Such as wait for somebody else do not count."""
+        for thread in self.threads.values():
+            if thread.held or (thread.pending is not None and thread.pending.syscall not in WAITING):
+                return True
+        return False
 
     def _record(self, record: Record, moment: Moment) -> Iterator[Step]:
         event = record.event
@@ -143,7 +157,9 @@ class Pairing:
             return
         if record.thread is None:
             return
-        thread = self.threads.setdefault(record.thread, _Thread())
+        thread = self.threads.get(record.thread)
+        if thread is None:
+            thread = self.threads[record.thread] = _Thread()
         match event:
             case Enter():
                 yield from self._enter(thread, record, moment, event)

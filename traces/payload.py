@@ -85,6 +85,8 @@ def read_payload(
     before: dict[int, list[Value]] = {}
     after: dict[int, list[Value]] = {}
     for values, struct in zip((before, after), structs, strict=True):
+        if struct is None:
+            continue
         for offset, value in _by_offset(ioctl, struct):
             values.setdefault(offset, []).append(value)
     for part, hit in hits:

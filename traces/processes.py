@@ -8,26 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from luocheck.traces.formats.recorders import part_of
-from luocheck.traces.records import Ended, Enter, Forked, Hit, Record
+from luocheck.traces.records import Ended, Enter, Forked, Record
 from luocheck.traces.syscalls import CLONE_FILES, FORKS
 
 
 class Processes:
     """key(thread): the number that stands for the table of descriptors of a thread.
 
-    shared: the answer for threads about which the recording is silent; None counts as no.  guessed: threads that needed the answer.
+    records: those that tell where tasks come from, and one for each task whose process is shown.  shared: the answer for threads about which
+    the recording is silent; None counts as no.  guessed: threads that needed the answer.  births: parents with their children.
     """
 
     def __init__(self, records: Iterable[Record], callers: Iterable[int], shared: bool | None) -> None:
         self.shared = shared
         self.groups: dict[int, int] = {}
         self.guessed: set[int] = set()
+        self.births: list[tuple[int, int]] = []
         self.copies: set[int] = set()  # children that got a copy of their parent's table
         self._same: dict[int, int] = {}  # thread -> thread whose table it shares
+        self._cloning: dict[int, Enter] = {}
+        self.learn(records, callers)
+
+    def learn(self, records: Iterable[Record], callers: Iterable[int]) -> None:
+        """Goes on with more records."""
         ends: dict[int, bool | None] = {}
         births: list[tuple[int, int, bool | None]] = []
-        cloning: dict[int, Enter] = {}
+        cloning = self._cloning
         for record in records:
             if record.thread is not None and record.process is not None:
                 self.groups.setdefault(record.thread, record.process)
@@ -41,8 +47,9 @@ class Processes:
                     if origin is not None:
                         births.append((origin, child, _shares(cloning.pop(origin, None))))
         for parent, child, said in births:
+            self.births.append((parent, child))
             self._birth(parent, child, said, ends)
-        known = {child for _, child, _ in births}
+        known = {child for _, child in self.births} | self._same.keys()
         self._silent([c for c in dict.fromkeys(callers) if c not in known], ends)
 
     def _birth(self, parent: int, child: int, said: bool | None, ends: dict[int, bool | None]) -> None:
@@ -94,17 +101,3 @@ def _shares(enter: Enter | None) -> bool | None:
         case Enter(syscall="clone3", struct={"flags": int(flags)}):
             return bool(flags & CLONE_FILES)
     return None
-
-
-def callers_of(records: Iterable[Record], magic: int | None) -> list[int]:
-    """Threads that do something with the device or its objects."""
-    out: dict[int, None] = {}
-    for record in records:
-        if record.thread is None:
-            continue
-        match record.event:
-            case Hit() as hit if part_of(hit) is not None:
-                out[record.thread] = None
-            case Enter(syscall="ioctl", arguments=(_, number, *_)) if magic is not None and number >> 8 & 0xFF == magic:
-                out[record.thread] = None
-    return list(out)

@@ -108,6 +108,12 @@ class Gap:
 Event = Enter | Exit | Hit | Forked | Executed | Ended | Marker | Other | Gap
 
 
+MOST_NAMES = 4096
+"""Names of events that are counted one by one; a kernel has about two thousand kinds."""
+
+MOST_NOTES = 1000
+
+
 class Record(NamedTuple):
     """One event.  thread/process: ids of the task and its process, None where the recording shows none.
 
@@ -138,6 +144,17 @@ class Tally:
     unread: list[tuple[int, bytes]] = field(default_factory=list)  # the first lines that could not be read
     unread_count: int = 0
     integer_clock: bool = False
+
+    def count(self, name: str, times: int = 1) -> None:
+        """Counts events of that name; names beyond a number that no recording has are counted together."""
+        if name not in self.names and len(self.names) >= MOST_NAMES:
+            name = "others"
+        self.names[name] += times
+
+    def remark(self, note: Note) -> None:
+        """Keeps a note, as long as there are not too many for anybody to read."""
+        if len(self.notes) < MOST_NOTES:
+            self.notes.append(note)
 
     def skip(self, line: int, text: bytes) -> None:
         self.unread_count += 1

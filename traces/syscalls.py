@@ -39,6 +39,9 @@ OTHERS = frozenset({"socket", "accept", "accept4", "eventfd2", "epoll_create1", 
 RECEIVERS = frozenset({"recvmsg", "recvmmsg", "pidfd_getfd", "pipe", "pipe2", "socketpair"})
 """Give the caller descriptors whose numbers or files the return value does not tell."""
 
+WAITING = frozenset({"accept", "accept4", "recvmsg", "recvmmsg"})
+"""Go on for as long as nobody sends anything."""
+
 FORKS = frozenset({"fork", "vfork", "clone", "clone3"})
 NEVER_RETURN = frozenset({"exit", "exit_group"})
 EXECS = frozenset({"execve", "execveat"})

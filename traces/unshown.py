@@ -75,7 +75,10 @@ class Unshown:
     processes: dict[int, _Process] = field(default_factory=dict)
 
     def _of(self, process: int) -> _Process:
-        return self.processes.setdefault(process, _Process())
+        found = self.processes.get(process)
+        if found is None:
+            found = self.processes[process] = _Process()
+        return found
 
     def begin(self, process: int, operation: object) -> None:
         """A call begins that may return a descriptor."""

@@ -60,7 +60,7 @@ def read_bpftrace(capture: Capture, name: str, tally: Tally) -> Iterator[Record]
         yield earliest()
     if moved:
         text = f"{moved} lines do not stand in the order of their times: places are those of the sorted lines"
-        tally.notes.append(Note("LUO706", None, text))
+        tally.remark(Note("LUO706", None, text))
 
 
 def _unsorted(capture: Capture, tally: Tally) -> Iterator[Record]:
@@ -78,7 +78,7 @@ def _unsorted(capture: Capture, tally: Tally) -> Iterator[Record]:
                 tally.skip(line, text)
                 continue
             tally.events += 1
-            tally.names[_name(record.event)] += 1
+            tally.count(_name(record.event))
             yield record
 
 

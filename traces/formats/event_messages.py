@@ -129,7 +129,7 @@ class EventMessages:
     def _say(self, what: str, text: str) -> None:
         if what not in self._said:
             self._said.add(what)
-            self.tally.notes.append(Note("LUO711", None, text))
+            self.tally.remark(Note("LUO711", None, text))
 
 
 def _event_probe(name: str, text: bytes) -> Hit | None:

@@ -15,7 +15,7 @@ from luocheck.traces.call import Note
 from luocheck.traces.formats.ftrace_line import LAYOUTS, MOVED, NAME_COLUMNS, Frame, Parser
 from luocheck.traces.formats.ftrace_messages import parse_graph_message, parse_message, unfinished
 from luocheck.traces.formats.ftrace_skip import apart, boring, name_of, steady
-from luocheck.traces.records import Enter, Event, Exit, Gap, Hit, Marker, Other, Record, Tally
+from luocheck.traces.records import MOST_NAMES, Enter, Event, Exit, Gap, Hit, Marker, Other, Record, Tally
 from luocheck.traces.source import LONGEST_LINE, Capture
 
 _LOST = re.compile(rb"CPU:(\d{1,6}) \[LOST(?: (\d{1,20}))? EVENTS\]")
@@ -95,7 +95,7 @@ class LineReader:
         self.marker_line = None
         for event in events:
             self.tally.events += 1
-            self.tally.names[_name(event)] += 1
+            self.tally.count(_name(event))
             if isinstance(event, Marker):
                 self.marker_line = number
             yield Record(number, frame.time, frame.thread, frame.process, frame.cpu, event)
@@ -145,7 +145,7 @@ class LineReader:
         elif found == "unknown":
             if self.marker_line is not None:
                 text_of_note = "a marker with line ends was written here: a program can write lines that look like events that way"
-                self.tally.notes.append(Note("LUO709", self.marker_line, text_of_note))
+                self.tally.remark(Note("LUO709", self.marker_line, text_of_note))
                 self.marker_line = None
             self.tally.skip(number, text)
 
@@ -158,7 +158,7 @@ class _FtraceReader(LineReader):
         self.graph = layout == "ftrace function_graph"
         if layout == MOVED:
             text = "the columns are not those of the kernel: who made a call is told by the form of a line, which the name of a task can imitate"
-            tally.notes.append(Note("LUO714", None, text))
+            tally.remark(Note("LUO714", None, text))
 
     def lines(self, capture: Capture) -> Iterator[tuple[int, bytes]]:
         if self.skip is None or capture.quoted:
@@ -187,8 +187,7 @@ class _FtraceReader(LineReader):
             for number, text in enumerate(rest, first + read):
                 yield number, capture.line(number, text)
             self.tally.lines = first + read + len(rest) - 1
-        for beginning, count in self.beginnings.items():
-            self.tally.names[name_of(beginning)] += count
+        self._name_counted()
 
     def _all_wanted(self) -> bool:
         """Was a line read from ahead, so that no line may be left out?  This changes whenever a line is given out."""
@@ -202,7 +201,14 @@ class _FtraceReader(LineReader):
         self.latest, self.marker_line = latest, None
         self.tally.events += len(times)
         self.beginnings.update(beginnings)
+        if len(self.beginnings) > MOST_NAMES:
+            self._name_counted()
         return True
+
+    def _name_counted(self) -> None:
+        for beginning, count in self.beginnings.items():
+            self.tally.count(name_of(beginning), count)
+        self.beginnings.clear()
 
     def events(self, frame: Frame) -> list[Event] | None:
         return parse_graph_message(frame.message) if self.graph else super().events(frame)

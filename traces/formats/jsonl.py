@@ -145,18 +145,18 @@ def read_jsonl(capture: Capture, name: str, tally: Tally) -> Iterator[Record]:
         try:
             fields = _object(text)
             if fields.get("event") == "note":
-                tally.notes.append(Note(_text(fields, "code"), None, _text(fields, "text", longest=4096)))
+                tally.remark(Note(_text(fields, "code"), None, _text(fields, "text", longest=4096)))
                 continue
             record = _read_record(line, fields)
         except _Wrong as error:
             wrong += 1
             if wrong <= _MOST_NOTES:
-                tally.notes.append(Note("LUO706", line, f"this line is left out: {error}"))
+                tally.remark(Note("LUO706", line, f"this line is left out: {error}"))
             tally.skip(line, text)
             continue
         if not isinstance(record.event, Gap):
             tally.events += 1
-            tally.names[_name(record.event)] += 1
+            tally.count(_name(record.event))
         yield record
 
 

@@ -69,7 +69,7 @@ class _Reader(LineReader):
         thread, process, cpu = (_first(fields, *names) for names in (("tid", "vtid"), ("pid", "vpid"), ("cpu_id",)))
         if thread is None and not self.tasks_missing:
             self.tasks_missing = True
-            self.tally.notes.append(Note("LUO703", None, "events without a task; record with `lttng add-context -k -t tid -t pid`"))
+            self.tally.remark(Note("LUO703", None, "events without a task; record with `lttng add-context -k -t tid -t pid`"))
         return Frame(b"", thread, process, cpu, time, message)
 
     def events(self, frame: Frame) -> list[Event] | None:

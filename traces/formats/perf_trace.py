@@ -107,7 +107,7 @@ class _Reader:
     def _add(self, number: int, line: _Line) -> None:
         if line.thread is None and not self.alone:
             self.alone = True
-            self.tally.notes.append(Note("LUO711", number, "no task is shown: all of it is taken as one thread's"))
+            self.tally.remark(Note("LUO711", number, "no task is shown: all of it is taken as one thread's"))
         begin = self.time if line.begin is None else line.begin
         end = begin if line.end is None else line.end
         for order, time, event in ((1, begin, line.enter), (0, end, line.exit)):
@@ -125,7 +125,7 @@ class _Reader:
             if isinstance(event, Exit)
             else ""
         )
-        self.tally.names[event.name if isinstance(event, Other) else name] += 1
+        self.tally.count(event.name if isinstance(event, Other) else name)
         heapq.heappush(self.moments, (time, order, number, self.count, record))
         self.count += 1
 
@@ -134,7 +134,7 @@ class _Reader:
         if time < self.time:
             self.late += 1
             if self.late == 1:
-                self.tally.notes.append(
+                self.tally.remark(
                     Note("LUO706", number, "lines are out of order by more than can be put right; the order of calls can be wrong")
                 )
         self.time = max(self.time, time)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 _FIELD = re.compile(rb"field:[^;\n]{0,200}?(\w{1,64});\s{0,8}offset:(\d{1,6});\s{0,8}size:(\d{1,7});")
 _MISSED, _COUNTED = 1 << 31, 1 << 30
@@ -31,6 +32,19 @@ Entry = tuple[int, int, bytes, int, int, "Lane"]
 and the reason in place of the two."""
 
 
+UNWANTED = 1 << 16
+"""Is added to the id of an event whose data say that nobody asked for it; ids have 16 bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peek:
+    """What is looked at in the data of a kind of event: the word (of 32 bits) at `place`, when there are `least` words, must be in `wanted`."""
+
+    place: int
+    least: int
+    wanted: frozenset[int]
+
+
 @dataclass(frozen=True, slots=True)
 class PageLayout:
     """Where things are on a page.  word: bytes of a long of the traced kernel."""
@@ -51,7 +65,7 @@ class PageLayout:
 
 @dataclass(slots=True, eq=False)
 class Lane:
-    """Decodes the pages of one CPU of one buffer, one after the other.  latest: time of the last record.
+    """Decodes the pages of one CPU of one buffer, one after the other.  latest: time of the last record.  peeks: by id of the event.
 
     Times never go back within a lane, as far as the order of records is concerned: that of a record is at least that of the one before.
     """
@@ -60,6 +74,7 @@ class Lane:
     cpu: int
     buffer: int = 0
     latest: int = -1
+    peeks: Mapping[int, Peek] = field(default_factory=dict)
 
     def entries(self, page: bytes) -> list[Entry]:
         """The records on a page.  A page that is not as a ring buffer writes it ends where that is noticed, with a GAP."""
@@ -74,7 +89,7 @@ class Lane:
         at = layout.data >> 2
         end = at + (used >> 2)
         latest = self.latest
-        append = out.append
+        append, peek_at = out.append, self.peeks.get
         while at < end:
             head = words[at]
             if little:
@@ -108,7 +123,11 @@ class Lane:
                 break
             if time > latest:
                 latest = time
-            append((latest, words[at] & 0xFFFF if little else words[at] >> 16, page, at << 2, following << 2, self))
+            number = words[at] & 0xFFFF if little else words[at] >> 16
+            peek = peek_at(number)
+            if peek is not None and following - at >= peek.least and words[at + peek.place] not in peek.wanted:
+                number += UNWANTED
+            append((latest, number, page, at << 2, following << 2, self))
             at = following
         self.latest = latest
         return out

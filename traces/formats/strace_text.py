@@ -150,7 +150,7 @@ class _Reader:
 
     def _record(self, line: int, time: int | None, thread: int, event: Event, name: str) -> Record:
         self.tally.events += 1
-        self.tally.names[name] += 1
+        self.tally.count(name)
         return Record(line, time, thread, None, None, event)
 
     def _superseded(self, line: int, time: int | None, leader: int, caller: int) -> Iterator[Record]:

@@ -20,9 +20,9 @@ from luocheck.traces.call import Note
 from luocheck.traces.formats.cursor import Broken
 from luocheck.traces.formats.event_format import EventFormat, parse_format
 from luocheck.traces.formats.kallsyms import Symbols
-from luocheck.traces.formats.ring_buffer import BACKWARDS, GAP, LOST, Entry, Lane, PageLayout, usage
+from luocheck.traces.formats.ring_buffer import BACKWARDS, GAP, LOST, UNWANTED, Entry, Lane, PageLayout, Peek, usage
 from luocheck.traces.formats.trace_dat_file import Buffer, Container, Extent, pages, read_container
-from luocheck.traces.formats.trace_events import PLACES, Read, Reading, reader_of
+from luocheck.traces.formats.trace_events import PLACES, Read, Reading, peek_of, reader_of
 from luocheck.traces.records import Ended, Event, Executed, Forked, Gap, Record, Tally
 from luocheck.traces.source import Capture
 from luocheck.traces.syscalls import MACHINES, X86_64
@@ -70,6 +70,7 @@ class _Reader:
         self.number = 0
         self.moved = _MOVED.search(container.last_boot or "") is not None
         self.symbols = Symbols(b"" if self.moved else container.kallsyms)
+        self.peeks: dict[int, Peek] = {}
         self.reads = [self._readers(buffer) for buffer in container.buffers]
         self.wanted = frozenset().union(*self.reads) | {GAP}
         self.tasks: dict[tuple[type[Event], int], tuple[int, int]] = {}
@@ -91,6 +92,9 @@ class _Reader:
                 continue
             if read is not None:
                 out[number] = read
+                peek = peek_of(kind, reading)
+                if peek is not None:
+                    self.peeks[number] = peek
         return out
 
     def _asked_for(self, kind: EventFormat) -> bool:
@@ -99,7 +103,7 @@ class _Reader:
         return wanted is None or kind.system != "syscalls" or kind.name.partition("_")[2].partition("_")[2] in wanted
 
     def _remark(self, code: str, text: str) -> None:
-        self.tally.notes.append(Note(code, None, text))
+        self.tally.remark(Note(code, None, text))
 
     # ---- records -------------------------------------------------------------------------------------------------
 
@@ -114,7 +118,7 @@ class _Reader:
         for index, buffer in enumerate(container.buffers):
             for extent in buffer.extents:
                 yield from self._uncounted(buffer, extent)
-                lane = Lane(self.layout, extent.cpu, index)
+                lane = Lane(self.layout, extent.cpu, index, peeks=self.peeks)
                 sources.append(_Source(lane, pages(container, buffer, extent)))
         for batch in self._batches(sources):
             yield from self._read(batch)
@@ -199,6 +203,10 @@ class _Reader:
             yield Record(number - gaps, time, thread, None, lane.cpu, event)
         kinds = Counter(map(itemgetter(1), batch))
         del kinds[GAP]
+        for number in self.peeks:
+            unwanted = kinds.pop(number + UNWANTED, 0)
+            if unwanted:
+                kinds[number] += unwanted
         self.counts += kinds
         tally.names.update({self._name(kind): count for kind, count in kinds.items()})
         self.number += kinds.total()

@@ -14,6 +14,7 @@ from luocheck.traces.formats.event_format import EventFormat, Field
 from luocheck.traces.formats.ftrace_messages import returned
 from luocheck.traces.formats.kallsyms import Symbols
 from luocheck.traces.formats.recorders import FUNCTIONS, PARAMETERS, probed_by
+from luocheck.traces.formats.ring_buffer import Peek
 from luocheck.traces.records import Ended, Enter, Event, Executed, Exit, Forked, Hit, Marker, Value
 from luocheck.traces.syscalls import GENERIC_IOCTL
 
@@ -26,6 +27,9 @@ PLACES = frozenset({"__probe_ip", "__probe_func", "__probe_ret_ip"})
 
 _SHORT = "a record is shorter than its format"
 _CODES = {1: "b", 2: "h", 4: "i", 8: "q"}
+_MOST_KNOWN = 1 << 12
+"""Results of a system call that are kept: most return the same few values again and again."""
+
 _OPENERS = frozenset({"open", "openat", "openat2", "creat"})
 
 
@@ -67,6 +71,18 @@ def reader_of(kind: EventFormat, reading: Reading) -> Read | None:
         if read is not None:
             return read
     return None
+
+
+def peek_of(kind: EventFormat, reading: Reading) -> Peek | None:
+    """What to look at before a record of this kind is read: of raw events of system calls, the number."""
+    number = kind.field("id")
+    if kind.system != "raw_syscalls" or number is None or number.size not in (4, 8) or number.offset % 4:
+        return None
+    unpack = _raw_numbers(kind, reading)
+    if unpack is None:
+        return None
+    low = number.offset + (number.size - 4 if reading.order == ">" else 0)
+    return Peek(low // 4, -(-unpack.size // 4), frozenset(_known(reading)))
 
 
 def _unpacker(reading: Reading, *fields: Field) -> struct.Struct:
@@ -137,13 +153,19 @@ def _syscall_exit(kind: EventFormat, reading: Reading) -> Read | None:
     if ret is None or not ret.number:
         return None
     unpack = _unpacker(reading, replace(ret, signed=True))
-    size = unpack.size
+    size, unpack_from = unpack.size, unpack.unpack_from
+    known: dict[int, Exit] = {}
 
     def read(page: bytes, begin: int, end: int) -> tuple[int, Event]:
         if begin + size > end:
             raise ValueError(_SHORT)
-        thread, value = unpack.unpack_from(page, begin)
-        return thread, Exit(name, value, source)
+        thread, value = unpack_from(page, begin)
+        event = known.get(value)
+        if event is None:
+            if len(known) > _MOST_KNOWN:
+                known.clear()
+            event = known[value] = Exit(name, value, source)
+        return thread, event
 
     return read
 
@@ -153,38 +175,46 @@ def _known(reading: Reading) -> dict[int, str]:
     return {GENERIC_IOCTL: f"nr{GENERIC_IOCTL}", **reading.numbers}
 
 
-def _raw_enter(kind: EventFormat, reading: Reading) -> Read | None:
-    number, arguments, source = kind.field("id"), kind.field("args"), reading.source("raw")
-    if number is None or not number.number or arguments is None or arguments.size != 6 * reading.word:
+def _raw_numbers(kind: EventFormat, reading: Reading) -> struct.Struct | None:
+    """Unpacks the number of a raw event of a system call, and its arguments or its result; None for a format without these."""
+    number = kind.field("id")
+    if number is None or not number.number:
         return None
-    one = reading.word
-    parts = [Field("", arguments.offset + n * one, one, False, False, False) for n in range(6)]
-    first, unpack, names = _unpacker(reading, number), _unpacker(reading, number, *parts), _known(reading)
-    size = unpack.size
+    if kind.name == "sys_exit":
+        ret = kind.field("ret")
+        return _unpacker(reading, number, replace(ret, signed=True)) if ret is not None and ret.number else None
+    arguments, one = kind.field("args"), reading.word
+    if arguments is None or arguments.size != 6 * one:
+        return None
+    return _unpacker(reading, number, *(Field("", arguments.offset + n * one, one, False, False, False) for n in range(6)))
+
+
+def _raw_enter(kind: EventFormat, reading: Reading) -> Read | None:
+    unpack, names, source = _raw_numbers(kind, reading), _known(reading), reading.source("raw")
+    if unpack is None:
+        return None
+    size, unpack_from = unpack.size, unpack.unpack_from
 
     def read(page: bytes, begin: int, end: int) -> tuple[int, Event] | None:
         if begin + size > end:
             raise ValueError(_SHORT)
-        name = names.get(first.unpack_from(page, begin)[1])
-        if name is None:
-            return None
-        values = unpack.unpack_from(page, begin)
-        return values[0], Enter(name, values[2:], source)
+        values = unpack_from(page, begin)
+        name = names.get(values[1])
+        return None if name is None else (values[0], Enter(name, values[2:], source))
 
     return read
 
 
 def _raw_exit(kind: EventFormat, reading: Reading) -> Read | None:
-    number, ret, source = kind.field("id"), kind.field("ret"), reading.source("raw")
-    if number is None or not number.number or ret is None or not ret.number:
+    unpack, names, source = _raw_numbers(kind, reading), _known(reading), reading.source("raw")
+    if unpack is None:
         return None
-    unpack, names = _unpacker(reading, number, replace(ret, signed=True)), _known(reading)
-    size = unpack.size
+    size, unpack_from = unpack.size, unpack.unpack_from
 
     def read(page: bytes, begin: int, end: int) -> tuple[int, Event] | None:
         if begin + size > end:
             raise ValueError(_SHORT)
-        thread, number, value = unpack.unpack_from(page, begin)
+        thread, number, value = unpack_from(page, begin)
         name = names.get(number)
         return None if name is None else (thread, Exit(name, value, source))
 

@@ -6,7 +6,8 @@ state to state and is part of the state (`world.BOUND`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from luocheck.model.abi import DEVICE, Abi, Handle, Ioctl, StructField
@@ -41,17 +42,29 @@ class Handles:
     texts: list[list[str]] = field(default_factory=list)
     gap: int = _SHORTEST_GAP
     moved: bool = False
+    ioctls: dict[str | None, Ioctl] = field(init=False)  # by their events
+
+    def __post_init__(self) -> None:
+        self.ioctls = {each.event: each for each in reversed(self.abi.ioctls)}
 
     @classmethod
-    def of(cls, system: System, recording: Recording, after: Handles | None = None, floor: Sequence[int] = ()) -> Handles:
+    def of(
+        cls,
+        system: System,
+        recording: Recording,
+        after: Handles | None = None,
+        floor: Sequence[int] = (),
+        *,
+        rebooted: bool = True,
+    ) -> Handles:
         """Numbers everything that the recording names.
 
-        after: the handles of the kernel before, whose strings and numbers mean the same; its processes are gone.  floor: how many
-        elements of each sort exist already.
+        after: the handles of what was recorded before, whose strings and numbers mean the same.  rebooted: that was another kernel, whose
+        processes are gone.  floor: how many elements of each sort exist already.
         """
         handles = cls(system, system.abi, {}, [0] * len(system.sorts), [[] for _ in system.sorts])
         if after is not None:
-            caller = system.caller.index if system.caller is not None else None
+            caller = system.caller.index if system.caller is not None and rebooted else None
             handles.elements = {key: x for key, x in after.elements.items() if key[0] != caller}
             handles.moved = after.moved
             for sort, least in zip(system.sorts, floor, strict=True):
@@ -60,9 +73,11 @@ class Handles:
                 handles.texts[sort.index] = [
                     *texts, *(f"{default_name(sort)}{x}" for x in range(len(texts), handles.counts[sort.index]))
                 ]  # fmt: skip
-        handles.gap = _SHORTEST_GAP + sum(handles._gives_number(call) for call in recording.calls)
-        handles._place_numbers(recording)
-        for call in recording.calls:
+        times = Counter(call.alike for call in recording.calls)
+        calls = list({call.number if call.alike is None else (call.alike,): call for call in recording.calls}.values())
+        handles.gap = _SHORTEST_GAP + sum(times[c.alike] if c.alike is not None else 1 for c in calls if handles._gives_number(c))
+        handles._place_numbers(calls)
+        for call in calls:
             for process in (call.process, call.parent):
                 if process is not None and system.caller is not None:
                     handles._number(system.caller, process, f"process {process}")
@@ -90,9 +105,9 @@ class Handles:
         given = [self.sort_of(ioctl, member) for member in ioctl.fields if member.role == "out"] if ioctl is not None else []
         return any(sort is not None and sort.ordered for sort in given)
 
-    def _place_numbers(self, recording: Recording) -> None:
+    def _place_numbers(self, calls: Iterable[Call]) -> None:
         """Numbers of ordered sorts in their order, because a long gap before one moves those behind it."""
-        ordered = {(s.index, v) for call in recording.calls for s, v in self._values(call) if s.ordered and isinstance(v, int)}
+        ordered = {(s.index, v) for call in calls for s, v in self._values(call) if s.ordered and isinstance(v, int)}
         for index, value in sorted(ordered - self.elements.keys()):
             self._place(self.system.sorts[index], value)
 
@@ -126,7 +141,7 @@ class Handles:
 
     def ioctl(self, call: Call) -> Ioctl | None:
         """The abi's entry for the event of a call."""
-        return next((each for each in self.abi.ioctls if each.event == call.event), None)
+        return self.ioctls.get(call.event)
 
     def element(self, sort: Sort, value: Payload) -> int:
         """The element that a string, a number or a process stands for."""
@@ -135,7 +150,11 @@ class Handles:
         return self._number(sort, value, f"{value:#x}")
 
     def process(self, process: int) -> int | None:
-        return self._number(self.system.caller, process, f"process {process}") if self.system.caller is not None else None
+        caller = self.system.caller
+        if caller is None:
+            return None
+        known = self.elements.get((caller.index, process))
+        return known if known is not None else self._number(caller, process, f"process {process}")
 
     def sort_of(self, ioctl: Ioctl, member: StructField) -> Sort | None:
         """The sort of the parameter or result that a member carries; None when it carries a number, a bool, an enum value or nothing."""

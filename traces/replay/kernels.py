@@ -185,6 +185,7 @@ class Replay:
                 promises.watch(call, belief)
 
         search.watch = watch if self.trail or self.promises else None
+        search.always = self.trail
         search.run(machine.beginnings() if stores is None else [b for s in stores for b in machine.booted(handed_over(s, world))])
         if promises is not None:
             out.broken += [(part, each) for each in promises.broken.values()]

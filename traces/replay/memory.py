@@ -22,6 +22,18 @@ MOST_KEPT = 100_000
 """Most states, and answers about them, that are kept."""
 
 
+@dataclass(slots=True, eq=False)
+class Known:
+    """A belief that is kept.  after: by signature of a call that overlaps no other one, what is believed next.  single: in one state."""
+
+    belief: Belief
+    after: dict[int | None, Known] = field(default_factory=dict)
+    single: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.single = len(self.belief) == 1
+
+
 @dataclass(slots=True)
 class Memory:
     """states: by their cells.  steps: by identity of the state and signature of the call.  beliefs: by identity of the belief.
@@ -31,9 +43,10 @@ class Memory:
 
     states: dict[object, WorldStore] = field(default_factory=dict)
     steps: dict[tuple[int, int], tuple[WorldStore, list[WorldStore]]] = field(default_factory=dict)
-    beliefs: dict[tuple[int, int], tuple[Belief, Belief]] = field(default_factory=dict)
+    beliefs: dict[int, Known] = field(default_factory=dict)
     same: dict[tuple[int, ...], Belief] = field(default_factory=dict)
     signatures: dict[object, int] = field(default_factory=dict)
+    learnt: int = 0
     given_out: int = 0
 
     def kept(self, store: WorldStore) -> WorldStore:
@@ -52,42 +65,45 @@ class Memory:
         self.steps[key] = store, found
         return found
 
+    def known(self, belief: Belief) -> Known | None:
+        """What is kept about a belief; None when it is new."""
+        return self.beliefs.get(id(belief))
+
     def belief_after(self, belief: Belief, signature: int) -> Belief | None:
         """What is believed after a call; None when this is new."""
-        known = self.beliefs.get((id(belief), signature))
-        return None if known is None else known[1]
+        known = self.beliefs.get(id(belief))
+        after = known.after.get(signature) if known is not None else None
+        return None if after is None else after.belief
 
     def learn(self, belief: Belief, signature: int, following: Belief) -> Belief:
         """Keeps what is believed after a call.  Returns the one of all equal beliefs that is kept."""
         if any(each.done or each.edits for each in (*belief, *following)):
             return following
-        if len(self.beliefs) > MOST_KEPT:
+        if self.learnt > MOST_KEPT:
             self.forget()
+        self.learnt += 1
         following = self.same.setdefault(tuple(sorted(id(self.kept(each.store)) for each in following)), following)
-        self.beliefs[id(belief), signature] = belief, following
+        before = self.beliefs.setdefault(id(belief), Known(belief))
+        before.after[signature] = self.beliefs.setdefault(id(following), Known(following))
         return following
 
     def forget(self) -> None:
+        for known in self.beliefs.values():
+            known.after.clear()  # they lead to each other
         self.states.clear()
         self.steps.clear()
         self.beliefs.clear()
         self.same.clear()
         self.signatures.clear()  # their numbers are not used again
+        self.learnt = 0
 
     def signature(self, call: Call) -> int:
-        """A number for everything about a call that its effect can depend on: all but its number, place and time."""
-        on = call.on
-        given, got, files = call.given, call.got, call.files
-        key = (
-            call.event, call.kind, call.result, call.process, call.command, call.inner,
-            None if on is None else (on.number, on.target, on.label),
-            tuple(given.items()) if given else None,
-            tuple(got.items()) if got else None,
-            tuple((name, file.number) for name, file in files.items()) if files else None,
-            call.closed, call.refused, call.parent,
-        )  # fmt: skip
+        """A number for what a call says.  Calls that were decoded have one, from 0 on; others get theirs here, below it."""
+        if call.alike is not None:
+            return call.alike
+        key = call.said()
         number = self.signatures.get(key)
         if number is None:
             self.given_out += 1
-            number = self.signatures[key] = self.given_out
+            number = self.signatures[key] = -self.given_out
         return number

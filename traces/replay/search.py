@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 from luocheck.traces.answer import Edit
 from luocheck.traces.call import Call, Kind, Recording
+from luocheck.traces.order import Order, is_optional
 from luocheck.traces.replay.memory import Memory
 from luocheck.traces.replay.step import MOST_UNRECORDED_STEPS, Stepper
 from luocheck.traces.replay.world import ENDED, Beginning, WorldStore
@@ -36,6 +37,9 @@ NEAREST_SECONDS = 2.0
 
 MOST_EDITED = 64
 """Most configurations in which a missing call is looked for after a refusal."""
+
+_AT_ONCE = 256
+"""Calls between two looks at whether to give up."""
 
 
 class Configuration(NamedTuple):
@@ -104,7 +108,8 @@ Watch = Callable[[Call, list[Configuration]], None]
 class Search:
     """Replays one recording.  stop is asked now and then for a reason to give up.  quick: see `_taken`.
 
-    most: replay ends with that many refusals; after those before it goes on as if the recording had been edited.
+    most: replay ends with that many refusals; after those before it goes on as if the recording had been edited.  always: `watch` is told
+    each time, not only when something is believed for the first time.
     """
 
     stepper: Stepper
@@ -113,6 +118,7 @@ class Search:
     quick: bool
     most: int = 1
     watch: Watch | None = None
+    always: bool = True
     pending: dict[int, Call] = field(default_factory=dict)
     optional: dict[int, Call] = field(default_factory=dict)
     result: Explained = field(default_factory=Explained)
@@ -123,13 +129,18 @@ class Search:
         self.stepper.poll = self._poll
 
     def run(self, beginnings: Iterable[WorldStore]) -> Explained:
-        belief = self._distinct(Configuration(self.memory.kept(store), _NONE) for store in beginnings)
+        return self.go_on(Configuration(store, _NONE) for store in beginnings)
+
+    def go_on(self, configurations: Iterable[Configuration]) -> Explained:
+        """`run` from where the search of calls before these came to; the calls in `optional` have not had all of their effects."""
+        belief = self._distinct(each._replace(store=self.memory.kept(each.store)) for each in configurations)
+        order = Order(self.recording.calls)
         try:
-            for count, (begins, call) in enumerate(self._moments()):
+            for count, (begins, call) in enumerate(order):
                 if count % 64 == 0:
                     self._poll()
                 if begins:
-                    target = self.optional if self._is_optional(call) else self.pending
+                    target = self.optional if is_optional(call) else self.pending
                     target[call.number] = call
                     self.result.most_pending = max(self.result.most_pending, len(self.pending))
                     continue
@@ -146,6 +157,8 @@ class Search:
                 self.since = (self.since or returned(call)) if len(belief) == 1 else None
                 if self.watch is not None:
                     self.watch(call, belief)
+                if order.idle and not self.result.refusals:
+                    belief = self._known_calls(order, belief)
         except Overwhelmed as reason:
             self.result.gave_up = str(reason)
         self.result.belief = belief
@@ -158,28 +171,26 @@ class Search:
         if reason is not None:
             raise Overwhelmed(reason)
 
-    # ---- the order of what was recorded -------------------------------------------------------------------------
-
-    def _moments(self) -> Iterator[tuple[bool, Call]]:
-        """Begins (True) and returns of calls in the order of their lines; at one line, what ends there comes before what begins there."""
-        marks: list[tuple[int, int, int, bool, Call]] = []
-        for call in self.recording.calls:
-            last = call.exit.line if call.exit is not None else None
-            first = call.enter.line
-            if last is not None and first >= last:
-                marks.append((last, 0, call.number, True, call))
-            else:
-                marks.append((first, 2, call.number, True, call))
-            if last is not None:
-                marks.append((last, 1, call.number, False, call))
-        marks.sort(key=lambda mark: mark[:3])
-        for _, _, _, begins, call in marks:
-            if begins or not self._is_optional(call):
-                yield begins, call
-
-    def _is_optional(self, call: Call) -> bool:
-        """May the call have had no effect (yet)?  It never returned; or what it does happens some time after its line."""
-        return call.exit is None or call.kind is Kind.EXIT or (call.kind is Kind.CLOSE and call.event is None)
+    def _known_calls(self, order: Order, belief: list[Configuration]) -> list[Configuration]:
+        """Goes over calls that overlap no other one as long as what is believed after them is known: `_alone` for many of them at once."""
+        known = self.memory.known(belief)
+        if known is None or (self.watch is not None and self.always):
+            return belief
+        done = _AT_ONCE
+        while done == _AT_ONCE:
+            self._poll()
+            done = 0
+            for call in order.calls[order.at : order.at + _AT_ONCE]:
+                after = known.after.get(call.alone)
+                if after is None:
+                    break
+                if after is not known:
+                    known = after
+                    self.since = (self.since or returned(call)) if known.single else None
+                done += 1
+            order.at += done
+            self.result.calls += done
+        return known.belief
 
     # ---- one return ---------------------------------------------------------------------------------------------
 
@@ -347,6 +358,17 @@ class Search:
         for each in belief[:MOST_EDITED]:
             for store in self.stepper.inserted(each.store, returned(call)):
                 yield from self._taken([each._replace(store=store)], call)
+
+    # ---- the end of what was recorded -------------------------------------------------------------------------------
+
+    def open_calls(self) -> dict[int, Call]:
+        """The calls that can still have an effect in some state, after `run`."""
+        out = {}
+        for number, call in self.optional.items():
+            for each in self.result.belief:
+                if number not in each.done and self._after(each.store, call) != [each.store]:
+                    out[number] = call
+        return out
 
     # ---- the end of the kernel ------------------------------------------------------------------------------------
 

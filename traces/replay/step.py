@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import cached_property
 from itertools import product
 from typing import Any
 
@@ -49,15 +50,22 @@ class Stepper:
         self.poll: Callable[[], None] = lambda: None
         self.passing = frozenset(self.abi.process.passing if self.abi.process is not None else ())
         self.ioctl_targets = {each.event: each.target for each in self.abi.ioctls}
-        self.hidden_events = tuple(self._hidden_events())
         self.exit_event = self.abi.process.exit if self.abi.process is not None else None
-        self.last_line: dict[int, int] = {}  # of each process (its element)
-        for call in recording.calls:
-            process = handles.process(call.process)
+
+    @cached_property
+    def hidden_events(self) -> tuple[Event, ...]:
+        """Looked for when they are needed, which few recordings do."""
+        return tuple(self._hidden_events())
+
+    @cached_property
+    def last_line(self) -> dict[int, int]:
+        """The last line of each process (its element)."""
+        lines: dict[int, int] = {}
+        for call in self.recording.calls:
+            process = self.handles.process(call.process)
             if process is not None and call.kind is not Kind.EXIT:
-                self.last_line[process] = max(
-                    self.last_line.get(process, 0), call.enter.line, call.exit.line if call.exit is not None else 0
-                )
+                lines[process] = max(lines.get(process, 0), call.enter.line, call.exit.line if call.exit is not None else 0)
+        return lines
 
     # ---- calls --------------------------------------------------------------------------------------------------
 
