@@ -1,6 +1,6 @@
 """A recording that is still being written: read as it grows, and audited again whenever it rests.
 
-What was read is kept as far as it can matter to LUO, so that memory grows with the calls of LUO and not with the events of the trace.
+What was read is kept as far as it can matter to LUO, until it is settled (`ongoing`).
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from luocheck.model.diagnostics import fail
 from luocheck.model.source import Source, Span
 from luocheck.model.spec import Spec
 from luocheck.traces.answer import AuditAnswer
-from luocheck.traces.audit import MOST_DEVIATIONS, Tick, audit_read
+from luocheck.traces.audit import MOST_DEVIATIONS, Tick
 from luocheck.traces.decode import begin
+from luocheck.traces.ongoing import PIECE, Ongoing
 from luocheck.traces.replay.world import Beginning
 from luocheck.traces.source import HEAD, Capture
 
@@ -81,11 +82,12 @@ def follow(
     timeout: float = 120.0,
     max_deviations: int = MOST_DEVIATIONS,
     interrupted: Tick = lambda: None,
+    piece: int = PIECE,
 ) -> AuditAnswer:
     """Audits a growing text recording (`-`: standard input) until its pipe ends, its file is cut, or `interrupted` has a reason.
 
     told: called with the answer about what is there whenever the recording rests.  Other arguments as of `audit`, timeout for each
-    audit.  Returns the answer about all that was read.  Raises SpecError LUO700 for what cannot be read or is no text.
+    audit.  piece: records after which what was read is settled.  Returns the answer about all that was read.  Raises SpecError LUO700 for what cannot be read or is no text.
     """
     with _opened(capture) as stream:
         tail = Tail(stream.fileno(), interrupted)
@@ -97,23 +99,19 @@ def follow(
         opened = _Growing("<stdin>" if capture == "-" else capture, head, stream, False)
         opened.tail = tail
         reading, records = begin(opened, spec.system.abi, format)
-        done = 0
-
-        def answer(stop: Tick) -> AuditAnswer:
-            return audit_read(
-                spec, [reading], beginning=beginning, timeout=timeout, max_deviations=max_deviations, interrupted=stop
-            )
+        ongoing = Ongoing(spec, reading, beginning, timeout, max_deviations, piece)
+        done = 0.0
 
         def rests() -> None:
             nonlocal done
-            if len(reading.records) > done * _GROWTH:
-                done = len(reading.records)
-                told(answer(interrupted))
+            if ongoing.read > done * _GROWTH:
+                done = ongoing.read
+                told(ongoing.answer(interrupted))
 
         tail.rests = rests
         for record in records:  # one by one: those before a rest are there when it comes
-            reading.records.append(record)
-        return answer(lambda: None)
+            ongoing.add(record, interrupted)
+        return ongoing.answer(lambda: None)
 
 
 def _opened(capture: str) -> io.BufferedReader:
