@@ -76,6 +76,27 @@ def long(lines: list[str], events: int) -> Iterator[str]:
         yield f"{name:>16}-{100 + number % 7:<7d} {flags} {second:5d}.{micro:06d}: {message.format(number % 1000)}"
 
 
+ERRORS = CAPTURES / "errors-outgoing" / "errors.one.trace.txt.gz"
+
+
+def repeating(calls: int, *, noise: int = 0) -> Iterator[str]:
+    """Lines of a recording of an agent that makes the same three mistakes again and again: so many calls, with so much else before each."""
+    with gzip.open(ERRORS, "rt", encoding="latin-1") as file:
+        lines = file.read().splitlines()
+    yield from (line for line in lines if line.startswith("#") and "entries-in-buffer" not in line)
+    shown = [found for line in lines if (found := _TASK.match(line))]
+    opened, mistakes = [shown[0], shown[2]], shown[3:6]
+    micro = 10**6
+    for number in range(calls):
+        found = opened[number] if number < len(opened) else mistakes[number % len(mistakes)]
+        for other in range(noise):
+            micro += 1
+            name, flags, message = NOISE[other % len(NOISE)]
+            yield f"{name:>16}-{100 + other % 7:<7d} {flags} {micro // 10**6:5d}.{micro % 10**6:06d}: {message.format(other % 1000)}"
+        micro += 1
+        yield f"{found[1]}{found[2]}{found[3]}{micro // 10**6}.{micro % 10**6:06d}{found[6]}"
+
+
 def _moved(line: str, copy: int, period: int) -> str:
     name = _code(copy)
     line = line.replace(_PREFIX, name).replace(_little_endian(_PREFIX), _little_endian(name))

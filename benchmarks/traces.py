@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import math
 import os
@@ -17,7 +18,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import luocheck
-from benchmarks.captures import CAPTURES, RECORDERS, long, recording, repeated, repeated_dat
+from benchmarks.captures import CAPTURES, RECORDERS, long, recording, repeated, repeated_dat, repeating
 from benchmarks.figures import number, table
 from benchmarks.processes import machine, run
 from benchmarks.results_file import write
@@ -26,6 +27,8 @@ from luocheck.traces.answer import Conformance
 from luocheck.traces.decode import decode
 from luocheck.traces.formats.trace_dat import read_records
 from luocheck.traces.records import Tally
+from luocheck.traces.replay.kernels import Replay, parts_of
+from luocheck.traces.replay.world import Beginning
 from luocheck.traces.source import open_capture
 
 SPEC = "linux_7_3"
@@ -68,7 +71,8 @@ class Long:
 
 @dataclass(slots=True)
 class Binary:
-    """A trace.dat: CPU seconds of each run that only reads its records, of each that decodes it, and of each `trace-cmd report`."""
+    """A trace.dat: CPU seconds of each run that only reads its records, of each that decodes it, of each `trace-cmd report`, and of each that
+    decodes the text which that prints."""
 
     name: str
     copies: int
@@ -78,6 +82,19 @@ class Binary:
     read: list[float] = field(default_factory=list)
     decoded: list[float] = field(default_factory=list)
     trace_cmd: list[float] = field(default_factory=list)
+    text: list[float] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Repeated:
+    """Calls that repeat: CPU seconds of each run that reads and decodes them, replays them alone, follows them, and the peak of that in bytes."""
+
+    calls: int
+    events: int
+    decoded: list[float] = field(default_factory=list)
+    replayed: list[float] = field(default_factory=list)
+    followed: list[float] = field(default_factory=list)
+    peak: int = 0
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -92,6 +109,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--long", type=int, nargs="+", default=[], metavar="EVENTS", help="only audit recordings of so many events with few calls"
     )
+    parser.add_argument(
+        "--repeated",
+        type=int,
+        nargs="+",
+        default=[],
+        metavar="CALLS",
+        help="only follow and replay recordings of so many calls that repeat",
+    )
+    parser.add_argument("--noise", type=int, default=9, help="other events before each call that repeats (default 9)")
     parser.add_argument("--output", type=Path, help="file for the JSON (default: a new one in benchmarks/results)")
     args = parser.parse_args(arguments)
     about = machine()
@@ -103,6 +129,13 @@ def main(arguments: list[str] | None = None) -> int:
         measured = {"machine": about, "rounds": args.rounds, "spec": SPEC, "long": [asdict(each) for each in audited]}
         print(f"\nwritten to {write('traces-long', measured, args.output)}")
         return 0 if all(each.verdict == Conformance.CONFORMS.value for each in audited) else 1
+    if args.repeated:
+        with tempfile.TemporaryDirectory(prefix="luocheck-bench-") as folder:
+            found_again = [_repeated(spec, calls, args.noise, args.rounds, Path(folder)) for calls in args.repeated]
+        print(_repeated_table(found_again))
+        measured = {"machine": about, "rounds": args.rounds, "spec": SPEC, "repeated": [asdict(each) for each in found_again]}
+        print(f"\nwritten to {write('traces-repeated', measured, args.output)}")
+        return 0
     with tempfile.TemporaryDirectory(prefix="luocheck-bench-") as folder:
         decoded, agree = _decode(spec, args.events, args.rounds, Path(folder))
         print(_decoded_table(decoded), flush=True)
@@ -158,12 +191,51 @@ def _binary(spec: Spec, events: int, rounds: int, folder: Path) -> list[Binary]:
             each.events = decode(str(path), spec.system.abi, threads_share=True).events
             each.decoded.append(time.process_time() - before)
             if shutil.which("trace-cmd") is not None:
+                text = folder / f"{each.name}.txt"
                 before = os.times().children_user + os.times().children_system
-                subprocess.run(
-                    ["trace-cmd", "report", "-i", str(path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True
-                )
+                with text.open("wb") as file:
+                    subprocess.run(["trace-cmd", "report", "-i", str(path)], stdout=file, stderr=subprocess.DEVNULL, check=True)
                 each.trace_cmd.append(os.times().children_user + os.times().children_system - before)
+                before = time.process_time()
+                decode(str(text), spec.system.abi, threads_share=True)
+                each.text.append(time.process_time() - before)
     return out
+
+
+def _repeated(spec: Spec, calls: int, noise: int, rounds: int, folder: Path) -> Repeated:
+    """An agent that makes the same calls again and again, with other events between them."""
+    path = _written(folder / "repeated.txt", repeating(calls, noise=noise))
+    out = Repeated(calls, calls * (noise + 1))
+    for _ in range(rounds):
+        before = time.process_time()
+        recording = decode(str(path), spec.system.abi, threads_share=True)
+        out.decoded.append(time.process_time() - before)
+        gc.collect()  # what decoding left is none of replay's
+        before = time.process_time()
+        found = Replay(spec.system, parts_of([recording]), Beginning.COLD, True, lambda: None, promises=True).run()
+        out.replayed.append(time.process_time() - before)
+        if not found.explains or found.calls != calls:
+            raise RuntimeError(f"{found.calls} of {calls} calls are explained")
+        del recording, found
+        command = f'cat "$1" | "$0" -m luocheck audit {SPEC} - --follow'
+        done = run(["sh", "-c", command, sys.executable, path], Path.cwd(), 600)
+        if done.status != 0:
+            raise RuntimeError(f"status {done.status}")
+        out.followed.append(done.cpu)
+        out.peak = max(out.peak, done.peak)
+    path.unlink()
+    return out
+
+
+def _repeated_table(lines: list[Repeated]) -> str:
+    heads = ["repeated calls", "events", "calls/s replayed", "calls/s decoded", "CPU s followed", "events/s followed", "peak MB"]
+    rows = []
+    for line in lines:
+        decoded, replayed, followed = map(statistics.median, (line.decoded, line.replayed, line.followed))
+        cells = [number(line.calls / replayed), number(line.calls / decoded), number(followed, ".2f")]
+        cells += [number(line.events / followed), number(line.peak / 1e6, ".1f")]
+        rows.append([number(line.calls), number(line.events), *cells])
+    return table(heads, rows)
 
 
 def _binary_table(lines: list[Binary]) -> str:
@@ -178,13 +250,14 @@ def _binary_table(lines: list[Binary]) -> str:
         "CPU of trace-cmd report = 1",
         "read",
         "decoded",
+        "its text decoded",
     ]
     rows = []
     for line in lines:
         cells = [number(line.copies), number(line.size / 1e6, ".1f"), number(line.events), number(line.records)]
         cells += [number(line.events / statistics.median(line.read)), number(line.events / statistics.median(line.decoded))]
         cells += [f"{statistics.median(line.trace_cmd):.2f} s" if line.trace_cmd else "-"]
-        for own in (line.read, line.decoded):
+        for own in (line.read, line.decoded, line.text):
             ratios = [mine / other for mine, other in zip(own, line.trace_cmd)]
             cells.append(number(statistics.median(ratios), ".1f") if ratios else "-")
         rows.append([line.name, *cells])

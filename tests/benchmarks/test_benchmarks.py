@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))  # benchmarks are no part of the installed package
 
 from benchmarks import __main__ as side_by_side  # noqa: E402
-from benchmarks import latency, sweep  # noqa: E402
+from benchmarks import latency, sweep, traces  # noqa: E402
 from benchmarks.captures import CAPTURES, RECORDERS, long, recording, repeated, repeated_dat  # noqa: E402
 from benchmarks.processes import run  # noqa: E402
 from benchmarks.side_by_side import Bench  # noqa: E402
@@ -146,3 +146,15 @@ def test_a_long_recording_has_the_calls_of_the_agent_and_no_gap(tmp_path: Path) 
     found = decode(str(many), abi)
     assert (found.events, len(found.losses)) == (20_000, 0)
     assert [(c.event, c.result) for c in found.calls] == [(c.event, c.result) for c in decode(str(single), abi).calls]
+
+
+def test_calls_that_repeat_are_all_explained_however_they_come(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "repeated.json"
+    assert traces.main(["--repeated", "300", "--noise", "2", "--rounds", "1", "--output", str(out)]) == 0
+    (line,) = json.loads(out.read_text())["repeated"]
+    assert (line["calls"], line["events"]) == (300, 900)
+    assert (
+        all(len(line[what]) == 1 and line[what][0] > 0 for what in ("decoded", "replayed", "followed"))
+        and line["peak"] > 10_000_000
+    )
+    assert "calls/s replayed" in capsys.readouterr().out
