@@ -106,6 +106,7 @@ class Assembler:
         alive = [node for node in self.descriptors.alive if node in held or (node.target in ours and node not in gone)]
         self.descriptors.alive = dict.fromkeys(alive)
         self.draft_of.clear()
+        self.raced.clear()
         self.closing.clear()
         self.closes.clear()
 
