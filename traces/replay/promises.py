@@ -67,7 +67,7 @@ class Promises:
         """Looks at the belief after a call."""
         if self.until is not None:
             return
-        started = time.monotonic()
+        started = time.process_time()
         found = [self._in(each.store) for each in belief]
         everywhere = frozenset.intersection(*found) if found else frozenset()
         somewhere = frozenset().union(*found)
@@ -76,7 +76,7 @@ class Promises:
             if claim.name in somewhere and (before is None or (claim.name in everywhere and not before.definite)):
                 expected = any(each.property == claim.name and each.verdict is Expected.FAILS for each in self.system.expectations)
                 self.broken[claim.name] = Broken(claim, call, returned(call), claim.name in everywhere, expected)
-        self.spent += time.monotonic() - started
+        self.spent += time.process_time() - started
         if self.spent > SECONDS:
             self.until = returned(call)
 
