@@ -96,6 +96,7 @@ def _property(proof: Proof) -> documents.Document:
         "result": verdict.result.value,
         "method": verdict.method,
         "certificate": list(proof.certificate),
+        "seconds": round(proof.seconds, 3) if proof.seconds is not None else None,
         "expected": verdict.expected,
         "as_expected": verdict.as_expected,
         "note": verdict.note,

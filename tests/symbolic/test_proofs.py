@@ -65,6 +65,17 @@ def test_the_four_promises_are_proved_without_a_written_lemma() -> None:
     assert rejections(spec, answer.certificate) == [None]
 
 
+def test_what_a_walk_has_passed_may_depend_on_a_local_of_the_call() -> None:
+    """Of two files, one belongs to the agent whose session ends: that takes a word about the owner and a local together."""
+    spec = load("intent")
+    answer = prove(spec, properties=["undone_in_reverse", "unfrozen_in_reverse"])
+    assert set(results(answer).values()) == {Result.PROVED} and rejections(spec, answer.certificate) == [None]
+    words = [literal["what"] for lemma in answer.certificate["proofs"][0]["lemmas"] for literal in lemma["never"]]
+    assert "File.owner == the_agent" in words
+    assert any("f.owner != the_agent" in lemma for lemma in answer.runs[0].lemmas)
+    assert not any("the_agent" in lemma for lemma in answer.runs[0].between_calls)
+
+
 def test_lemmas_hold_in_a_larger_scope_when_they_are_pasted() -> None:
     """Beyond the sizes that they were found at."""
     spec, answer = promises()

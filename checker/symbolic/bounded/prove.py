@@ -7,7 +7,7 @@ time.  What stays open is shown with a state from which one call breaks the clai
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from luocheck.checker.expectations import Judge
@@ -52,11 +52,15 @@ class NotInductive:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What is known of one claim.  certificate: the claims that were proved together with it, or what invariant shows it."""
+    """What is known of one claim.  certificate: the claims that were proved together with it, or what invariant shows it.
+
+    seconds: when it was known, after the start of the whole; None when it was not.
+    """
 
     verdict: Verdict
     certificate: tuple[str, ...] = ()
     obstacle: NotInductive | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,7 @@ class _Known:
     proved: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
     found: dict[str, Verdict] = field(default_factory=dict)
     obstacles: dict[str, NotInductive] = field(default_factory=dict)
+    when: dict[str, float] = field(default_factory=dict)
     bound: int = -1
     well_formed: bool = False
 
@@ -130,7 +135,12 @@ def prove_bounded(
     run = Exploration(system, place, shape, engine="prove", stopped=stopped)
     run.verdicts = tuple(_verdict(claim, known, stopped) for claim in wanted)
     proofs = tuple(
-        Proof(_judged(verdict), known.proved.get(verdict.property, ("", ()))[1], known.obstacles.get(verdict.property))
+        Proof(
+            _judged(verdict),
+            known.proved.get(verdict.property, ("", ()))[1],
+            known.obstacles.get(verdict.property),
+            known.when[verdict.property] - started if verdict.property in known.when else None,
+        )
         for verdict in judge.verdicts(run)
     )
     return BoundedProofs(spec, place, shape, proofs, stopped, time.monotonic() - started)
@@ -198,6 +208,9 @@ class _Prover:
             self._spacer(induction)
         self._obstacles(induction)
 
+    def _now(self, names: Iterable[str]) -> None:
+        self.known.when |= dict.fromkeys(names, time.monotonic())
+
     def _open(self) -> list[str]:
         """The claims that were asked for and about which nothing is known."""
         return [name for name in self.wanted if name not in self.known.proved and name not in self.known.found]
@@ -222,7 +235,9 @@ class _Prover:
             expected=self.expected,
         )
         self.known.bound = max(self.known.bound, run.bound if run.bound is not None else -1)
-        self.known.found |= {v.property: v for v in run.verdicts if v.result is Result.FAILS}
+        found = {v.property: v for v in run.verdicts if v.result is Result.FAILS}
+        self.known.found |= found
+        self._now(found)
         self.limits.check(0)
 
     def _inductive(self, induction: Induction, depth: int) -> None:
@@ -239,6 +254,7 @@ class _Prover:
         for name in kept:
             if name != WELL_FORMED:
                 known.proved[name] = (f"{depth}-induction", tuple(each for each in helped if each != name))
+                self._now([name])
 
     def _spacer(self, induction: Induction) -> None:
         """Asks about one claim after the other; what it proves may be what induction lacked for others."""
@@ -257,6 +273,7 @@ class _Prover:
             if parts is not None:
                 shown = f"an invariant with {parts:,} part{'' if parts == 1 else 's'}, checked again"
                 self.known.proved[name] = ("property directed reachability", (shown, *given))
+                self._now([name])
                 self._inductive(induction, 1)
                 todo = [each for each in todo if each not in self.known.proved]
 

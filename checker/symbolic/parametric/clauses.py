@@ -20,11 +20,13 @@ def literal(
         return edge if 1 in wanted else negation(edge)
     f = column.field
     assert f is not None
-    if column.shared:
-        one, other = (maybe(state[f.index]([bound[v]])) for v in column.variables)
+    elements = [bound[v] for v in column.variables]
+    if column.same is not None:
+        first = len(f.owners)
+        one, other = maybe(state[f.index](elements[:first])), maybe(state[column.same.index](elements[first:]))
         same = conjunction([one.there, other.there, equal(one.element, other.element)])
         return same if 1 in wanted else negation(same)
-    now = state[f.index]([bound[v] for v in column.variables])
+    now = state[f.index](elements)
     type_ = f.type
     if not isinstance(type_, ElemT):
         if isinstance(type_, BoolT):

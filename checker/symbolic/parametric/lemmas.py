@@ -16,8 +16,8 @@ from luocheck.checker.symbolic.parametric.views import NONE, OTHER, Clause, Colu
 from luocheck.model.ir.vocabulary import BoolT, ElemT, EnumT, Field, Sort, Value
 
 NONE_TEXT, OTHER_TEXT = "none", "another"
-SHARED = " shared"
-"""After the name of a field: do two elements have the same?"""
+SAME = " == "
+"""Between the names of two fields: do they name the same element?"""
 
 
 def names(sorts: Sequence[Sort]) -> list[str]:
@@ -65,10 +65,10 @@ def between_calls(cut: Cut, clause: Clause) -> Clause | None:
     kept: list[tuple[Column, frozenset[int]]] = []
     for column, values in clause.literals:
         f = column.field
-        if f is None or (f.index < cut.declared and f.index not in made):
+        if f is None or all(each is None or each.index < cut.declared for each in (f, column.same)):
             kept.append((column, values))
             continue
-        if column.shared:
+        if column.same is not None:  # a local of the call names nothing
             if 0 not in values:
                 return None
             continue
@@ -99,10 +99,11 @@ def _saying(cut: Cut, column: Column, values: frozenset[int], bound: Sequence[st
     """That a column has one of these values."""
     f = column.field
     assert f is not None
-    if column.shared:
-        one, other = (_place(cut, f, [bound[v]]) for v in column.variables)
+    owners = [bound[v] for v in column.variables]
+    if column.same is not None:
+        one, other = _place(cut, f, owners[: len(f.owners)]), _place(cut, column.same, owners[len(f.owners) :])
         return f"{one} != none and {one} == {other}" if 1 in values else f"({one} == none or {one} != {other})"
-    place = _place(cut, f, [bound[v] for v in column.variables])
+    place = _place(cut, f, owners)
     match f.type:
         case BoolT():
             return place if 1 in values else f"not {place}"
@@ -145,7 +146,7 @@ def dump(cut: Cut, clause: Clause) -> dict[str, Any]:
         "never": [
             {
                 "what": (key(column.field) if column.field is not None else _graph_name(column))
-                + (SHARED if column.shared else ""),
+                + (SAME + key(column.same) if column.same is not None else ""),
                 "of": [bound[v] for v in column.variables],
                 "in": [_value_text(column, value, bound) for value in sorted(values)],
             }
@@ -160,7 +161,7 @@ def _graph_name(column: Column) -> str:
 
 
 def _value_text(column: Column, value: int, bound: Sequence[str]) -> Any:
-    type_ = column.field.type if column.field is not None and not column.shared else BoolT()
+    type_ = column.field.type if column.field is not None and column.same is None else BoolT()
     if isinstance(type_, BoolT):
         return bool(value)
     if isinstance(type_, EnumT):
@@ -192,12 +193,12 @@ def read(cut: Cut, data: Any) -> Clause:
                 graph, closure = graphs[what]
                 column = Column(None, graph, closure, places, (0, 1))
                 expected: tuple[Any, ...] = (graph.sort, graph.sort)
-            elif what.endswith(SHARED):
-                f = fields[what.removesuffix(SHARED)]
-                column = Column(f, None, False, places, (0, 1), shared=True)
-                if len(f.owners) != 1 or not isinstance(f.type, ElemT):
+            elif SAME in what:
+                f, same = (fields[name] for name in what.split(SAME))
+                column = Column(f, None, False, places, (0, 1), same=same)
+                if not isinstance(f.type, ElemT) or not isinstance(same.type, ElemT) or f.type.sort is not same.type.sort:
                     raise ValueError(what)
-                expected = (f.owners[0], f.owners[0])
+                expected = (*f.owners, *same.owners)
             else:
                 f = fields[what]
                 column = Column(f, None, False, places, domain(f, chosen))
@@ -211,7 +212,7 @@ def read(cut: Cut, data: Any) -> Clause:
 
 
 def _value(column: Column, value: Any, bound: Sequence[str]) -> int:
-    type_ = column.field.type if column.field is not None and not column.shared else BoolT()
+    type_ = column.field.type if column.field is not None and column.same is None else BoolT()
     if isinstance(type_, BoolT):
         if not isinstance(value, bool):
             raise ValueError(repr(value))

@@ -34,9 +34,9 @@ class Snapshot(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One thing that a view says: a field of some of its variables, an edge from one to another, or whether two of them have the same.
+    """One thing that a view says: a field of some of its variables, an edge from one to another, or whether two fields have the same.
 
-    shared: the field names the same element for both variables (0: not, or none).
+    same: `field` of the first variables names the element that this one names of the others (0: not, or none).
     """
 
     field: Field | None
@@ -44,16 +44,18 @@ class Column:
     closure: bool
     variables: tuple[int, ...]
     domain: tuple[int, ...]
-    shared: bool = False
+    same: Field | None = None
 
     def of(self, snapshot: Snapshot, binding: Sequence[int], sorts: Sequence[Sort]) -> int:
         if self.graph is not None:
             return int(snapshot.edge(self.graph, self.closure, binding[self.variables[0]], binding[self.variables[1]]))
         assert self.field is not None
-        if self.shared:
-            one, other = (snapshot.value(self.field, (binding[v],)) for v in self.variables)
+        owners = tuple(binding[v] for v in self.variables)
+        if self.same is not None:
+            first = len(self.field.owners)
+            one, other = snapshot.value(self.field, owners[:first]), snapshot.value(self.same, owners[first:])
             return int(one is not None and one == other)
-        value = snapshot.value(self.field, tuple(binding[v] for v in self.variables))
+        value = snapshot.value(self.field, owners)
         type_ = self.field.type
         if not isinstance(type_, ElemT):
             return int(value)  # type: ignore[arg-type]
@@ -128,7 +130,12 @@ def _columns(sorts: tuple[Sort, ...], fields: Sequence[Field], graphs: Sequence[
         if isinstance(f.type, ElemT) and len(f.owners) == 1:
             for x, y in combinations(range(len(sorts)), 2):
                 if sorts[x] is f.owners[0] and sorts[y] is f.owners[0]:
-                    found.append(Column(f, None, False, (x, y), (0, 1), shared=True))
+                    found.append(Column(f, None, False, (x, y), (0, 1), same=f))
+    if len(sorts) == 2 and sorts[0] is sorts[1]:  # with an element of the other sort it is said already
+        named = [f for f in fields if isinstance(f.type, ElemT) and f.type.sort not in sorts]
+        for f, g in product(named, named):
+            if f.type == g.type and f.owners == (sorts[0],) and not g.owners:
+                found += [Column(f, None, False, (x,), (0, 1), same=g) for x in range(2)]
     for graph in graphs:
         for x, y in product(range(len(sorts)), repeat=2):
             if x != y and sorts[x] is graph.sort and sorts[y] is graph.sort:
