@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.processes import machine, run
+from benchmarks.processes import Run, machine, run
 from benchmarks.results_file import write
 from benchmarks.tools import PYTHON, ROOT
 from luocheck.model.ir.system import Kind
@@ -23,19 +23,28 @@ from luocheck.model.library import shipped
 from luocheck.model.spec import load
 
 PEERS = ROOT / "tests" / "specs" / "peers.luo"
-_LUOCHECK = (
-    f"import sys; sys.path.insert(0, {str(ROOT)!r}); sys.argv[0]='luocheck'; from luocheck.cli.main import run; sys.exit(run())"
-)
-GRACE = 30.0
-"""Seconds after its limit in which a method may tell what it has."""
-NICE = 10
+_LUOCHECK = f"""
+import resource, signal, sys
+def up(*_):
+    signal.signal(signal.SIGXCPU, signal.SIG_IGN)
+    signal.raise_signal(signal.SIGINT)
+signal.signal(signal.SIGXCPU, up)
+resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, resource.RLIM_INFINITY))
+sys.path.insert(0, {str(ROOT)!r})
+sys.argv[0] = "luocheck"
+from luocheck.cli.main import run
+sys.exit(run())
+"""
+"""A luocheck whose limit is in seconds of CPU, so that a busy machine takes nothing from it: it is interrupted then, and tells what it has."""
+PATIENCE = 20
+"""So many times as long as its limit may a method take by the clock."""
 
 
 @dataclass(slots=True)
 class Answer:
     """What a method says of a spec's claims.
 
-    seconds: of the whole process.  over: the limit ended it.  depth: of `bmc`, the calls of the longest runs that were looked at.
+    seconds: of CPU of the whole process.  over: the limit ended it.  depth: of `bmc`, the calls of the longest runs that were looked at.
     cells: of each claim, in few words.  decided: claims of which it gave a verdict.  reasons: why claims have no form, with how many.
     """
 
@@ -54,60 +63,62 @@ METHODS = {
     "bounded": ("prove", "--bounded", "--scope", "{scope}"),
     "prove": ("prove",),
 }
-OPEN, NOTHING = "open", "-"
+OPEN, TIME, NOTHING = "open", "no time", "-"
+"""Not decided; not decided within the limit; not for this method."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Asks, prints the tables, writes JSON.  1 when two methods contradict each other, else 0."""
     parser = argparse.ArgumentParser(prog="python3 -m benchmarks.methods")
     parser.add_argument("--specs", default=",".join([*shipped(), str(PEERS)]), help="only these, with commas between")
-    parser.add_argument("--limit", type=float, default=60.0, help="seconds for a method and all claims of a spec (default 60)")
+    parser.add_argument("--limit", type=int, default=60, help="seconds of CPU for a method and all claims of a spec (default 60)")
     parser.add_argument("--depth", type=int, default=8, help="most calls of the runs that bmc looks at (default 8)")
+    parser.add_argument("--nice", type=int, default=10, help="how much the methods give way to other processes (default 10)")
     parser.add_argument("--output", type=Path, help="file for the JSON (default: a new one in benchmarks/results)")
     args = parser.parse_args(arguments)
-    about = machine()
-    found: dict[str, dict[str, Answer]] = {}
+    about, found = machine(), {}
     with tempfile.TemporaryDirectory(prefix="luocheck-bench-") as folder:
         for name in args.specs.split(","):
             found[name] = {method: _asked(name, method, args, Path(folder)) for method in METHODS}
-            print(f"<!-- {Path(name).stem} done, load {os.getloadavg()[0]:.1f} -->", file=sys.stderr, flush=True)
+            results = {name: {method: asdict(answer) for method, answer in answers.items()} for name, answers in found.items()}
+            about["load_after"] = round(os.getloadavg()[0], 2)
+            args.output = write("methods", {"machine": about, "limit": args.limit, "specs": results}, args.output)
+            print(f"{Path(name).stem} done, load {about['load_after']}", file=sys.stderr, flush=True)
     print("\n".join(page(found, args.limit)))
     wrong = [f"{name}: {claim}" for name, answers in found.items() for claim in contradictions(answers)]
     for each in wrong:
         print(f"\nCONTRADICTION: {each}")
-    load_ = round(os.getloadavg()[0], 2)
-    results = {name: {method: asdict(answer) for method, answer in answers.items()} for name, answers in found.items()}
-    written = write("methods", {"machine": about, "load_after": load_, "limit": args.limit, "specs": results}, args.output)
-    print(f"written to {written}; load {about['load_before']} before, {load_} after", file=sys.stderr)
+    print(f"written to {args.output}; load {about['load_before']} before, {about['load_after']} after", file=sys.stderr)
     return 1 if wrong else 0
 
 
 def _asked(name: str, method: str, args: argparse.Namespace, folder: Path) -> Answer:
     scope = load(name).system.scopes[0].name
     words = [word.format(scope=scope, depth=args.depth) for word in METHODS[method]]
-    command = ["nice", "-n", str(NICE), PYTHON, "-c", _LUOCHECK, words[0], name, *words[1:], "--json", "--timeout", str(args.limit)]
-    done = run(command, folder, args.limit + GRACE)
+    given = str(Path(name).resolve()) if Path(name).exists() else name
+    code = _LUOCHECK.replace("SECONDS", str(args.limit))
+    command = ["nice", "-n", str(args.nice), PYTHON, "-c", code, words[0], given, *words[1:], "--json"]
+    done = run(command, folder, args.limit * PATIENCE)
     try:
-        data = json.loads(done.output[done.output.index("{") :])
-    except ValueError:
-        return Answer(done.wall, trouble=f"stopped after {args.limit:g} s" if done.over else done.output.strip()[-200:])
-    return read(method, data, done.wall)
+        data = json.loads(done.output[done.output.index("{") : done.output.rindex("}") + 1])
+        return read(method, data, done)
+    except (ValueError, KeyError):
+        return Answer(done.cpu, trouble="did not end" if done.over else done.output.strip()[-200:])
 
 
 # ---- what the methods say ---------------------------------------------------------------------------------------
 
 
-def read(method: str, data: dict[str, Any], seconds: float) -> Answer:
+def read(method: str, data: dict[str, Any], done: Run) -> Answer:
     """The answer in the JSON that a command printed for one spec."""
-    answer = Answer(seconds, over=bool(data.get("stopped")))
+    answer = Answer(done.cpu, over=bool(data.get("stopped")))
+    share = done.cpu / done.wall  # what the process says of its parts is by the clock
+    properties = data["properties"]
     if method in ("check", "bmc"):
-        (explored,) = data["runs"] if data.get("runs") else (data,)
-        answer.over = bool(explored.get("stopped"))
-        answer.depth = explored["depth"] if method == "bmc" else None
-        properties = explored["properties"]
-    else:
-        properties = data["properties"]
-    took = {claim: proof["seconds"] for proof in data.get("proofs", ()) for claim in proof["properties"]}
+        answer.over = data["runs"][0]["stopped"] is not None
+        answer.depth = data["depth"] if method == "bmc" else None
+    took = {claim: share * proof["seconds"] for proof in data.get("proofs", ()) for claim in proof["properties"]}
+    took |= {each["name"]: share * each["seconds"] for each in properties if each.get("seconds") is not None}
     for each in properties:
         if each["kind"] == Kind.BUILT_IN.value:
             continue
@@ -121,7 +132,7 @@ def _cell(method: str, claim: dict[str, Any], took: dict[str, float], answer: An
     """A claim in few words, and whether it is decided."""
     result, note = claim["result"], claim["note"]
     if claim["witness"] is not None:
-        return f"{result}, {claim['witness']['calls']} calls", True
+        return f"{result}, {len(claim['witness']['calls'])} calls", True
     if result == "unknown" and note.startswith("LUO510"):
         reason = note.split(": ", 1)[1]
         answer.reasons[reason] = answer.reasons.get(reason, 0) + 1
@@ -129,10 +140,10 @@ def _cell(method: str, claim: dict[str, Any], took: dict[str, float], answer: An
     if method == "bmc":
         return (f"to depth {answer.depth}", False) if result in ("holds", "unreached") or answer.over else (NOTHING, False)
     if result == "unknown":
-        return OPEN, False
+        return NOTHING if "decide" in note else TIME if answer.over else OPEN, False
     if method == "check":
         return result, True
-    seconds = claim["seconds"] if method == "bounded" else took.get(claim["name"])
+    seconds = took.get(claim["name"])
     shown = f", {seconds:.1f} s" if seconds is not None else ""
     how = claim["method"].replace("property directed reachability", "Spacer").replace("every size, ", "")
     return f"{how}{shown}" if result == "proved" else f"{result}{shown}", True
