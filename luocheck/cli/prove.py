@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _fit(args: argparse.Namespace) -> None:
-    """Refuses what does not go together.  Raises SpecError LUO609."""
+    """Refuses what does not go together, and files that could not be written later.  Raises SpecError LUO609 and LUO610."""
     place = nowhere("command line")
     files = args.certificate is not None or args.smt2 is not None
     if args.check is None and not args.specs:
@@ -82,6 +82,10 @@ def _fit(args: argparse.Namespace) -> None:
     if not args.bounded and (args.scope is not None or args.topology is not None):
         help = "add --bounded for a proof at this scope"
         fail("LUO609", "a proof for every size has no scope and no topology", place, help=help)
+    for path in (args.certificate, args.smt2):
+        if path is not None and not Path(path).absolute().parent.is_dir():
+            help = "name a file in a folder that can be written"
+            fail("LUO610", "the folder of this file does not exist", nowhere(path), help=help)
 
 
 def _bounded(args: argparse.Namespace, name: str, terminal: Terminal, interrupts: Interrupts) -> tuple[int, document.Document]:
@@ -125,6 +129,8 @@ def _prove(args: argparse.Namespace, name: str, terminal: Terminal, interrupts: 
     if not args.json:
         page = terminal.page()
         report.write(page, answer, written, tell_all=bool(args.properties))
+        if args.certificate is not None and written is None:
+            page.wrap("  ", f"no certificate was written to {args.certificate}: nothing was proved", style="open")
         page.blank()
         terminal.show(page)
     return answer.exit_status, document.prove(answer, written)

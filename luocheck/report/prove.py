@@ -34,7 +34,10 @@ def write(page: Page, answer: ProveAnswer, certificate: str | None, tell_all: bo
                 Part(verdict.note.removeprefix("not proved: ")),
             ]
         )
-    page.table(rows, "  ")
+    if answer.verdicts:
+        page.table(rows, "  ")
+    else:
+        page.wrap("  ", "it has no claim that says that something is never so: nothing to prove")
     for run in answer.runs:
         page.blank()
         lemmas = "no lemma" if not run.lemmas else f"{len(run.lemmas)} lemma{'' if len(run.lemmas) == 1 else 's'}"

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import sysconfig
+import time
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +104,8 @@ def test_what_has_no_form_is_said_with_its_line(cli: Any, tmp_path: Path) -> Non
         (("prove", "--check", "/dev/null"), 2, "LUO511"),
         (("prove", PEERS, "--timeout", "0"), 3, ""),
         (("prove", PEERS, PEERS, "--certificate", "x"), 2, "LUO609"),
+        (("prove", PEERS, "--certificate", "/nowhere/proof.json"), 2, "LUO610"),
+        (("prove", PEERS, "--smt2", "/nowhere/proof.smt2"), 2, "LUO610"),
     ],
 )
 def test_what_is_wrong_is_said(cli: Any, arguments: tuple[str, ...], status: int, said: str) -> None:
@@ -112,3 +117,73 @@ def test_z3_is_imported_when_it_is_needed(process: Any) -> None:
     code = "import sys, luocheck, luocheck.cli.main as m; m.parser(); print([n for n in sys.modules if n.split('.')[0] == 'z3'])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_files_that_are_no_specs(cli: Any, tmp_path: Path) -> None:
+    for text, code in (("", "LUO104"), ("spec x; invariant a: ;", "LUO100"), ("spec x; invariant a: b;", "LUO2")):
+        spec = tmp_path / "x.luo"
+        spec.write_text(text)
+        for options in ((), ("--bounded",)):
+            ended = cli("prove", spec, *options)
+            assert ended.status == 2 and code in ended.err and ended.out == ""
+
+
+def test_a_spec_without_claims(cli: Any, tmp_path: Path) -> None:
+    spec = tmp_path / "x.luo"
+    spec.write_text("spec x; scope one { }")
+    ended = cli("prove", spec)
+    assert ended.status == 3 and "nothing to prove" in ended.out and "PROPERTY" not in ended.out
+
+
+def test_a_certificate_of_another_spec(cli: Any, tmp_path: Path) -> None:
+    """Also of one in which the claims have the same names: it is checked against what is there."""
+    file, other = tmp_path / "proof.json", tmp_path / "other.luo"
+    cli("prove", PEERS, "--property", "I4", "--certificate", file)
+    ended = cli("prove", "--check", file, "intent")
+    assert ended.status == 2 and "LUO511" in ended.err and "the certificate is of `peers`" in ended.err
+    guard = "no f: File | f.own == m; m.a = CLOSED"
+    text = Path(PEERS).read_text()
+    assert text.count(guard) == 1
+    other.write_text(text.replace(guard, "true; m.a = CLOSED"))
+    assert cli("prove", "--check", file, other).status == 1
+    short = tmp_path / "short.json"
+    short.write_text(file.read_text()[:-200])
+    assert cli("prove", "--check", short).status == 2
+
+
+def test_nothing_proved_writes_no_certificate_and_says_so(cli: Any, tiny: str, tmp_path: Path) -> None:
+    file = tmp_path / "proof.json"
+    ended = cli("prove", tiny, "--property", "saved_means_prepared", "--certificate", file)
+    assert not file.exists() and "no certificate was written" in ended.out.replace("\n", " ")
+
+
+def test_a_timeout_says_of_every_claim_that_it_is_open(cli: Any) -> None:
+    ended = cli("prove", "intent", "--property", "one_cycle", "--timeout", "1")
+    assert ended.status == 3 and "stopped after 1 s" in ended.out and "0 of 1 proved" in ended.out
+
+
+@pytest.mark.parametrize("options", [(), ("--bounded",)])
+def test_an_interrupt_is_heard(process: Any, options: tuple[str, ...]) -> None:
+    """While views are read, and while z3 has the question: the answer says what is known."""
+    command = [sys.executable, "-m", "luocheck", "prove", "intent", "--property", "cancel_restores", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        while cpu_seconds(running.pid) < 4.0:
+            time.sleep(0.05)
+        running.send_signal(signal.SIGINT)
+        out, errors = running.communicate(timeout=300)
+    assert running.returncode == 3 and "interrupted" in out and "Traceback" not in errors
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process took until now."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_who_reads_only_the_beginning_gets_it(process: Any) -> None:
+    command = [sys.executable, "-m", "luocheck", "prove", PEERS, "--property", "I4"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None and running.stderr is not None
+        assert "peers" in running.stdout.readline()
+        running.stdout.close()
+        assert "Traceback" not in running.stderr.read()

@@ -1,12 +1,7 @@
-"""Formulas given to z3's SAT solver, within limits.
-
-The solver runs in a thread of its own while this one watches the limits, so that a timeout, the bound of memory and Ctrl-C end a query
-that is under way.  Seeds are fixed: the same questions in the same order have the same answers.
-"""
+"""Formulas given to z3's SAT solver, within limits.  Seeds are fixed: the same questions in the same order have the same answers."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable
 
 import z3
@@ -14,9 +9,8 @@ from z3 import z3core
 
 from luocheck.checker.explore.limits import Limits, Stopped
 from luocheck.checker.symbolic.bounded.gates import FALSE, TRUE, Gates, Lit, Valuation
+from luocheck.checker.symbolic.watched import watched
 
-WATCH = 0.05
-"""Seconds between two looks at the limits."""
 OFTEN = 20_000
 """Gates that are translated between two looks at the limits."""
 
@@ -26,30 +20,18 @@ def decided(
 ) -> z3.CheckSatResult:
     """The answer of a question to a solver, sat or unsat.  Raises Stopped at a limit, and where the solver has no answer."""
     limits.check(0)
-    answer: list[z3.CheckSatResult] = []
-    failure: list[BaseException] = []
 
-    def work() -> None:
-        try:
-            answer.append(ask())
-        except z3.Z3Exception as error:
-            failure.append(error)
+    def pulse() -> None:
+        limits.check(0)
+        watch()
 
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
     try:
-        thread.join(WATCH)
-        while thread.is_alive():
-            limits.check(0)
-            watch()
-            thread.join(WATCH)
-    finally:
-        while thread.is_alive():  # once may be too early: a question clears the flag when it begins
-            context.interrupt()
-            thread.join(WATCH)
-    if failure or not answer or answer[0] == z3.unknown:
-        raise Stopped(f"the solver gave up{': ' + str(failure[0]) if failure else ''}")
-    return answer[0]
+        answer = watched(context, ask, pulse)
+    except z3.Z3Exception as error:
+        raise Stopped(f"the solver gave up: {error}") from None
+    if answer == z3.unknown:
+        raise Stopped("the solver gave up")
+    return answer
 
 
 class Solver:

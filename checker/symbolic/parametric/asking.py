@@ -88,6 +88,7 @@ class Inductive:
         self.before, self.after = self.encoder.state(), self.encoder.state("next ")
         self.solver = z3.SolverFor("QF_FD")
         self.solver.set("random_seed", 0)
+        self.solver.set("ctrl_c", False)  # these questions are short: who asks looks at the limits between them
         self.hypotheses: list[Term] = []
         self.violations: list[Term] = []
         self.starts: list[Term] = []

@@ -63,20 +63,22 @@ def read(path: str) -> dict[str, Any]:
 
 def check(spec: Spec, data: dict[str, Any], path: str, timeout: float, pulse: Callable[[], None]) -> list[Checked]:
     """Checks every proof of a certificate against a spec, from nothing but their claims and lemmas.  Raises SpecError LUO511."""
-    return [_check(spec, each, path, timeout, pulse) for each in data["proofs"]]
+    return [_check(spec, each, path, data["spec"], timeout, pulse) for each in data["proofs"]]
 
 
 def smt2(spec: Spec, data: dict[str, Any], path: str) -> str:
     """What has to be shown, as SMT-LIB 2.  Raises SpecError LUO511 and LUO510."""
     try:
-        return "".join(certified.smt2(made, clauses) for made, _, clauses in (_read(spec, each, path) for each in data["proofs"]))
+        return "".join(
+            certified.smt2(made, clauses) for made, _, clauses in (_read(spec, each, path, data["spec"]) for each in data["proofs"])
+        )
     except NoForm as reason:
         fail("LUO510", f"this has no form for every size: {reason.reason}", reason.span)
 
 
-def _check(spec: Spec, data: Any, path: str, timeout: float, pulse: Callable[[], None]) -> Checked:
+def _check(spec: Spec, data: Any, path: str, whose: str, timeout: float, pulse: Callable[[], None]) -> Checked:
     try:
-        made, named, clauses = _read(spec, data, path)
+        made, named, clauses = _read(spec, data, path, whose)
     except NoForm as reason:
         named = tuple(str(name) for name in data["claims"])
         return Checked(named, len(data["lemmas"]), f"it has no form for every size: {reason.reason}")
@@ -88,20 +90,23 @@ def _check(spec: Spec, data: Any, path: str, timeout: float, pulse: Callable[[],
     return Checked(named, len(clauses), None)
 
 
-def _read(spec: Spec, data: Any, path: str) -> tuple[Cut, tuple[str, ...], list[Clause]]:
-    """A proof as it stands in a file."""
+def _read(spec: Spec, data: Any, path: str, whose: str) -> tuple[Cut, tuple[str, ...], list[Clause]]:
+    """A proof as it stands in a file.  whose: the name of the spec that the file is of."""
     named, listed = (data.get("claims"), data.get("lemmas")) if isinstance(data, dict) else (None, None)
     if not isinstance(named, list) or not named or not isinstance(listed, list):
         fail("LUO511", "a proof lacks its claims or its lemmas", _place(path))
     known = {claim.name: claim for claim in spec.system.properties if claim.kind in PROVABLE}
     for name in named:
         if name not in known:
-            fail("LUO511", f"the spec has no claim `{name}` that could be proved", _place(path))
+            help = (
+                f"the certificate is of `{whose}`" if whose != spec.name else "this is not the version that the certificate is of"
+            )
+            fail("LUO511", f"`{spec.name}` has no claim `{name}` that could be proved", _place(path), help=help)
     made = cut(spec.system, [known[name] for name in named])
     try:
         return made, tuple(named), [lemmas.read(made, each) for each in listed]
     except lemmas.Unreadable as reason:
-        fail("LUO511", f"a lemma does not fit the spec: {reason}", _place(path))
+        fail("LUO511", f"a lemma does not fit the spec `{spec.name}`: {reason}", _place(path))
 
 
 def _place(path: str) -> Span:

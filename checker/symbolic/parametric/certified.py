@@ -16,6 +16,7 @@ from luocheck.checker.symbolic.parametric.cutpoints import Cut
 from luocheck.checker.symbolic.parametric.encoding import Encoder, State
 from luocheck.checker.symbolic.parametric.views import Clause
 from luocheck.checker.symbolic.parametric.worlds import Term, Uninterpreted, conjunction, disjunction, fresh_terms, negation
+from luocheck.checker.symbolic.watched import watched
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Gap:
 def gaps(cut: Cut, lemmas: Sequence[Clause], timeout: float, pulse: Callable[[], None] = lambda: None) -> Iterator[Gap]:
     """What is missing for all claims and lemmas of a cut system to hold in every state, for every size.  None: it is a proof.
 
-    timeout: seconds for each question.  pulse: called between questions.
+    timeout: seconds for each question.  pulse: called now and then; it may raise, which ends the check.
     """
     with fresh_terms():
         for world, event, terms in _questions(cut, lemmas):
@@ -41,8 +42,9 @@ def gaps(cut: Cut, lemmas: Sequence[Clause], timeout: float, pulse: Callable[[],
             solver = z3.Solver()
             solver.set("timeout", max(1, int(timeout * 1000)))
             solver.set("random_seed", 0)
+            solver.set("ctrl_c", False)
             solver.add(*terms)
-            result = solver.check()
+            result = watched(solver.ctx, solver.check, pulse)
             if result == z3.sat:
                 model = solver.model()
                 yield Gap(event, tuple(len(model.get_universe(sort) or [0]) for sort in world.sorts.values()))

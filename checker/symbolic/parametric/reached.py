@@ -15,6 +15,9 @@ from luocheck.model.ir.vocabulary import Field
 from luocheck.model.semantics.machine import Machine
 from luocheck.model.semantics.store import Store
 
+OFTEN = 256
+"""States that are read between two looks at the limits."""
+
 
 def add_views(system: System, scope: Scope, known: Sequence[Known], limits: Limits, engine: str = "auto") -> int:
     """Explores a scope and adds what its states show; how many states there are.  Raises Stopped at a limit."""
@@ -35,6 +38,8 @@ def add_views(system: System, scope: Scope, known: Sequence[Known], limits: Limi
             found = len(search.states)
             reader = _Reader(known, instance)
             for number in range(found):
+                if number % OFTEN == 0:
+                    limits.check(0)
                 reader.read(search.store(number))
             states += found
         finally:
