@@ -5,17 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import permutations, product
 from typing import TYPE_CHECKING, Any
 
 from luocheck.checker.expectations import default_scope
-from luocheck.checker.explore.exploration import explore
+from luocheck.checker.explore.exploration import Exploration, explore
 from luocheck.checker.explore.limits import Limits, Stopped
 from luocheck.checker.selection import claims_named
 from luocheck.model.answer import Result, Verdict
+from luocheck.model.instances import cells_of, default_name, instances
 from luocheck.model.ir.system import Expected, Kind, Property, Scope
+from luocheck.model.ir.vocabulary import Lifetime
 from luocheck.model.spec import Spec
 
 if TYPE_CHECKING:
+    from luocheck.checker.symbolic.parametric.asking import Model
     from luocheck.checker.symbolic.parametric.certificate import Checked
     from luocheck.checker.symbolic.parametric.induction import Obstacle
     from luocheck.checker.symbolic.parametric.proof import Proof
@@ -28,13 +32,17 @@ STATES_FIRST = 100_000
 class Unproved:
     """A state that the lemmas cannot tell from the reachable ones, and the call after which the claim is false.
 
-    sizes: of each sort.  state: its cells that are not as in the beginning, in words.  graph: edges.
+    sizes: of each sort.  state: its cells that are not as in the beginning, in words.  graph: edges.  reachable: False when every state
+    of these sizes was explored and the claim was not broken, so that no run comes to this one; None when that is not known.  explored: how
+    many states were.
     """
 
     call: str
     sizes: str
     state: tuple[str, ...]
     graph: tuple[str, ...]
+    reachable: bool | None
+    explored: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +166,7 @@ class _Proving:
         scope = replace(default_scope(self.system), stepwise=frozenset())
         self._explored(scope, self.claims)
 
-    def _explored(self, scope: Scope, claims: Sequence[Property]) -> None:
+    def _explored(self, scope: Scope, claims: Sequence[Property]) -> Exploration:
         bounds = Limits(STATES_FIRST, self.limits.timeout, self.limits.memory, self.limits.interrupted, self.limits.started)
         found = explore(self.system, scope, claims=claims, limits=bounds)
         self.limits.check(0)
@@ -169,6 +177,7 @@ class _Proving:
                 self.vacuous.add(claim.name)
             elif found.complete:
                 self.vacuous.discard(claim.name)
+        return found
 
     def _prove(self) -> None:
         from luocheck.checker.symbolic.parametric.proof import groups, prove
@@ -208,22 +217,24 @@ class _Proving:
             else:
                 self.verdicts[claim.name] = self._verdict(claim, Result.PROVED, method, "")
         obstacles = {obstacle.claim.name: obstacle for obstacle in proof.obstacles}
-        open_ = [claim for claim in claims if claim.name in obstacles]
-        if open_:
-            self._explored(self._scope_of(obstacles[open_[0].name]), open_)
+        looked_for: dict[tuple[int, ...], Exploration] = {}
+        for sizes in dict.fromkeys(obstacle.before.sizes for obstacle in proof.obstacles):
+            there = [claim for claim in claims if claim.name in obstacles and obstacles[claim.name].before.sizes == sizes]
+            looked_for[sizes] = self._explored(self._scope_of(sizes), there)
         for claim in claims:
             if claim.name in self.verdicts:
                 continue
             if claim.name in obstacles:
-                self.unproved[claim.name] = self._told(proof, obstacles[claim.name])
+                obstacle = obstacles[claim.name]
+                self.unproved[claim.name] = self._told(proof, obstacle, looked_for[obstacle.before.sizes])
                 note = "not proved: views too coarse, or false where nobody looked"
             else:
                 note = f"not proved: {proof.missing}"
             self.verdicts[claim.name] = self._verdict(claim, Result.UNKNOWN, "", note)
 
-    def _scope_of(self, obstacle: Obstacle) -> Scope:
-        sizes = zip(self.system.sorts, obstacle.before.sizes, strict=True)
-        return Scope("deeper", tuple((sort.name, size) for sort, size in sizes), frozenset(), self.system.span)
+    def _scope_of(self, sizes: tuple[int, ...]) -> Scope:
+        named = zip(self.system.sorts, sizes, strict=True)
+        return Scope("deeper", tuple((sort.name, size) for sort, size in named), frozenset(), self.system.span)
 
     # ---- answers ------------------------------------------------------------------------------------------------
 
@@ -263,19 +274,32 @@ class _Proving:
             proof.seconds,
         )
 
-    def _told(self, proof: Proof, obstacle: Obstacle) -> Unproved:
+    def _has_graph(self, sizes: tuple[int, ...], state: Model) -> bool:
+        """Do scopes of these sizes have the dependency graph of a state?  Fixed values may forbid it."""
+        if not self.system.graphs:
+            return True
+        graph, *more = self.system.graphs
+        if more:
+            return False
+        elements = range(sizes[graph.sort.index])
+        wanted = [(x, y) for x, y in product(elements, repeat=2) if state.edge(graph, False, x, y)]
+        renamed = {frozenset((names[x], names[y]) for x, y in wanted) for names in permutations(elements)}
+        return any(frozenset(each.edges[graph.index]) in renamed for each in instances(self.system, self._scope_of(sizes)))
+
+    def _told(self, proof: Proof, obstacle: Obstacle, found: Exploration) -> Unproved:
         from luocheck.checker.symbolic.parametric.lemmas import key, value_text
-        from luocheck.model.instances import cells_of, default_name
 
         before, cut = obstacle.before, proof.cut
         sizes = before.sizes
         elements = [[f"{default_name(sort)}{x}" for x in range(size)] for sort, size in zip(cut.system.sorts, sizes, strict=True)]
         cells: list[str] = []
+        as_explored = self._has_graph(sizes, before)  # a scope gives fixed fields their values; in a proof they have any
         for f in cut.system.fields:
             if f.index not in cut.relevant:
                 continue
             for cell in cells_of(f, sizes):
                 value = before.value(f, cell[1:])
+                as_explored = as_explored and (f.lifetime is not Lifetime.FIXED or f.drawn or value == f.initial)
                 if value != f.initial:
                     owners = [elements[o.index][x] for o, x in zip(f.owners, cell[1:], strict=True)]
                     place = f"{owners[0]}.{f.name}" if len(owners) == 1 else f"{key(f)}({', '.join(owners)})" if owners else f.name
@@ -289,7 +313,8 @@ class _Proving:
         ]
         shown = " ".join(f"{sort.name}={size}" for sort, size in zip(cut.system.sorts, sizes, strict=True))
         call = obstacle.event.name if obstacle.event is not None else "the beginning"
-        return Unproved(call, shown, tuple(cells), tuple(graph))
+        reachable = False if found.complete and as_explored else None
+        return Unproved(call, shown, tuple(cells), tuple(graph), reachable, found.states)
 
 
 def smt2(spec: Spec, data: dict[str, Any], path: str) -> str:

@@ -181,6 +181,8 @@ def _proved(answer: ProveAnswer, verdict: Verdict) -> Document:
             "sizes": unproved.sizes,
             "graph": list(unproved.graph),
             "state": list(unproved.state),
+            "reachable": unproved.reachable,
+            "explored": unproved.explored,
         }
         if unproved is not None
         else None,

@@ -74,8 +74,14 @@ def _lemmas(page: Page, where: str, lemmas: Sequence[str]) -> None:
 
 def _unproved(page: Page, name: str, unproved: Unproved) -> None:
     page.add(Part(f"  {name} is not proved", "open"))
+    if unproved.reachable is False:
+        where = (
+            f"No run comes to it: all {unproved.explored:,} states of that size were explored; of larger sizes nothing is known."
+        )
+    else:
+        where = f"Whether a run comes to it is not known; {unproved.explored:,} states of that size were explored."
     page.wrap("    ", f"from this state of {unproved.sizes}, {unproved.call} leads to a state in which it is false; no lemma that is true "
-              "of all explored states excludes it.  It was not reached where it was looked for: it may be unreachable.")  # fmt: skip
+              f"of all explored states excludes it.  {where}")  # fmt: skip
     if unproved.graph:
         page.wrap("    graph: ", ", ".join(unproved.graph))
     page.wrap("    state: ", ", ".join(unproved.state) or "as in the beginning")

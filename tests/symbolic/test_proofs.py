@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from luocheck.checker import proving
 from luocheck.checker.explore.exploration import explore
 from luocheck.checker.explore.limits import Limits
 from luocheck.checker.proving import ProveAnswer, check_certificate, prove
@@ -125,9 +126,7 @@ def test_a_bug_that_no_explored_scope_shows_is_not_proved() -> None:
     assert verdict.result is Result.FAILS and verdict.witness is not None  # found at the size of the obstacle
 
 
-def test_views_too_coarse_is_said_with_the_state() -> None:
-    """True, but a universal statement about two elements cannot say it: a flag stands for `some element is marked`."""
-    text = """\
+FLAG = """\
 spec flag;
 sort File symmetric;
 scope one { File = 2 }
@@ -138,12 +137,59 @@ env CLEAR(f: File) { f.marked = false;  some_marked = some g: File | g != f and 
 env LOOK() { fail EIO when some_marked and no f: File | f.marked; }
 never LOOK returns EIO;
 """
-    answer = prove(load_source(Source("flag.luo", text)))
+
+
+def test_views_too_coarse_is_said_with_the_state() -> None:
+    """True, but a universal statement about two elements cannot say it: a flag stands for `some element is marked`."""
+    answer = prove(load_source(Source("flag.luo", FLAG)))
     (verdict,) = answer.verdicts
     assert verdict.result is Result.UNKNOWN and "too coarse" in verdict.note
     unproved = answer.unproved["LOOK_never_EIO"]
     assert unproved.call == "LOOK" and unproved.state == ("some_marked == true",)
+    assert unproved.reachable is False and unproved.explored > 0
     assert answer.exit_status == 3
+
+
+BEYOND_LIMITS = """\
+spec beyond;
+enum Kind { PLAIN, ODD }
+sort File symmetric;
+graph needs on File acyclic where edge(x, y): x.kind == ODD;
+scope one { File = 1 }
+per File { fixed kind: Kind = PLAIN;  volatile marked: bool = false; }
+volatile var bad: bool = false;
+env MARK(f: File) { require PREMISE;  f.marked = true;  bad = true; }
+invariant good: not bad;
+"""
+
+
+@pytest.mark.parametrize("premise", ["f.kind == ODD", "some g: File | needs(f, g)"])
+def test_what_scopes_do_not_have_is_not_called_unreachable(premise: str) -> None:
+    """Every file of a scope is PLAIN and needs nothing; a proof is about any kind."""
+    answer = prove(load_source(Source("beyond.luo", BEYOND_LIMITS.replace("PREMISE", premise))))
+    assert answer.exit_status == 3 and results(answer) == {"good": Result.UNKNOWN}
+    assert all(each.reachable is None for each in answer.unproved.values())
+
+
+def test_an_exploration_that_did_not_end_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proving, "STATES_FIRST", 1)
+    answer = prove(load_source(Source("flag.luo", FLAG)))
+    assert answer.unproved["LOOK_never_EIO"].reachable is None
+
+
+def test_each_obstacle_is_looked_for_at_its_own_size() -> None:
+    """One claim fails with two files and another one with three; a run of the default scope has one."""
+    text = """\
+spec sizes;
+sort File symmetric;
+scope one { File = 1 }
+per File { volatile marked: bool = false; }
+env MARK(f: File) { f.marked = true; }
+invariant two: no f: File, g: File | f != g and f.marked and g.marked;
+invariant three: no f: File, g: File, h: File | f != g and g != h and f != h and f.marked and g.marked and h.marked;
+"""
+    answer = prove(load_source(Source("sizes.luo", text)))
+    assert {v.property: v.witness.calls for v in answer.verdicts if v.witness is not None} == {"two": 2, "three": 3}
 
 
 def test_kinds_that_are_not_about_every_state_are_left_to_check() -> None:
