@@ -18,6 +18,7 @@ from luocheck.checker.symbolic.bounded.bmc import bounded
 from luocheck.checker.symbolic.bounded.gates import FALSE, TRUE, Gates, Valuation
 from luocheck.model.answer import Result
 from luocheck.model.diagnostics import SpecError
+from luocheck.model.library import shipped
 from luocheck.model.source import Source
 from luocheck.model.spec import load_source
 
@@ -63,6 +64,12 @@ def test_shipped_specs(name: str, depth: int) -> None:
 @pytest.mark.parametrize(("name", "depth"), [("rfc_v2", 7), ("intent", 5), ("linux_7_3", 6)])
 def test_shipped_specs_deeper(name: str, depth: int) -> None:
     test_shipped_specs(name, depth)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", [name for name in shipped() if name not in dict(SHIPPED)])
+def test_all_other_shipped_specs(name: str) -> None:
+    test_shipped_specs(name, 3)
 
 
 def test_violations_of_rfc_v2_are_found_at_their_depth() -> None:

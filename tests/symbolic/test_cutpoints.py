@@ -68,6 +68,14 @@ ioctl GO(a: Agent) {
 walk w() over f: File along needs where f.stage == READY { f.kept = true; }
 ioctl GO(a: Agent) { run w();  reboot; }
 boot { forall f: File where f.kept { f.stage = DONE; } }""",
+    "what a kexec draws anew": """
+volatile var lucky: bool = any;
+per File { volatile here: Stage = any;  fixed twin: File = any; }
+ioctl GO(a: Agent) { if phase == DONE { stop; }  reboot; }
+boot { phase = DONE;  forall f: File where f.here == DONE and lucky { f.kept = true; } }
+ioctl USE(f: File) { require f.here == READY and f.twin != f;  f.stage = DONE; }""",
+    "a scope that is too small": """
+ioctl GO(a: Agent) { cut when no f: File | f.stage == READY;  choose f: File where f.stage == READY;  f.stage = DONE; }""",
     "two walks, and what was before": """
 walk v() over f: File in any order where f.stage == READY { f.stage = DONE;  f.kept = some g: File | g.stage == READY; }
 walk w() over f: File along needs where f.stage == DONE reversed { f.owner = none; }

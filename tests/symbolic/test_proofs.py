@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,15 @@ import pytest
 
 from luocheck.checker import proving
 from luocheck.checker.explore.exploration import explore
-from luocheck.checker.explore.limits import Limits
+from luocheck.checker.explore.limits import Limits, Stopped
 from luocheck.checker.proving import ProveAnswer, check_certificate, prove
+from luocheck.checker.symbolic.parametric import lemmas
+from luocheck.checker.symbolic.parametric.cutpoints import PROVABLE, cut
+from luocheck.checker.symbolic.parametric.proof import groups
+from luocheck.checker.symbolic.parametric.proof import prove as prove_alone
+from luocheck.checker.symbolic.parametric.reached import add_views
+from luocheck.checker.symbolic.parametric.refusal import NoForm
+from luocheck.checker.symbolic.parametric.views import Known
 from luocheck.model.answer import Result
 from luocheck.model.diagnostics import SpecError
 from luocheck.model.ir.system import Kind, Scope
@@ -91,12 +99,73 @@ def test_lemmas_hold_in_a_larger_scope_when_they_are_pasted() -> None:
     assert found.states > 10_000 and {verdict.result for verdict in found.verdicts} <= {Result.HOLDS, Result.UNKNOWN}
 
 
+@pytest.mark.nightly
+@pytest.mark.parametrize("sizes", [(2, 4), (3, 4), (2, 5)])
+def test_lemmas_about_the_middle_of_calls_hold_in_a_larger_scope(sizes: tuple[int, int]) -> None:
+    """Of every state of the cut system, where calls are in progress: no lemma is broken by any elements."""
+    spec, answer = promises()
+    agents, files = sizes
+    proof = answer.certificate["proofs"][0]
+    made = cut(spec.system, [spec.system.claim(name) for name in proof["claims"]])
+    clauses = [lemmas.read(made, lemma) for lemma in proof["lemmas"]]
+    known = [Known(template) for template in dict.fromkeys(clause.template for clause in clauses)]
+    scope = Scope("beyond", (("Agent", agents), ("File", files), ("Token", files)), frozenset(), spec.system.span)
+    with suppress(Stopped):
+        add_views(made.system, scope, known, Limits(40_000))
+    assert sum(len(each.views) for each in known) > 300
+    for each in known:
+        for clause in clauses:
+            if clause.template is each.template:
+                assert all(clause.allows(view) for view in each.views), lemmas.text(made, clause)
+
+
+DRAWN = """\
+spec drawn;
+sort File symmetric;
+sort Handler symmetric;
+scope two { File = 2, Handler = 2 }
+per Handler { volatile here: bool = any; }
+per File { fixed handler: Handler = any;  volatile open: bool = false; }
+volatile var enabled: bool = any;
+syscall OPEN(f: File) { require f.handler.here and enabled;  f.open = true; }
+syscall REBOOT() { reboot; }
+invariant opened: all f: File | f.open => f.handler.here and enabled;
+"""
+
+
+def test_what_a_kexec_draws_anew() -> None:
+    spec = load_source(Source("drawn.luo", DRAWN))
+    answer = prove(spec)
+    assert results(answer) == {"opened": Result.PROVED} and rejections(spec, answer.certificate) == [None]
+    for old, new in (("volatile open", "preserved open"), ("f.handler.here and enabled;  f", "f.handler.here;  f")):
+        other = load_source(Source("other.luo", DRAWN.replace(old, new)))
+        assert results(prove(other)) == {"opened": Result.FAILS}
+        assert not prove_alone(other.system, [other.system.claim("opened")], Limits()).proved
+        assert rejections(other, answer.certificate) != [None]
+
+
 def test_the_same_lemmas_are_found_again() -> None:
     again = prove(load(str(PEERS)))
     assert again.certificate == peers()[1].certificate
 
 
 # ---- what is not proved ---------------------------------------------------------------------------------------------
+
+
+def test_no_failing_claim_of_rfc_v2_is_proved_for_every_size() -> None:
+    """Also where nothing is explored first."""
+    system = load("rfc_v2").system
+    failing = [v.property for v in explore(system, system.scopes[0], witnesses=False).verdicts if v.result is Result.FAILS]
+    claims = [system.claim(name) for name in failing if system.claim(name).kind in PROVABLE]
+    assert len(claims) > 20
+    together, refused = groups(system, claims)
+    asked = [claim for each in together for claim in each]
+    assert len(asked) + len(refused) == len(claims)
+    for claim in asked:
+        try:
+            assert not prove_alone(system, [claim], Limits(None, 20)).proved, claim.name
+        except (NoForm, Stopped):
+            continue
 
 
 @pytest.mark.parametrize(

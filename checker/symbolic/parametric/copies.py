@@ -42,9 +42,9 @@ class Copies:
                 raise NoForm(f"`{f.name}` is a field of an enum", f.span)
         if not isinstance(f.type, BoolT | EnumT | ElemT):
             raise NoForm(f"`{f.name}` is a {f.type}, which is not one of finitely many values or an element", f.span)
-        if isinstance(f.type, ElemT) and not f.type.optional:
+        if isinstance(f.type, ElemT) and not f.type.optional and f.lifetime is not Lifetime.FIXED:
             raise NoForm(f"`{f.name}` always names an element", f.span)
-        if f.drawn and f.lifetime is not Lifetime.FIXED:
+        if f.drawn and f.lifetime is not Lifetime.FIXED and (len(f.owners) > 1 or isinstance(f.type, ElemT)):
             raise NoForm(f"`{f.name}` is drawn anew at every kexec", f.span)
 
     def _lifetimes(self, stmt: st.Reboot) -> list[st.Stmt]:
@@ -53,8 +53,26 @@ class Copies:
                 f, lambda reads, f=f: st.Assign(*placed(stmt), f, reads, e.Const(stmt.span, f.type, initial_value(f)))
             )
             for f in self.system.fields
-            if f.index in self.relevant and f.lifetime is Lifetime.VOLATILE
+            if f.index in self.relevant and f.lifetime is Lifetime.VOLATILE and not f.drawn
         ]
+
+    def _draws(self, stmt: st.Reboot) -> tuple[st.Stmt, ...]:
+        """What a kexec draws anew, one value after the other: of every element in a walk."""
+        found: list[st.Stmt] = []
+        for f in self.system.fields:
+            if f.index not in self.relevant or f.lifetime is not Lifetime.VOLATILE or not f.drawn:
+                continue
+            slot = self._new_slot() if f.owners else 0
+            sorts = [owner for owner in f.owners if isinstance(owner, Sort)]
+            here = tuple(e.Var(stmt.span, ElemT(sort), slot, "") for sort in sorts)
+            any_value = _any_of([st.Assign(*placed(stmt), f, here, e.Const(stmt.span, f.type, value)) for value in _values(f.type)])
+            if not sorts:
+                found.append(any_value)
+            else:
+                binder = st.OverSort(slot, sorts[0], "any", None)
+                step = st.Block((any_value,), (), stmt.span)
+                found.append(st.Walk(*placed(stmt), f"draw_{f.name}", (binder,), None, False, False, step, None))
+        return tuple(found)
 
     def _for_all_owners(self, f: Field, write: Any) -> st.Stmt:
         variables: list[tuple[int, Sort]] = []
@@ -220,6 +238,19 @@ class Copies:
         )
         self.new_fields.append(made)
         return made
+
+
+def _values(type_: Type) -> tuple[bool | int, ...]:
+    return (False, True) if isinstance(type_, BoolT) else tuple(range(len(type_.enum.members)))  # type: ignore[union-attr]
+
+
+def _any_of(options: list[st.Assign]) -> st.Stmt:
+    """One of them happens."""
+    first, *others = options
+    if not others:
+        return first
+    blocks = [st.Block((each,), (), first.span) for each in (first, _any_of(others))]
+    return st.Sometimes(*placed(first), None, None, *blocks)
 
 
 def may_match(claim: Property, event: Event) -> bool:

@@ -236,9 +236,11 @@ class _Cutter(Heads):
                 waits = e.Not(stmt.span, e.BOOL, self._plain(condition))
                 return [st.Sometimes(*placed(stmt), waits, "signal", signal, st.Block(tuple(going_on), (), stmt.span))]
             case st.Reboot(boot=boot):
-                return [*self._lifetimes(stmt), *self._run(("seq", boot.statements, rest))]
-            case st.Cut():
-                raise NoForm("a path ends here because the scope is too small", stmt.span)
+                return [*self._lifetimes(stmt), *self._run(("seq", (*self._draws(stmt), *boot.statements), rest))]
+            case st.Cut(
+                condition=condition
+            ):  # in a scope that is too small for this path there is none; others are as large as it takes
+                return [st.If(*placed(stmt), self._plain(condition), self._never(stmt), self._block(rest, stmt.span))]
             case st.New(sort=sort) | st.Free(sort=sort):
                 raise NoForm(f"elements of `{sort.name}` come and go", stmt.span)
         field_ = getattr(stmt, "field", None)

@@ -60,10 +60,10 @@ class Encoder:
         return {f.index: self.world.declare(f, prefix) for f in self.fields}
 
     def initial(self, before: State) -> State:
-        """The state in which a run begins; fixed fields are those of `before`."""
+        """The state in which a run begins; fields that are fixed or drawn are those of `before`."""
         state = dict(before)
         for f in self.fields:
-            if f.lifetime.value != "fixed":
+            if f.lifetime.value != "fixed" and not f.drawn:
                 value = self.value(f.type, f.initial)
                 state[f.index] = _constant(value)
         for stmt in self.system.boot.statements if self.system.boot is not None else ():
