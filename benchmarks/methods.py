@@ -75,7 +75,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--depth", type=int, default=8, help="most calls of the runs that bmc looks at (default 8)")
     parser.add_argument("--nice", type=int, default=10, help="how much the methods give way to other processes (default 10)")
     parser.add_argument("--output", type=Path, help="file for the JSON (default: a new one in benchmarks/results)")
+    parser.add_argument(
+        "--tables", type=Path, nargs="+", metavar="FILE", help="only print the tables of results that were written before"
+    )
     args = parser.parse_args(arguments)
+    if args.tables:
+        written = [json.loads(path.read_text()) for path in args.tables]
+        told = {name: {m: Answer(**a) for m, a in answers.items()} for each in written for name, answers in each["specs"].items()}
+        print("\n".join(page(told)))
+        return 1 if any(contradictions(answers) for answers in told.values()) else 0
     about, found = machine(), {}
     with tempfile.TemporaryDirectory(prefix="luocheck-bench-") as folder:
         for name in args.specs.split(","):
@@ -84,7 +92,7 @@ def main(arguments: list[str] | None = None) -> int:
             about["load_after"] = round(os.getloadavg()[0], 2)
             args.output = write("methods", {"machine": about, "limit": args.limit, "specs": results}, args.output)
             print(f"{Path(name).stem} done, load {about['load_after']}", file=sys.stderr, flush=True)
-    print("\n".join(page(found, args.limit)))
+    print("\n".join(page(found)))
     wrong = [f"{name}: {claim}" for name, answers in found.items() for claim in contradictions(answers)]
     for each in wrong:
         print(f"\nCONTRADICTION: {each}")
@@ -164,12 +172,12 @@ def contradictions(answers: dict[str, Answer]) -> list[str]:
 # ---- the page ---------------------------------------------------------------------------------------------------
 
 
-def page(found: dict[str, dict[str, Answer]], limit: float) -> list[str]:
+def page(found: dict[str, dict[str, Answer]]) -> list[str]:
     """Lines of Markdown: a summary, then a table for each spec."""
     lines = ["| spec | claims | `check` | `check --engine bmc` | `prove --bounded` | `prove` |", "|---|---|---|---|---|---|"]
     for name, answers in found.items():
         claims = len(answers["check"].cells)
-        lines.append(f"| {Path(name).stem} | {claims} | {' | '.join(_summary(m, a, limit) for m, a in answers.items())} |")
+        lines.append(f"| {Path(name).stem} | {claims} | {' | '.join(_summary(a) for a in answers.values())} |")
     for name, answers in found.items():
         lines += ["", f"## {Path(name).stem}", ""]
         lines += ["| claim | `check` | `check --engine bmc` | `prove --bounded` | `prove` |", "|---|---|---|---|---|"]
@@ -184,11 +192,11 @@ def page(found: dict[str, dict[str, Answer]], limit: float) -> list[str]:
     return lines
 
 
-def _summary(method: str, answer: Answer, limit: float) -> str:
+def _summary(answer: Answer) -> str:
     if answer.trouble is not None:
         return "none"
     depth = f", to depth {answer.depth}" if answer.depth is not None else ""
-    ended = f" (ended at {limit:g} s)" if answer.over else ""
+    ended = ", ended by the limit" if answer.over else ""
     return f"{answer.decided} in {answer.seconds:.1f} s{depth}{ended}"
 
 

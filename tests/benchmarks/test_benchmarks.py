@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))  # benchmarks are no part of the installed package
 
 from benchmarks import __main__ as side_by_side  # noqa: E402
-from benchmarks import latency, sweep, traces  # noqa: E402
+from benchmarks import latency, methods, sweep, traces  # noqa: E402
 from benchmarks.captures import CAPTURES, RECORDERS, long, recording, repeated, repeated_dat  # noqa: E402
 from benchmarks.processes import run  # noqa: E402
 from benchmarks.side_by_side import Bench  # noqa: E402
@@ -158,3 +158,26 @@ def test_calls_that_repeat_are_all_explained_however_they_come(tmp_path: Path, c
         and line["peak"] > 10_000_000
     )
     assert "calls/s replayed" in capsys.readouterr().out
+
+
+TRAYS = ROOT / "docs" / "examples" / "trays.luo"
+
+
+def test_every_claim_is_asked_by_every_method(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "methods.json"
+    options = ["--specs", str(TRAYS), "--limit", "30", "--nice", "0", "--depth", "4", "--output", str(out)]
+    assert methods.main(options) == 0
+    printed = capsys.readouterr().out
+    claims = [claim.name for claim in load(str(TRAYS)).system.properties if claim.kind.value != "built-in"]
+    rows = [line for line in printed.splitlines() if line.startswith("| `")]
+    assert [row.split("`")[1] for row in rows] == claims
+    answers = json.loads(out.read_text())["specs"][str(TRAYS)]
+    assert answers["check"]["cells"]["open_again"] == answers["bmc"]["cells"]["open_again"] == "fails, 3 calls"
+    assert answers["check"]["cells"]["nothing_lost"] == "holds" and answers["bmc"]["cells"]["nothing_lost"] == "to depth 4"
+    assert answers["bounded"]["cells"]["filled"].startswith("1-induction")
+    assert all(each["trouble"] is None and each["seconds"] > 0 for each in answers.values())
+    assert methods.main(["--tables", str(out)]) == 0
+    assert capsys.readouterr().out == printed
+    answers["bounded"]["cells"]["open_again"] = "1-induction, 0.1 s"
+    out.write_text(json.dumps({"specs": {str(TRAYS): answers}}))
+    assert methods.main(["--tables", str(out)]) == 1
