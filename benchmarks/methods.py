@@ -63,6 +63,8 @@ METHODS = {
     "bounded": ("prove", "--bounded", "--scope", "{scope}"),
     "prove": ("prove",),
 }
+ENDLESS = (Kind.RECOVERABLE.value, Kind.STUCK.value, Kind.LIVENESS.value)
+"""Kinds of which runs of a bounded length say nothing."""
 OPEN, TIME, NOTHING = "open", "no time", "-"
 """Not decided; not decided within the limit; not for this method."""
 
@@ -145,6 +147,8 @@ def _cell(method: str, claim: dict[str, Any], took: dict[str, float], answer: An
         reason = note.split(": ", 1)[1]
         answer.reasons[reason] = answer.reasons.get(reason, 0) + 1
         return "no form", False
+    if method == "bmc" and claim["kind"] in ENDLESS:
+        return NOTHING, False
     if method == "bmc":
         return (f"to depth {answer.depth}", False) if result in ("holds", "unreached") or answer.over else (NOTHING, False)
     if result == "unknown":

@@ -37,9 +37,15 @@ def watched(context: z3.Context, ask: Callable[[], z3.CheckSatResult], pulse: Ca
             pulse()
             thread.join(WATCH)
     finally:
-        while thread.is_alive():  # once may be too early: a question clears the flag when it begins
-            context.interrupt()
-            thread.join(WATCH)
+        if thread.is_alive():
+            _ended(thread, context)
     if failure:
         raise failure[0]
     return answer[0] if answer else z3.unknown
+
+
+def _ended(thread: threading.Thread, context: z3.Context) -> None:
+    while thread.is_alive():  # once may be too early: a question clears the flag when it begins
+        context.interrupt()
+        thread.join(WATCH)
+    z3.Solver(ctx=context).check()  # clears the flag, so that it does not end the making of the next question

@@ -118,6 +118,33 @@ def test_a_wrong_invariant_of_spacer_is_not_believed(monkeypatch: pytest.MonkeyP
     assert proofs(answer)["nothing_lost"] == "unknown (not proved)"
 
 
+def test_a_solver_that_fails_leaves_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What z3 raises while it makes a question is no crash: the claim is not proved, and the others are."""
+    import z3
+
+    def fails(*arguments: Any) -> None:
+        raise z3.Z3Exception("canceled")
+
+    monkeypatch.setattr(z3, "substitute_vars", fails)
+    texts = proofs(prove_bounded(with_text("")))
+    assert texts["nothing_lost"] == "unknown (not proved)" and texts["filled"] == "proved (1-induction)"
+
+
+def test_a_question_that_was_given_up_leaves_the_context_as_it_was() -> None:
+    import z3
+
+    from luocheck.checker.symbolic.watched import watched
+
+    context, looks = z3.Context(), iter(range(3))
+    solver = z3.SolverFor("QF_FD", ctx=context)
+    holes = [[z3.Bool(f"{pigeon} in {hole}", context) for hole in range(12)] for pigeon in range(13)]
+    solver.add(*(z3.Or(each) for each in holes))
+    solver.add(*(z3.Not(z3.And(holes[a][hole], holes[b][hole])) for hole in range(12) for a in range(13) for b in range(a)))
+    with pytest.raises(StopIteration):
+        watched(context, solver.check, lambda: next(looks) and None)
+    assert watched(context, z3.Solver(ctx=context).check, lambda: None) == z3.sat
+
+
 # ---- nothing false is proved ----------------------------------------------------------------------------------------
 
 

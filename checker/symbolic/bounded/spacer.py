@@ -44,6 +44,12 @@ class Spacer:
 
         given: claims that are known to hold always.  Raises Stopped.
         """
+        try:
+            return self._proves(name, given, limits)
+        except z3.Z3Exception as error:
+            raise Stopped(f"the solver gave up: {error}") from None
+
+    def _proves(self, name: str, given: Sequence[str], limits: Limits) -> int | None:
         induction, gates = self.induction, self.gates
         levels = induction.levels[:2]
         last = levels[1]
