@@ -181,3 +181,13 @@ def test_every_claim_is_asked_by_every_method(tmp_path: Path, capsys: pytest.Cap
     answers["bounded"]["cells"]["open_again"] = "1-induction, 0.1 s"
     out.write_text(json.dumps({"specs": {str(TRAYS): answers}}))
     assert methods.main(["--tables", str(out)]) == 1
+
+
+def test_the_page_about_methods_has_every_claim() -> None:
+    page = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
+    sections = {each.splitlines()[0]: each for each in page.split("\n## ")[1:]}
+    assert {"intent", "rfc_v2", "linux_6_19", "linux_7_3", "luofs", "peers"} <= set(sections)
+    for name, section in sections.items():
+        system = load(str(ROOT / "tests" / "specs" / "peers.luo") if name == "peers" else name).system
+        claims = [claim.name for claim in system.properties if claim.kind.value != "built-in"]
+        assert [line.split("`")[1] for line in section.splitlines() if line.startswith("| `")] == claims, name
