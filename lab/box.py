@@ -17,6 +17,9 @@ LAB = Path(__file__).resolve().parent
 ROOT = LAB.parent
 CACHE = Path(os.environ.get("LUOCHECK_LAB") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "luocheck-lab")
 IMAGES = CACHE / "images"
+RECORDER = ROOT / "traces" / "recorders" / "luo-record.sh"
+METHODS = ("one", "sc", "eprobe", "kprobe", "syscalls")
+"""Of the script of `luocheck record`."""
 
 COMPILE = ("-O2", "-Wall", "-Wextra", "-static", "-pthread")
 COMMAND_LINE = "console=ttyS0 panic=-1 kho=on liveupdate=on reserve_mem=16M:4096:lab trace_instance=lab^traceoff@lab stage=1"
@@ -40,8 +43,8 @@ class Refused(Exception):
 class Outcome:
     """What came back from one run.
 
-    folder: everything the guest wrote.  captures: one recording for each kernel, in order.  reports: what the program printed in each
-    kernel.  statuses: with what it ended; None for a kernel that was left by the live update before the program had ended.
+    folder: everything the guest wrote.  captures: one recording, a file or a folder, for each kernel, in order.  reports: what the
+    program printed in each kernel.  statuses: with what it ended; None for a kernel that was left by the live update before that.
     """
 
     folder: Path
@@ -92,16 +95,20 @@ def compiled(source: Path, folder: Path) -> Path:
     return binary
 
 
-def run(program: Path, folder: Path, *, limit: int = 120, boot: str = "") -> Outcome:
+def run(program: Path, folder: Path, *, limit: int = 120, boot: str = "", method: str | None = None) -> Outcome:
     """Boot the machine with an executable that is run as `program STAGE` after each boot, and collect what it and the recorder wrote.
 
     folder: empty or not there.  limit: seconds that the program may take in one kernel.  boot: added to the command line of each
-    kernel.  Raises Unavailable when the machine does not even start.
+    kernel.  method: record with the script of `luocheck record`, not with the lab's own recorder.  Raises Unavailable when the machine
+    does not even start.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for image in ("bzImage", "initramfs"):
         _link(IMAGES / image, folder / image)
     shutil.copytree(LAB / "guest", folder / "guest", dirs_exist_ok=True)
+    if method is not None:
+        shutil.copy2(RECORDER, folder)
+        boot = f"recorder={method} {boot}"
     if program != folder / "program":
         shutil.copy2(program, folder / "program")
     (folder / "program").chmod(0o755)
@@ -158,8 +165,7 @@ def _outcome(folder: Path) -> Outcome:
         ended = int(status.read_text()) if status.exists() else None
         over = stage > 1 and ended == NO_SUCH_STAGE and not reports[-1].strip()
         statuses.append(0 if over else ended)
-        if (capture := folder / f"kernel-{stage}.txt").exists():
-            captures.append(capture)
+        captures += [capture for capture in (folder / f"kernel-{stage}.txt", folder / f"kernel-{stage}") if capture.exists()]
         stage += 1
     return Outcome(folder, (folder / "release").read_text().strip(), tuple(captures), tuple(reports), tuple(statuses))
 
@@ -188,6 +194,13 @@ def audited(spec: str, captures: tuple[Path, ...], timeout: int = 300) -> tuple[
     ]
     reports = [together.stdout, "lab: each kernel by itself:\n", *(each.stdout for each in apart)]
     return worst(each.returncode for each in apart), "".join(reports)
+
+
+def copied(capture: Path, target: Path) -> Path:
+    """A recording, which may be a folder, at another place."""
+    if capture.is_dir():
+        return Path(shutil.copytree(capture, target, dirs_exist_ok=True))
+    return Path(shutil.copy2(capture, target))
 
 
 def new_folder(name: str) -> Path:

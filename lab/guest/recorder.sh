@@ -14,8 +14,9 @@ recorder_event() {
 }
 
 # Fields of the caller's struct are read when the function returns: the kernel has just read the same page, and has written its
-# answer there. Calls that the kernel refuses early are on record as well.
+# answer there. Calls that the kernel refuses early are on record as well. Not twice in one kernel.
 recorder_define() {
+	[ ! -d $tracing/events/one/ioctl ] || return 0
 	recorder_event "f:one/ioctl luo_ioctl%return dfd=$fd "'cmd=$arg2:x32 size=+u0($arg3):u32 fd=+u4($arg3):s32 name=+u8($arg3):ustring ret=$retval:s32'
 	recorder_event "f:one/session_ioctl luo_session_ioctl%return sfd=$fd $session "'cmd=$arg2:x32 size=+u0($arg3):u32 fd=+u4($arg3):s32 token=+u8($arg3):x64 ret=$retval:s32'
 	recorder_event 'f:luo/dev_open luo_open%return ret=$retval:s32'
@@ -26,7 +27,14 @@ recorder_define() {
 	recorder_event 'f:luo/liveupdate_reboot liveupdate_reboot%return ret=$retval:s32'
 }
 
+# Of the kernel before, whose number is given.
+recorder_recover() {
+	recorder_define
+	cat $buffer/trace >/lab/kernel-$1.txt
+}
+
 recorder_start() {
+	recorder_define
 	echo 0 >$buffer/tracing_on
 	echo >$buffer/trace
 	for event in one luo sched/sched_process_fork sched/sched_process_exec sched/sched_process_exit; do
@@ -40,10 +48,7 @@ recorder_start() {
 	echo 1 >$buffer/tracing_on
 }
 
-recorder_stop() {
-	echo 0 >$buffer/tracing_on
-}
-
 recorder_save() {
-	cat $buffer/trace >"$1"
+	echo 0 >$buffer/tracing_on
+	cat $buffer/trace >/lab/kernel-$1.txt
 }

@@ -49,7 +49,7 @@ def test_scripts_are_in_the_language_of_sh(script: Path) -> None:
 
 
 def test_all_scripts_are_looked_at() -> None:
-    assert {path.name for path in SCRIPTS} >= {"build", "fetch", "paths.sh", "init", "main.sh", "recorder.sh"}
+    assert {path.name for path in SCRIPTS} >= {"build", "fetch", "paths.sh", "init", "inject", "main.sh", "record.sh", "recorder.sh"}
 
 
 def test_missing_programs_are_named_with_the_packages_that_have_them(tmp_path: Path) -> None:
@@ -98,6 +98,67 @@ def test_scenarios_are_possible(scenario: Path, capsys: pytest.CaptureFixture[st
     assert main(["replay", "linux_7_3", str(scenario)]) == 0, capsys.readouterr().out
 
 
+# ---- faults, without a machine ----------------------------------------------------------------------------------
+
+SYMBOLS = """\
+ffffffff81000100 T kho_block_set_grow
+ffffffff81000200 t luo_session_alloc
+ffffffff81000200 t a_second_name
+ffffffff81000300 T luo_preserve_file
+ffffffff81000180 t kho_block_set_shrink
+ffffffff81000340 r luo_preserve_file
+ffffffff81000400 T the_last_one
+"""
+
+
+def injected(folder: Path, *words: str, settings: tuple[str, ...] = ("probability",)) -> tuple[int, dict[str, str]]:
+    """How guest/inject ends, and what it wrote into the settings of fault injection."""
+    failslab = folder / "failslab"
+    failslab.mkdir(exist_ok=True)
+    for setting in settings:
+        (failslab / setting).write_text("")
+    (folder / "kallsyms").write_text(SYMBOLS)
+    environment = {"FAULTS": str(folder), "KALLSYMS": str(folder / "kallsyms"), "PATH": os.environ["PATH"]}
+    done = subprocess.run(["sh", LAB / "guest" / "inject", *words], env=environment, capture_output=True, text=True)
+    assert done.stdout == ""
+    return done.returncode, {path.name: path.read_text().strip() for path in failslab.iterdir()}
+
+
+def test_an_allocation_fails_in_one_function_only(tmp_path: Path) -> None:
+    status, settings = injected(tmp_path, "CREATE_SESSION(agent, name)", "nomem", "ENOMEM at nomem")
+    assert status == 0
+    assert settings == {
+        "probability": "100",
+        "times": "1",
+        "ignore-gfp-wait": "N",
+        "require-start": "0xffffffff81000200",
+        "require-end": "0xffffffff81000300",
+        "reject-start": "0",
+        "reject-end": "0",
+    }
+
+
+def test_an_allocation_fails_in_a_function_but_not_in_one_that_it_calls(tmp_path: Path) -> None:
+    status, settings = injected(tmp_path, "PRESERVE_FD(agent, session, file, token)", "nomem", "ENOMEM at nomem")
+    assert status == 0 and settings["times"] == "2"
+    assert (settings["require-start"], settings["require-end"]) == ("0xffffffff81000300", "0xffffffff81000340")
+    assert (settings["reject-start"], settings["reject-end"]) == ("0xffffffff81000100", "0xffffffff81000180")
+
+
+@pytest.mark.parametrize(
+    ("call", "label"),
+    [("FINISH(agent, session)", "reluctant"), ("CREATE_SESSION(agent, name)", "no_fd"), ("RETRIEVE_FD(a, s, t)", "callback")],
+)
+def test_what_cannot_be_arranged_leaves_everything_as_it_is(call: str, label: str, tmp_path: Path) -> None:
+    """No allocation causes the first two, and there is no symbol of the function for the last one."""
+    status, settings = injected(tmp_path, call, label, "ERRNO")
+    assert status == 1 and settings.get("probability") != "100"
+
+
+def test_a_kernel_without_fault_injection_arranges_nothing(tmp_path: Path) -> None:
+    assert injected(tmp_path, "CREATE_SESSION(a, n)", "nomem", "ENOMEM", settings=()) == (1, {})
+
+
 # ---- what comes back, without a machine -------------------------------------------------------------------------
 
 REPORTS = """
@@ -114,7 +175,7 @@ print(outcome.unfinished)
 
 
 def collected(folder: Path, **files: str) -> list[str]:
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     (folder / "release").write_text("7.3.4\n")
     (folder / "console.txt").write_text(files.pop("console", ""))
     for name, text in files.items():
@@ -148,6 +209,13 @@ def test_a_machine_that_stops_in_the_middle(tmp_path: Path) -> None:
 def test_a_panic_is_a_failure(tmp_path: Path) -> None:
     found = collected(tmp_path / "run", tap1="ok 1\n", kernel1="", console="[    1.0] Kernel panic - not syncing: luo\n")
     assert found[1].startswith("the kernel panicked")
+
+
+def test_a_recording_may_be_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    for number in (1, 2):
+        (tmp_path / "run" / f"kernel-{number}").mkdir()
+    assert collected(tmp_path / "run", tap1="ok 1\n", tap2="ok 1\n", status2="0\n")[0] == "2 (None, 0)"
 
 
 def test_a_silent_machine_is_stopped(tmp_path: Path) -> None:
@@ -222,6 +290,34 @@ def test_a_scenario_is_written_as_a_program_and_run() -> None:
     done = lab("run", LAB / "programs" / "discarded.scenario")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "RETRIEVE_FD(agent, session, token) -> ENOENT" in done.stdout
+
+
+@pytest.mark.nightly
+@pytest.mark.tools
+def test_memory_that_cannot_be_had() -> None:
+    """Each call that needs a failing allocation gets one, and none is left out."""
+    done = lab("run", LAB / "programs" / "nomem.scenario")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "SKIP" not in done.stdout
+    for line in (
+        "CREATE_SESSION(agent, name) -> ENOMEM",
+        "PRESERVE_FD(agent, session, bad_fd, token) -> ENOMEM",
+        "RETRIEVE_FD(agent, session, token) -> ENOMEM",
+        "OPEN(agent) -> EIO",
+    ):
+        assert line in done.stdout
+
+
+@pytest.mark.nightly
+@pytest.mark.tools
+@pytest.mark.parametrize("method", ["one", "sc", "eprobe", "kprobe", "syscalls"])
+def test_the_recorder_that_operators_have(method: str, tmp_path: Path) -> None:
+    """`luocheck record` by each of its methods, over a live update."""
+    done = lab("run", LAB / "programs" / "happy.c", "--recorder", method, "--keep", tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for kernel in ("happy-kernel-1", "happy-kernel-2"):
+        assert f"method: {method}\n" in (tmp_path / kernel / "luo-record.txt").read_text()
+        assert "state: complete\n" in (tmp_path / kernel / "luo-record.txt").read_text()
 
 
 @pytest.mark.nightly
