@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -49,7 +52,16 @@ def test_scripts_are_in_the_language_of_sh(script: Path) -> None:
 
 
 def test_all_scripts_are_looked_at() -> None:
-    assert {path.name for path in SCRIPTS} >= {"build", "fetch", "paths.sh", "init", "inject", "main.sh", "record.sh", "recorder.sh"}
+    assert {path.name for path in SCRIPTS} >= {
+        "build",
+        "fetch",
+        "paths.sh",
+        "init",
+        "inject",
+        "main.sh",
+        "record.sh",
+        "recorder.sh",
+    }
 
 
 def test_missing_programs_are_named_with_the_packages_that_have_them(tmp_path: Path) -> None:
@@ -103,60 +115,167 @@ def test_scenarios_are_possible(scenario: Path, capsys: pytest.CaptureFixture[st
 SYMBOLS = """\
 ffffffff81000100 T kho_block_set_grow
 ffffffff81000200 t luo_session_alloc
-ffffffff81000200 t a_second_name
-ffffffff81000300 T luo_preserve_file
-ffffffff81000180 t kho_block_set_shrink
-ffffffff81000340 r luo_preserve_file
-ffffffff81000400 T the_last_one
+ffffffff81000300 t memfd_luo_freeze
+ffffffff81000400 t memfd_luo_freeze
+ffffffff81000500 r luo_file_deserialize
+"""
+
+HOST = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from faults import Faults
+faults = Faults(Path(sys.argv[2]), Path(sys.argv[3]))
+begun = time.monotonic()
+while time.monotonic() - begun < float(sys.argv[4]):
+    faults.step()
+    time.sleep(0.01)
 """
 
 
-def injected(folder: Path, *words: str, settings: tuple[str, ...] = ("probability",)) -> tuple[int, dict[str, str]]:
-    """How guest/inject ends, and what it wrote into the settings of fault injection."""
-    failslab = folder / "failslab"
-    failslab.mkdir(exist_ok=True)
-    for setting in settings:
-        (failslab / setting).write_text("")
+def injected(folder: Path, *words: str, answer: bool = True) -> tuple[int, str | None]:
+    """How guest/inject ends, and what it asked the host for."""
     (folder / "kallsyms").write_text(SYMBOLS)
-    environment = {"FAULTS": str(folder), "KALLSYMS": str(folder / "kallsyms"), "PATH": os.environ["PATH"]}
-    done = subprocess.run(["sh", LAB / "guest" / "inject", *words], env=environment, capture_output=True, text=True)
-    assert done.stdout == ""
-    return done.returncode, {path.name: path.read_text().strip() for path in failslab.iterdir()}
+    environment = {"FAULTS": str(folder), "KALLSYMS": str(folder / "kallsyms"), "PATH": os.environ["PATH"], "PATIENCE": "100"}
+    if not answer:
+        environment["PATIENCE"] = "0"
+    with subprocess.Popen(["sh", LAB / "guest" / "inject", *words], env=environment, stdout=subprocess.DEVNULL) as asking:
+        while answer and asking.poll() is None:
+            if (folder / "wanted").exists():
+                (folder / "armed").touch()
+            time.sleep(0.01)
+        status = asking.wait(timeout=30)
+    wanted = folder / "wanted"
+    return status, wanted.read_text() if wanted.exists() else None
 
 
-def test_an_allocation_fails_in_one_function_only(tmp_path: Path) -> None:
-    status, settings = injected(tmp_path, "CREATE_SESSION(agent, name)", "nomem", "ENOMEM at nomem")
-    assert status == 0
-    assert settings == {
-        "probability": "100",
-        "times": "1",
-        "ignore-gfp-wait": "N",
-        "require-start": "0xffffffff81000200",
-        "require-end": "0xffffffff81000300",
-        "reject-start": "0",
-        "reject-end": "0",
-    }
-
-
-def test_an_allocation_fails_in_a_function_but_not_in_one_that_it_calls(tmp_path: Path) -> None:
-    status, settings = injected(tmp_path, "PRESERVE_FD(agent, session, file, token)", "nomem", "ENOMEM at nomem")
-    assert status == 0 and settings["times"] == "2"
-    assert (settings["require-start"], settings["require-end"]) == ("0xffffffff81000300", "0xffffffff81000340")
-    assert (settings["reject-start"], settings["reject-end"]) == ("0xffffffff81000100", "0xffffffff81000180")
+def test_a_fault_is_asked_for_by_the_place_of_a_function(tmp_path: Path) -> None:
+    asked = injected(tmp_path, "CREATE_SESSION(agent, name)", "nomem", "ENOMEM at nomem")
+    assert asked == (0, "0xffffffff81000200 -12\n")
 
 
 @pytest.mark.parametrize(
     ("call", "label"),
-    [("FINISH(agent, session)", "reluctant"), ("CREATE_SESSION(agent, name)", "no_fd"), ("RETRIEVE_FD(a, s, t)", "callback")],
+    [
+        ("FINISH(agent, session)", "reluctant"),  # no function to fail: memfd is never reluctant
+        ("CREATE_SESSION(agent, name)", "no_fd"),
+        ("RETRIEVE_FD(a, s, t)", "callback"),  # the function is not there,
+        ("REBOOT(agent)", "callback"),  # there twice,
+        ("OPEN(agent)", "eio"),  # and no function
+    ],
 )
-def test_what_cannot_be_arranged_leaves_everything_as_it_is(call: str, label: str, tmp_path: Path) -> None:
-    """No allocation causes the first two, and there is no symbol of the function for the last one."""
-    status, settings = injected(tmp_path, call, label, "ERRNO")
-    assert status == 1 and settings.get("probability") != "100"
+def test_what_cannot_be_arranged_is_not_asked_for(call: str, label: str, tmp_path: Path) -> None:
+    assert injected(tmp_path, call, label, "ERRNO") == (1, None)
 
 
-def test_a_kernel_without_fault_injection_arranges_nothing(tmp_path: Path) -> None:
-    assert injected(tmp_path, "CREATE_SESSION(a, n)", "nomem", "ENOMEM", settings=()) == (1, {})
+def test_a_host_that_does_not_answer_arranges_nothing(tmp_path: Path) -> None:
+    assert injected(tmp_path, "CREATE_SESSION(a, n)", "nomem", "ENOMEM", answer=False)[0] == 1
+
+
+class Emulator(threading.Thread):
+    """The debugging interface of an emulator whose processor comes to a breakpoint as soon as it may run."""
+
+    STACK = 0xFFFF_8880_0000_1000
+    CALLER = 0xFFFF_FFFF_8100_0777
+
+    def __init__(self, path: Path, *, reached: bool = True) -> None:
+        super().__init__(daemon=True)
+        self.reached = reached
+        self.heard: list[str] = []
+        self.registers = bytearray(608)
+        self.registers[56:64] = self.STACK.to_bytes(8, "little")
+        self.listening = socket.socket(socket.AF_UNIX)
+        self.listening.bind(str(path))
+        self.listening.listen()
+
+    def __enter__(self) -> Emulator:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.listening.shutdown(socket.SHUT_RDWR)
+        self.join()
+        self.listening.close()
+
+    def run(self) -> None:
+        while True:
+            try:
+                connection, _ = self.listening.accept()
+            except OSError:  # the end
+                return
+            with connection:
+                self.serve(connection)
+
+    def serve(self, connection: socket.socket) -> None:
+        self.say(connection, "T02thread:01;")
+        received = b""
+        while more := connection.recv(4096):
+            received += more
+            if b"\x03" in received:
+                self.heard.append("interrupt")
+                self.say(connection, "T02thread:01;")
+                received = received.replace(b"\x03", b"")
+            while b"$" in received and len(received.partition(b"#")[2]) >= 2:
+                text, _, rest = received.partition(b"$")[2].partition(b"#")
+                assert int(rest[:2], 16) == sum(text) % 256
+                received = rest[2:]
+                connection.sendall(b"+")
+                self.answer(connection, text.decode())
+
+    def answer(self, connection: socket.socket, text: str) -> None:
+        self.heard.append(text[:1] if text[0] == "G" else text)
+        if text == "c":
+            if self.reached:
+                self.say(connection, "T05thread:02;")
+        elif text == "g":
+            self.say(connection, self.registers.hex())
+        elif text.startswith("m"):
+            assert text == f"m{self.STACK:x},8"
+            self.say(connection, self.CALLER.to_bytes(8, "little").hex())
+        else:
+            if text.startswith("G"):
+                self.registers[:] = bytes.fromhex(text[1:])
+            self.say(connection, "OK")
+
+    def say(self, connection: socket.socket, text: str) -> None:
+        connection.sendall(b"$%s#%02x" % (text.encode(), sum(text.encode()) % 256))
+
+    def register(self, number: int) -> int:
+        return int.from_bytes(self.registers[8 * number : 8 * number + 8], "little")
+
+
+def hosted(folder: Path, seconds: float) -> None:
+    subprocess.run([sys.executable, "-c", HOST, LAB, folder, folder / "debugger", str(seconds)], check=True, timeout=60)
+
+
+def test_a_function_that_is_reached_returns_the_error_at_once(tmp_path: Path) -> None:
+    (tmp_path / "wanted").write_text("0xffffffff81000200 -12\n")
+    with Emulator(tmp_path / "debugger") as emulator:
+        hosted(tmp_path, 1)
+    assert (tmp_path / "armed").exists() and not (tmp_path / "wanted").exists()
+    at = "ffffffff81000200"
+    assert emulator.heard == [f"Z0,{at},1", "c", "Hg02", "g", f"m{emulator.STACK:x},8", "G", f"z0,{at},1", "D"]
+    result, stack, place = emulator.register(0), emulator.register(7), emulator.register(16)
+    assert (result, stack, place) == (2**64 - 12, emulator.STACK + 8, emulator.CALLER)
+
+
+def test_a_fault_that_was_not_reached_gives_way_to_the_next_one(tmp_path: Path) -> None:
+    (tmp_path / "wanted").write_text("0xffffffff81000200 -12\n")
+    with Emulator(tmp_path / "debugger", reached=False) as emulator:
+        hosting = threading.Thread(target=hosted, args=(tmp_path, 2))
+        hosting.start()
+        while not (tmp_path / "armed").exists() and hosting.is_alive():
+            time.sleep(0.01)
+        (tmp_path / "wanted").write_text("0xffffffff81000100 -28\n")
+        hosting.join()
+    one, other = "ffffffff81000200", "ffffffff81000100"
+    assert emulator.heard == [f"Z0,{one},1", "c", "interrupt", f"z0,{one},1", "D", f"Z0,{other},1", "c"]
+
+
+def test_without_a_debugger_nothing_is_arranged(tmp_path: Path) -> None:
+    (tmp_path / "wanted").write_text("0xffffffff81000200 -12\n")
+    hosted(tmp_path, 0.3)
+    assert not (tmp_path / "armed").exists()
 
 
 # ---- what comes back, without a machine -------------------------------------------------------------------------
@@ -206,6 +325,11 @@ def test_a_machine_that_stops_in_the_middle(tmp_path: Path) -> None:
     assert found == ["1 (None, None)", f"the machine stopped after stage 2, before the program had ended: {console}"]
 
 
+def test_a_program_that_is_stopped_after_its_time_is_undecided(tmp_path: Path) -> None:
+    found = collected(tmp_path / "run", tap1="ok 1\n", status1="143\n", kernel1="")
+    assert found == ["1 (143,)", "stage 1 was stopped after its time (--limit), before the program had ended"]
+
+
 def test_a_panic_is_a_failure(tmp_path: Path) -> None:
     found = collected(tmp_path / "run", tap1="ok 1\n", kernel1="", console="[    1.0] Kernel panic - not syncing: luo\n")
     assert found[1].startswith("the kernel panicked")
@@ -223,7 +347,7 @@ def test_a_silent_machine_is_stopped(tmp_path: Path) -> None:
     script = (
         "import sys, subprocess; sys.path.insert(0, sys.argv[1]); import box; from pathlib import Path\n"
         "with subprocess.Popen(['sleep', '60']) as machine:\n"
-        "    box._watch(machine, Path(sys.argv[2]).parent, 1)\n"
+        "    box._watch(machine, Path(sys.argv[2]).parent, 1, box.Faults(Path(sys.argv[2]), Path('none')))\n"
         "print(machine.returncode)"
     )
     done = subprocess.run(
@@ -294,15 +418,16 @@ def test_a_scenario_is_written_as_a_program_and_run() -> None:
 
 @pytest.mark.nightly
 @pytest.mark.tools
-def test_memory_that_cannot_be_had() -> None:
-    """Each call that needs a failing allocation gets one, and none is left out."""
-    done = lab("run", LAB / "programs" / "nomem.scenario")
+def test_faults_that_no_program_causes() -> None:
+    """Each call that needs a fault gets one, and none is left out."""
+    done = lab("run", LAB / "programs" / "faults.scenario")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "SKIP" not in done.stdout
     for line in (
         "CREATE_SESSION(agent, name) -> ENOMEM",
         "PRESERVE_FD(agent, session, bad_fd, token) -> ENOMEM",
-        "RETRIEVE_FD(agent, session, token) -> ENOMEM",
+        "RETRIEVE_FD(agent, session, token) -> EIO",
+        "REBOOT(agent) -> EIO",
         "OPEN(agent) -> EIO",
     ):
         assert line in done.stdout
