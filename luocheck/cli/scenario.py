@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,11 +16,15 @@ from luocheck.cli.limits import add_limits, at_least_one, limits_of
 from luocheck.cli.options import SPEC_HELP, Subparsers, add_output, for_each, load_with_warnings, nowhere, read_text
 from luocheck.model.diagnostics import fail
 from luocheck.report.document import Document
+from luocheck.report.files import replace_file
 from luocheck.report.terminal import Terminal
 
 if TYPE_CHECKING:
     from luocheck.checker.scenarios.answer import ScenarioAnswer
     from luocheck.model.spec import Spec
+
+STDOUT = "-"
+"""As a file to write to: standard output."""
 
 DEPTH = 6
 """Calls of the longest runs that --distinguish compares, as `diff` does."""
@@ -92,7 +97,9 @@ def add(subparsers: Subparsers) -> None:
     )
     add_limits(parser, "the search")
     parser.add_argument("--format", metavar="FORMAT", choices=_FORMATS, help=", ".join(_FORMATS) + " (default: text)")
-    parser.add_argument("-o", "--output", metavar="FILE", help="write into this file; for several programs, into this folder")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", help="write into this file (-: standard output); for several programs, into this folder"
+    )
     add_output(parser)
     parser.set_defaults(run=run)
 
@@ -105,6 +112,12 @@ def run(args: argparse.Namespace) -> int:
         if getattr(args, name) != usual and goal not in goals:
             help = f"it goes with {' and '.join('--' + each for each in goals)}"
             fail("LUO609", f"{option} means nothing with --{goal}", nowhere("command line"), help=help)
+    if args.output == STDOUT:
+        args.output = None
+    if args.output is not None:
+        _check(args.output)
+        if args.json:  # the document goes into the file
+            args.json, args.format = False, "json"
     args.json = args.json or (args.format == "json" and args.output is None)
     terminal = Terminal(args.color)
     with Interrupts() as interrupts:
@@ -113,6 +126,25 @@ def run(args: argparse.Namespace) -> int:
             return _scenario(args, terminal, interrupts)
 
         return for_each("scenario", [args.spec], args.json, terminal, work, alone=True)
+
+
+def _check(output: str) -> None:
+    """Refuses, before anything is searched, what cannot be written.  Raises SpecError LUO610."""
+    path = Path(output)
+    folder = output.endswith("/") or path.is_dir()
+    if folder and path.exists() and not path.is_dir():
+        fail("LUO610", "this is a file, and a folder is named with `/` at the end", nowhere(output), help="name another one")
+    place = path
+    while not place.exists():  # what is not there is made, but for a file's own folder
+        place = place.parent
+        if not folder:
+            break
+    if not place.exists():
+        fail("LUO610", "there is no such folder", nowhere(str(place)), help="make it; a folder with `/` at the end is made")
+    if place != path and not place.is_dir():
+        fail("LUO610", "this is no folder", nowhere(str(place)))
+    if not os.access(place, os.W_OK):
+        fail("LUO610", "it may not be written to", nowhere(str(place)))
 
 
 def _scenario(args: argparse.Namespace, terminal: Terminal, interrupts: Interrupts) -> tuple[int, Document]:
@@ -162,10 +194,10 @@ def _print(args: argparse.Namespace, answer: ScenarioAnswer, made: Document, ter
         if args.output is None:
             terminal.show(page)
         else:
-            Path(args.output).write_text(page.text(), encoding="utf-8")
+            _put([(f"{answer.spec.name}-{answer.kind}.txt", page.text())], args.output, True, name, terminal)
         return
     if name == "json":
-        Path(args.output).write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
+        _put([(f"{answer.spec.name}-{answer.kind}.json", json.dumps(made, indent=2) + "\n")], args.output, True, name, terminal)
         return
     if not answer.scenarios:
         reason = answer.stopped if answer.stopped is not None else answer.none
@@ -181,7 +213,7 @@ def _put(texts: Sequence[tuple[str, str]], output: str | None, together: bool, n
     if output is not None and folder:
         Path(output).mkdir(parents=True, exist_ok=True)
         for file, text in texts:
-            (Path(output) / file).write_text(text, encoding="utf-8")
+            _write(Path(output) / file, text)
             print(f"luocheck: {Path(output) / file}", file=sys.stderr)
         return
     if len(texts) > 1 and not together:
@@ -191,4 +223,11 @@ def _put(texts: Sequence[tuple[str, str]], output: str | None, together: bool, n
     if output is None:
         terminal.text(text)
     else:
-        Path(output).write_text(text, encoding="utf-8")
+        _write(Path(output), text)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        replace_file(str(path), text)
+    except OSError as error:
+        fail("LUO610", error.strerror or str(error), nowhere(str(path)))

@@ -11,7 +11,9 @@ from collections.abc import Iterator, Sequence
 from luocheck.checker.scenarios.answer import Chosen
 from luocheck.generate.calls import ANY, Calls, Made, Value, stages
 from luocheck.model.abi import CONSTANTS, DEVICE
+from luocheck.model.diagnostics import fail
 from luocheck.model.errnos import GENERIC
+from luocheck.model.source import Source, Span
 from luocheck.model.spec import Spec
 from luocheck.traces.formats.ftrace_writer import FtraceWriter
 from luocheck.traces.records import Ended, Enter, Event, Exit, Hit, Record
@@ -31,9 +33,12 @@ _READS = {0: "size", 4: "afd", 8: "token"}
 
 
 def captures(spec: Spec, chosen: Chosen) -> list[str]:
-    """ftrace text, one for each kernel of the scenario."""
+    """ftrace text, one for each kernel of the scenario.  Raises SpecError LUO630 when no call of it is in the abi of the spec."""
     calls = Calls(spec.system, chosen.witness)
     made = calls.made()
+    if all(call.way == "outside" for call in made):
+        message = f"the abi of `{spec.name}` does not say how a program makes any call of this scenario, so no recording shows one"
+        fail("LUO630", message, Span(Source("--format", "ftrace"), 0, 0), help="add the calls to its `abi` block")
     out = []
     for stage in stages(made):
         lines = FtraceWriter().lines(_Kernel(spec, calls.sorts).records(stage))

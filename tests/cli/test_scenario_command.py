@@ -139,3 +139,52 @@ def test_two_formats_are_one_too_many(cli: Cli, tiny: str) -> None:
 def test_an_output_that_cannot_be_written(cli: Cli, tiny: str, tmp_path: Path) -> None:
     ended = cli("scenario", tiny, "--violate", "no_effect", "-o", tmp_path / "no" / "such" / "folder.txt")
     assert ended.status == 2 and "LUO610" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("there.txt/", "this is a file"),
+        ("there.txt/found.txt", "this is no folder"),
+        ("no/such/found.txt", "there is no such folder"),
+    ],
+)
+def test_what_cannot_be_written_is_said_before_anything_is_searched(
+    output: str, said: str, cli: Cli, tiny: str, tmp_path: Path
+) -> None:
+    (tmp_path / "there.txt").write_text("mine")
+    for goal in (["--violate", "no_such_claim"], ["--cover", "--format", "luo"], ["--cover", "--json"]):
+        ended = cli("scenario", tiny, *goal, "-o", f"{tmp_path}/{output}")
+        assert ended.status == 2 and "LUO610" in ended.err + ended.out and said in ended.err + ended.out
+    assert (tmp_path / "there.txt").read_text() == "mine"
+
+
+def test_a_document_goes_into_the_file(cli: Cli, tiny: str, tmp_path: Path) -> None:
+    file = tmp_path / "found.json"
+    ended = cli("scenario", tiny, "--violate", "no_effect", "--json", "-o", file)
+    assert ended.status == 0 and ended.out == "" and document(file.read_text())["verdict"] == "found"
+
+
+def test_a_dash_is_standard_output(cli: Cli, tiny: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for format in ("text", "json", "luo"):
+        ended = cli("scenario", tiny, "--violate", "no_effect", "--format", format, "-o", "-")
+        assert ended.status == 0 and "no_effect" in ended.out
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_format_can_go_into_a_folder(cli: Cli, tiny: str, tmp_path: Path) -> None:
+    for format in ("text", "json", "luo"):
+        assert cli("scenario", tiny, "--violate", "no_effect", "--format", format, "-o", f"{tmp_path}/made/").status == 0
+    names = sorted(path.name for path in (tmp_path / "made").iterdir())
+    assert names == ["tiny-violate.json", "tiny-violate.txt", "tiny-violates-no-effect.scenario"]
+
+
+def test_a_full_disk_is_named(cli: Cli, tiny: str) -> None:
+    ended = cli("scenario", tiny, "--violate", "no_effect", "--format", "luo", "-o", "/dev/full")
+    assert ended.status == 2 and "LUO610" in ended.err and "/dev/full" in ended.err
+
+
+def test_a_scenario_that_no_recording_shows_is_refused(cli: Cli, tiny: str) -> None:
+    ended = cli("scenario", tiny, "--violate", "no_effect", "--topology", "pair", "--format", "ftrace")
+    assert ended.status == 2 and ended.out == "" and "LUO630" in ended.err
