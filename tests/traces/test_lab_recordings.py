@@ -81,7 +81,9 @@ def test_what_failed_once_fails_for_ever(program: str, line: int, call: str, spe
     lines[line - 1] = lines[line - 1].replace(b" ret=-5", b" ret=0").replace(b" fd=0 ", b" fd=7 ")
     lines[line] = lines[line].replace(b"0xfffffffffffffffb", b"0x3" if call == "OPEN" else b"0x0")
     kernels[1] = b"\n".join(lines)
-    assert audited(spec, kernels, tmp_path).verdict is not Conformance.CONFORMS
+    answer = audited(spec, kernels, tmp_path)
+    assert answer.verdict is Conformance.VIOLATED, answer
+    assert (answer.findings[0].line, answer.findings[0].event) == (line + 1, call)
 
 
 def test_a_version_with_the_bug_did_something_else(tmp_path: Path) -> None:
