@@ -138,17 +138,28 @@ static void raise_later(struct R *r, int code, int claim, int span, int name) {
 /* `budget` bounds all the memory that was asked for, used or not, so that it is refused before the process has it. */
 static inline int affords(const struct R *r, i64 bytes) { return bytes <= r->budget - r->held; }
 
-static void *grown(struct R *r, void *old, i64 *room, i64 wanted, size_t size) {
-  if (wanted <= *room) return old;
-  i64 next = *room ? *room + *room / 2 : FIRST_ROOM;
-  if (!affords(r, (next - *room) * (i64)size)) next = *room + *room / 16;
+/* Room for `wanted` items that take `size` bytes each, in all their arrays together; as much as there is when no more is to be had. */
+static i64 more_room(struct R *r, i64 room, i64 wanted, i64 size) {
+  if (wanted <= room) return room;
+  i64 next = room ? room + room / 2 : FIRST_ROOM;
+  if (!affords(r, (next - room) * size)) next = room + room / 16;
   if (next < wanted) next = wanted;
-  i64 more = (next - *room) * (i64)size;
-  if (!affords(r, more)) { stop_with(r, OVER_BUDGET); return old; }
+  if (!affords(r, (next - room) * size)) { stop_with(r, OVER_BUDGET); return room; }
+  return next;
+}
+
+static void *resized(struct R *r, void *old, i64 room, i64 next, size_t size) {
   void *fresh = realloc(old, (size_t)next * size);
   if (!fresh) { stop_with(r, NO_MEMORY); return old; }
-  r->held += more;
-  *room = next;
+  r->held += (next - room) * (i64)size;
+  return fresh;
+}
+
+static void *grown(struct R *r, void *old, i64 *room, i64 wanted, size_t size) {
+  i64 next = more_room(r, *room, wanted, (i64)size);
+  if (next == *room) return old;
+  void *fresh = resized(r, old, *room, next, size);
+  if (!r->status) *room = next;
   return fresh;
 }
 
@@ -285,13 +296,15 @@ static inline void load(const struct R *r, i64 state, struct S *s) {
 /* Gives a state the next number, without asking whether it has one. */
 static i64 append_state(struct R *r, const u64 *w, int faults, u64 turn) {
   if (r->n + 1 > r->states_room) {
-    i64 room = r->states_room, same_room = room, flag_room = room, turn_room = room;
-    r->states = grown(r, r->states, &room, r->n + 1, W * sizeof(u64));
-    r->faults_of = grown(r, r->faults_of, &same_room, r->n + 1, sizeof(uint16_t));
-    if (N_FLAGS) r->flags = grown(r, r->flags, &flag_room, r->n + 1, N_FLAGS ? N_FLAGS : 1);
-    if (REDUCED(r)) r->turns = grown(r, r->turns, &turn_room, r->n + 1, sizeof(u64));
+    i64 room = r->states_room, each = W * sizeof(u64) + sizeof(uint16_t) + N_FLAGS + (REDUCED(r) ? sizeof(u64) : 0);
+    i64 next = more_room(r, room, r->n + 1, each);
+    if (next == room) return -1;
+    r->states = resized(r, r->states, room, next, W * sizeof(u64));
+    r->faults_of = resized(r, r->faults_of, room, next, sizeof(uint16_t));
+    if (N_FLAGS) r->flags = resized(r, r->flags, room, next, N_FLAGS ? N_FLAGS : 1);
+    if (REDUCED(r)) r->turns = resized(r, r->turns, room, next, sizeof(u64));
     if (r->status) return -1;
-    r->states_room = room;
+    r->states_room = next;
   }
   i64 state = r->n++;
   for (int i = 0; i < W; i++) r->states[state * W + i] = w[i];
@@ -322,14 +335,16 @@ static i64 found(struct R *r, const u64 *w, u64 h, int faults, u64 turn) {
 /* ---- what is remembered ---- */
 
 static void edges_room(struct R *r, struct edges *to, i64 wanted) {
-  i64 a = to->room, b = a, c = a, d = a, e = a, f = a;
-  to->source = grown(r, to->source, &a, wanted, sizeof(i64));
-  to->target = grown(r, to->target, &b, wanted, sizeof(i64));
-  to->event = grown(r, to->event, &c, wanted, sizeof(int16_t));
-  to->faults = grown(r, to->faults, &d, wanted, sizeof(int16_t));
-  to->mask = grown(r, to->mask, &e, wanted, sizeof(u64));
-  if (to == &r->cone) to->turn = grown(r, to->turn, &f, wanted, sizeof(u64));
-  if (!r->status) to->room = a;
+  int turns = to == &r->cone;
+  i64 room = to->room, next = more_room(r, room, wanted, 2 * sizeof(i64) + 2 * sizeof(int16_t) + (turns ? 2 : 1) * sizeof(u64));
+  if (next == room) return;
+  to->source = resized(r, to->source, room, next, sizeof(i64));
+  to->target = resized(r, to->target, room, next, sizeof(i64));
+  to->event = resized(r, to->event, room, next, sizeof(int16_t));
+  to->faults = resized(r, to->faults, room, next, sizeof(int16_t));
+  to->mask = resized(r, to->mask, room, next, sizeof(u64));
+  if (turns) to->turn = resized(r, to->turn, room, next, sizeof(u64));
+  if (!r->status) to->room = next;
 }
 
 static void add_edge(struct R *r, struct edges *to, i64 source, i64 target, int event, int faults, u64 mask, u64 turn) {
@@ -612,10 +627,11 @@ i64 luo_arrays(struct R *r, struct array *rows) {
 
 /* Makes room for an array that is about to be read from a checkpoint.  Answers whether there is. */
 int luo_make_room(struct R *r, const struct array *a) {
-  i64 room = 0;
-  void *fresh = grown(r, *a->place, &room, a->count, (size_t)a->item);
+  i64 room = a->count > FIRST_ROOM ? a->count : FIRST_ROOM;  /* the same for all arrays that share it, whatever is left of the budget */
+  if (!affords(r, room * a->item)) { stop_with(r, OVER_BUDGET); return 0; }
+  *a->place = resized(r, *a->place, 0, room, (size_t)a->item);
   if (r->status) return 0;
-  *a->place = fresh; *a->room = room;
+  *a->room = room;
   return 1;
 }
 

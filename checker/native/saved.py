@@ -14,17 +14,17 @@ _MOST_STATES = 1 << 40
 
 def blocks(library: Any, handle: Any) -> list[Block]:
     """The memory of each array up to the last safe point; valid until the search goes on."""
-    return [Block(row.name.decode(), row.item, _memory(row)) for row in _rows(library, handle)]
+    return [Block(row.name.decode(), row.item, _memory(row)) for row in rows(library, handle)]
 
 
 def point(library: Any, handle: Any) -> runtime.NativePoint:
     """Where the search can be taken up."""
-    return cast(_rows(library, handle)[0].place, POINTER(runtime.NativePoint)).contents
+    return cast(rows(library, handle)[0].place, POINTER(runtime.NativePoint)).contents
 
 
 def restore(library: Any, handle: Any, reader: Reader) -> bool:
     """Reads the arrays of a checkpoint into a new search; False when there is no memory for them.  Raises Unusable, OSError."""
-    first = _rows(library, handle)[0]
+    first = rows(library, handle)[0]
     if not reader.arrays or reader.arrays[0] != (first.name.decode(), first.item, first.count):
         raise Unusable("it does not say where its search was")
     reader.read_into(_memory(first))
@@ -32,10 +32,10 @@ def restore(library: Any, handle: Any, reader: Reader) -> bool:
     numbers = [getattr(where, name) for name in runtime.POINT]
     if not all(0 <= number < _MOST_STATES for number in numbers):
         raise Unusable("the place of its search makes no sense")
-    rows = _rows(library, handle)  # how long they are follows from the place
-    if reader.arrays != [(row.name.decode(), row.item, row.count) for row in rows]:
+    every = rows(library, handle)  # how long they are follows from the place
+    if reader.arrays != [(row.name.decode(), row.item, row.count) for row in every]:
         raise Unusable("its arrays are not those of this search")
-    for row in rows[1:]:
+    for row in every[1:]:
         if row.room and not library.luo_make_room(handle, byref(row)):
             return False
         reader.read_into(_memory(row))
@@ -45,9 +45,10 @@ def restore(library: Any, handle: Any, reader: Reader) -> bool:
     return not handle.contents.status
 
 
-def _rows(library: Any, handle: Any) -> list[runtime.NativeArray]:
-    rows = (runtime.NativeArray * runtime.MOST_ARRAYS)()
-    return list(rows[: library.luo_arrays(handle, rows)])
+def rows(library: Any, handle: Any) -> list[runtime.NativeArray]:
+    """What a search keeps, with the room that there is."""
+    found = (runtime.NativeArray * runtime.MOST_ARRAYS)()
+    return list(found[: library.luo_arrays(handle, found)])
 
 
 def _memory(row: runtime.NativeArray) -> memoryview:

@@ -38,6 +38,7 @@ def quick() -> list[Tool]:
     return [tool for tool in tools() if tool.kind in ("c", "python", "luocheck")]
 
 
+@pytest.mark.nightly
 def test_everybody_counts_the_same(bench: Bench) -> None:
     """C takes part where there is a compiler, and else its absence is told."""
     chosen = quick()
@@ -49,6 +50,7 @@ def test_everybody_counts_the_same(bench: Bench) -> None:
         assert (row.found.states, row.found.transitions, row.found.depth) == (5_013, 12_879, 30), row.label
 
 
+@pytest.mark.nightly
 def test_everybody_finds_the_shortest_counterexample(bench: Bench) -> None:
     for bug in BUGS:
         for row in bench.hunt(TINY, bug, quick()):

@@ -191,6 +191,7 @@ def eight_cold_starts(path: Path, engine: str, *, compiler: bool, **environment:
     return answers
 
 
+@pytest.mark.nightly
 def test_eight_cold_starts_at_once(cold: Path) -> None:
     """With one cache that they share; and with a home that cannot be written and no compiler, which the answer does not show."""
     path = cold / "counter.luo"

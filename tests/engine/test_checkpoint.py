@@ -95,6 +95,7 @@ def test_stopped_and_taken_up_is_uninterrupted(
     assert told(again) == told(found) and head(path)["levels"] is None
 
 
+@pytest.mark.nightly
 def test_every_stop_of_a_search_can_be_taken_up(tmp_path: Path) -> None:
     """Wherever it is stopped, also in the middle of a state, of a level, and between two instances; without symmetry every third."""
     where = place("linux_7_3", "share")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from engine.agreement import told
 from luocheck.checker.checkpoint.keeper import Checkpoint
 from luocheck.checker.explore.exploration import explore
 from luocheck.checker.explore.limits import SOON, Limits, growth_of, resident_bytes
+from luocheck.checker.native import saved
+from luocheck.checker.native.search import NativeSearch
 from luocheck.model.ir.system import Scope, System, Topology
 from luocheck.model.spec import load
 
@@ -64,6 +67,34 @@ def test_the_engine_refuses_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     found = explore(*where, symmetry=False, engine="explore", limits=Limits(memory=resident_bytes() + (8 << 20)))
     assert found.stopped is not None and found.stopped.endswith("MB of memory")
     assert 0.75 * (1 << 18) < found.states < 0.75 * (1 << 19)
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_usable_size"), reason="asks the C library how much was allocated")
+def test_there_is_as_much_room_as_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arrays that grow together have the same room, also where the budget is enough for the steps of some of them only."""
+    usable = ctypes.CDLL(None).malloc_usable_size
+    usable.argtypes, usable.restype = (ctypes.c_void_p,), ctypes.c_size_t
+    looked_at = 0
+    close = NativeSearch.close
+
+    def looking(search: NativeSearch) -> None:
+        nonlocal looked_at
+        if getattr(search, "_handle", None):
+            for row in saved.rows(search.library, search._handle):
+                if row.room and row.room.contents.value:
+                    looked_at += 1
+                    assert usable(row.place.contents) >= row.room.contents.value * row.item, row.name
+        close(search)
+
+    monkeypatch.setattr("luocheck.checker.explore.limits.resident_bytes", lambda: 0)
+    where = place("crowd", "star5")
+    explore(*where, symmetry=False, engine="explore", limits=Limits(max_states=1_000))  # everything is loaded
+    here = resident_bytes()
+    monkeypatch.setattr(NativeSearch, "close", looking)
+    for more in range(2 << 20, 10 << 20, 37 << 10):
+        found = explore(*where, symmetry=False, engine="explore", limits=Limits(memory=here + more))
+        assert found.stopped is not None
+    assert looked_at > 300
 
 
 def place(scope: str, topology: str) -> tuple[System, Scope, Topology]:
