@@ -302,9 +302,10 @@ def audit(
     )
 
 
-def check_witness(spec: Spec, capture: str, witness: str) -> WitnessCheck:
+def check_witness(spec: Spec, capture: str | Sequence[str], witness: str) -> WitnessCheck:
     """Check the file that tells why a recording conforms, with the reference interpreter alone; `gap` says why it is rejected.
 
+    capture: the recording, or those of the kernels that followed each other.
     Raises SpecError when a file cannot be read, or the witness was made from another recording or spec.
     """
     from luocheck.traces import witness_check

@@ -22,7 +22,7 @@ from luocheck.traces.replay.kernels import Replay, Replayed, Start, parts_of, sh
 from luocheck.traces.replay.search import Refusal, returned
 from luocheck.traces.replay.world import Beginning
 from luocheck.traces.source import MOST_BYTES
-from luocheck.traces.witness import AuditWitness
+from luocheck.traces.witness import AuditWitness, NextKernel
 
 MOST_DEVIATIONS = 20
 """Findings after which replay stops, by default."""
@@ -265,27 +265,40 @@ class _Audit:
         )
 
     def _certified(self, reading: _Reading) -> AuditWitness:
-        """Why a reading explains its recording.  Raises NotExplained."""
+        """Why a reading explains its recordings.  Raises NotExplained."""
         recording = reading.recordings[0]
-        if len(reading.recordings) > 1:
-            raise NotExplained("a witness is about one recording")
-        if recording.truncated_start:
+        if any(each.truncated_start for each in reading.recordings):
             raise NotExplained("the beginning of the recording was overwritten")
-        told = certify(self.spec.system, recording, reading.beginning, reading.quick, self._stop)
+        told = certify(self.spec.system, reading.recordings, reading.beginning, reading.quick, self._stop)
+        threads_share = reading.recordings is self.decoded[0]
+        first, *then = told.kernels
         return AuditWitness(
             spec=self.spec.name,
             spec_sha256=self.spec.sha256,
             capture=recording.name,
             capture_sha256=file_sha256(recording.name),
             format=recording.format,
-            threads_share=reading.recordings is self.decoded[0],
+            threads_share=threads_share,
             begins=told.begins,
             scope=told.scope,
             graphs=told.graphs,
             alive=told.alive,
-            facts=told.facts,
-            files=told.files,
-            steps=told.steps,
+            facts=first.facts,
+            files=first.files,
+            steps=first.steps,
+            then=tuple(
+                NextKernel(
+                    each.name,
+                    file_sha256(each.name),
+                    each.format,
+                    threads_share,
+                    kernel.processes,
+                    kernel.facts,
+                    kernel.files,
+                    kernel.steps,
+                )
+                for each, kernel in zip(reading.recordings[1:], then, strict=True)
+            ),
         )
 
     def _broken(self, reading: _Reading, replayed: Replayed) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from luocheck.model.diagnostics import fail
+from luocheck.model.ir.vocabulary import ElemT, Field, Lifetime, SeqT, SetT, Sort
 from luocheck.model.source import Source, Span
 
 SCHEMA = "luocheck/1"
@@ -73,6 +74,24 @@ class WitnessStep:
 
 
 @dataclass(frozen=True, slots=True)
+class NextKernel:
+    """What a witness says of a kernel that the one before it started by kexec.
+
+    capture/capture_sha256, format, threads_share, files, steps: as of the first one.  processes: elements of the scope and their process
+    ids in this recording.  facts: of what each kernel draws for itself (`tells_anew`).
+    """
+
+    capture: str
+    capture_sha256: str | None
+    format: str
+    threads_share: bool
+    processes: tuple[Element, ...]
+    facts: tuple[Fact, ...]
+    files: Mapping[int, tuple[str, ...]]
+    steps: tuple[WitnessStep, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AuditWitness:
     """Everything that replay found out, in the order in which a checker needs it.
 
@@ -80,6 +99,8 @@ class AuditWitness:
     scope: the elements of each sort; of a pool also those that are dead at first, as many as are alive at one time.  alive: pool elements
     that are there at the beginning.  graphs: edges, by graph.  files: what open files stand for, by their number in the recording; a
     file can be an element of more than one sort, such as a session that somebody tried to preserve as a file.
+    then: the kernels after the first one.  All of it is one run of the spec, with one scope: steps end with the reboot where another
+    kernel follows.
     """
 
     spec: str
@@ -95,14 +116,33 @@ class AuditWitness:
     facts: tuple[Fact, ...]
     files: Mapping[int, tuple[str, ...]]
     steps: tuple[WitnessStep, ...]
+    then: tuple[NextKernel, ...] = ()
+
+    @property
+    def all_steps(self) -> tuple[WitnessStep, ...]:
+        """The steps of all kernels."""
+        return tuple(step for each in (self, *self.then) for step in each.steps)
+
+    @property
+    def captures(self) -> tuple[tuple[str, str | None], ...]:
+        """(name, SHA-256) of each recording."""
+        return tuple((each.capture, each.capture_sha256) for each in (self, *self.then))
+
+
+def tells_anew(f: Field) -> bool:
+    """May `NextKernel.facts` give a field?  It is drawn anew by each kernel, and neither of elements of a pool nor with such values."""
+    sorts = [owner for owner in f.owners if isinstance(owner, Sort)]
+    if isinstance(f.type, ElemT | SetT | SeqT):
+        sorts.append(f.type.sort)
+    return f.drawn and f.lifetime is not Lifetime.FIXED and not any(sort.pool for sort in sorts)
 
 
 # ---- writing --------------------------------------------------------------------------------------------------------
 
 
 def dump(made: AuditWitness) -> dict[str, Any]:
-    """The witness as a JSON document."""
-    return {
+    """The witness as a JSON document.  `then` is there only when more than one kernel is."""
+    document = {
         "schema": SCHEMA,
         "kind": KIND,
         "spec": {"name": made.spec, "sha256": made.spec_sha256},
@@ -117,30 +157,53 @@ def dump(made: AuditWitness) -> dict[str, Any]:
         "graphs": {graph: [list(edge) for edge in edges] for graph, edges in made.graphs.items()},
         "initial": {
             "alive": list(made.alive),
-            "facts": [
-                {
-                    "field": each.field,
-                    "owners": list(each.owners),
-                    "of": list(each.of),
-                    "value": list(each.value) if isinstance(each.value, tuple) else each.value,
-                }
-                for each in made.facts
-            ],
+            "facts": [_fact(each) for each in made.facts],
         },
-        "files": [{"file": number, "element": each} for number, elements in sorted(made.files.items()) for each in elements],
-        "steps": [
+        "files": _files(made.files),
+        "steps": [_step(each) for each in made.steps],
+    }
+    if made.then:
+        document["then"] = [
             {
-                "call": each.call,
-                "lines": list(each.lines),
-                "event": each.event,
-                "arguments": dict(each.arguments),
-                "bad": list(each.bad),
-                "outcome": each.outcome,
-                "label": each.label,
-                "gives": each.gives,
+                "recording": {
+                    "name": each.capture,
+                    "sha256": each.capture_sha256,
+                    "format": each.format,
+                    "threads_share": each.threads_share,
+                },
+                "processes": [_element(process) for process in each.processes],
+                "facts": [_fact(fact) for fact in each.facts],
+                "files": _files(each.files),
+                "steps": [_step(step) for step in each.steps],
             }
-            for each in made.steps
-        ],
+            for each in made.then
+        ]
+    return document
+
+
+def _fact(each: Fact) -> dict[str, Any]:
+    return {
+        "field": each.field,
+        "owners": list(each.owners),
+        "of": list(each.of),
+        "value": list(each.value) if isinstance(each.value, tuple) else each.value,
+    }
+
+
+def _files(files: Mapping[int, tuple[str, ...]]) -> list[dict[str, Any]]:
+    return [{"file": number, "element": each} for number, elements in sorted(files.items()) for each in elements]
+
+
+def _step(each: WitnessStep) -> dict[str, Any]:
+    return {
+        "call": each.call,
+        "lines": list(each.lines),
+        "event": each.event,
+        "arguments": dict(each.arguments),
+        "bad": list(each.bad),
+        "outcome": each.outcome,
+        "label": each.label,
+        "gives": each.gives,
     }
 
 
@@ -180,12 +243,6 @@ def parse(data: object, name: str) -> AuditWitness:
     begins = recording["begins"]
     if begins.text() not in [each.value for each in Began]:
         begins.refuse("should be cold, warm or running")
-    files: dict[int, tuple[str, ...]] = {}
-    for each in top["files"].items():
-        number, element = each["file"].number(), each["element"].text()
-        if element in files.get(number, ()):
-            each.refuse("names a file twice")
-        files[number] = (*files.get(number, ()), element)
     return AuditWitness(
         spec=spec["name"].text(),
         spec_sha256=spec["sha256"].text_or_none(),
@@ -197,13 +254,41 @@ def parse(data: object, name: str) -> AuditWitness:
         scope={sort: tuple(_read_element(each) for each in elements.items()) for sort, elements in top["scope"].members()},
         graphs={graph: tuple(_read_edge(each) for each in edges.items()) for graph, edges in top["graphs"].members()},
         alive=initial["alive"].texts(),
-        facts=tuple(
-            Fact(each["field"].text(), each["owners"].texts(), each["of"].texts(), each["value"].fact())
-            for each in initial["facts"].items()
-        ),
-        files=files,
+        facts=_read_facts(initial["facts"]),
+        files=_read_files(top["files"]),
         steps=tuple(_read_step(each) for each in top["steps"].items()),
+        then=tuple(_read_next(each) for each in top["then"].items()) if "then" in data else (),
     )
+
+
+def _read_next(each: _At) -> NextKernel:
+    recording = each["recording"]
+    return NextKernel(
+        capture=recording["name"].text(),
+        capture_sha256=recording["sha256"].text_or_none(),
+        format=recording["format"].text(),
+        threads_share=recording["threads_share"].flag(),
+        processes=tuple(_read_element(process) for process in each["processes"].items()),
+        facts=_read_facts(each["facts"]),
+        files=_read_files(each["files"]),
+        steps=tuple(_read_step(step) for step in each["steps"].items()),
+    )
+
+
+def _read_facts(facts: _At) -> tuple[Fact, ...]:
+    return tuple(
+        Fact(each["field"].text(), each["owners"].texts(), each["of"].texts(), each["value"].fact()) for each in facts.items()
+    )
+
+
+def _read_files(said: _At) -> dict[int, tuple[str, ...]]:
+    files: dict[int, tuple[str, ...]] = {}
+    for each in said.items():
+        number, element = each["file"].number(), each["element"].text()
+        if element in files.get(number, ()):
+            each.refuse("names a file twice")
+        files[number] = (*files.get(number, ()), element)
+    return files
 
 
 def _read_element(each: _At) -> Element:

@@ -6,7 +6,7 @@ the recorder does not show.  Where the text of the spec leaves a choice that no 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,8 +22,9 @@ from luocheck.traces.decode import decode
 from luocheck.traces.digest import file_sha256
 from luocheck.traces.witness import AuditWitness, WitnessStep
 from luocheck.traces.witness_forks import Forks
+from luocheck.traces.witness_kernels import by_kernel, may_end_unseen
 from luocheck.traces.witness_rules import ALWAYS, NEVER, Mark, Rejected, Rules, is_late, span
-from luocheck.traces.witness_run import PASSED, Malformed, Play, judged
+from luocheck.traces.witness_run import OVER, PASSED, Malformed, Play, judged
 
 MOST_STATES = 10_000
 """States that are followed at one time."""
@@ -50,24 +51,53 @@ class _TooMuch(Exception):
 
 
 def check_witness(
-    spec: Spec, witness: AuditWitness, capture: str, file: str, stop: Callable[[], str | None] = lambda: None
+    spec: Spec, witness: AuditWitness, capture: str | Sequence[str], file: str, stop: Callable[[], str | None] = lambda: None
 ) -> WitnessCheck:
     """Checks a witness; file: its name, for errors.  stop: asked now and then for a reason to give up.
 
-    Raises SpecError LUO700 for a capture that cannot be read, LUO730 for a witness that makes no sense, LUO732 when it was made from
-    something else.
+    capture: a recording, or those of several kernels of which each started the next one by kexec.  Raises SpecError LUO700 for a capture
+    that cannot be read, LUO730 for a witness that makes no sense, LUO732 when it was made from something else.
     """
+    captures = [capture] if isinstance(capture, str) else list(capture)
     where = Span(Source(file, ""), 0, 0)
     if witness.spec_sha256 is not None and witness.spec_sha256 != spec.sha256:
         fail("LUO732", f"the witness was made with another text of `{witness.spec}` than `{spec.name}` has here", where)
-    found = file_sha256(capture)
-    if witness.capture_sha256 is not None and found is not None and found != witness.capture_sha256:
-        fail("LUO732", f"the witness was made from `{witness.capture}`, which had other contents than `{capture}`", where)
-    recording = decode(capture, spec.system.abi, format=witness.format, threads_share=witness.threads_share)
+    if len(captures) != len(witness.captures):
+        names = ", then ".join(f"`{name}`" for name, _ in witness.captures)
+        fail("LUO732", f"the witness was made from {names}: name as many recordings, in this order", where)
+    for given, (name, sha256) in zip(captures, witness.captures, strict=True):
+        found = file_sha256(given)
+        if sha256 is not None and found is not None and found != sha256:
+            fail("LUO732", f"the witness was made from `{name}`, which had other contents than `{given}`", where)
+    recordings = [
+        decode(given, spec.system.abi, format=each.format, threads_share=each.threads_share)
+        for given, each in zip(captures, (witness, *witness.then), strict=True)
+    ]
     try:
-        return _Check(spec, witness, recording, stop).run()
+        return _check(spec, witness, recordings, stop)
     except Malformed as error:
         fail("LUO730", str(error), where)
+
+
+def _check(spec: Spec, witness: AuditWitness, recordings: Sequence[Recording], stop: Callable[[], str | None]) -> WitnessCheck:
+    """One run of the spec over all kernels."""
+    play = Play(spec.system, witness)
+    views = by_kernel(play)
+    anew = [*(play.anew(each.facts) for each in witness.then), None]
+    calls, steps = sum(len(each.calls) for each in recordings), len(witness.all_steps)
+    before, states, checked = 0, None, None
+    for view, recording, play.player.anew in zip(views, recordings, anew, strict=True):
+        before += len(checked.witness.steps) if checked is not None else 0
+        checked = _Check(spec, view, recording, stop, play)
+        try:
+            states = checked.run(states)
+        except (Rejected, _TooMuch) as why:
+            gap = f"{recording.name}: {why}" if witness.then else str(why)
+            at = before + checked.at if checked.at is not None else None
+            return WitnessCheck(calls, steps, len(checked.states), gap, at, undecided=isinstance(why, _TooMuch))
+    if not any(call.result is not None for each in recordings for call in each.calls):
+        return WitnessCheck(calls, steps, 0, "no call in the recording is known to have returned")
+    return WitnessCheck(calls, steps, len(states or ()))
 
 
 @dataclass(slots=True)
@@ -83,38 +113,45 @@ class _State:
 
 
 class _Check:
-    def __init__(self, spec: Spec, witness: AuditWitness, recording: Recording, stop: Callable[[], str | None]) -> None:
+    """The check of what a witness says of one kernel.  play: of the whole witness; its `anew` tells whether a kernel follows."""
+
+    def __init__(
+        self, spec: Spec, witness: AuditWitness, recording: Recording, stop: Callable[[], str | None], play: Play | None = None
+    ) -> None:
         self.system = spec.system
         self.witness, self.recording, self.stop = witness, recording, stop
-        self.play = Play(self.system, witness)
+        self.play = Play(self.system, witness) if play is None else play
         self.rules = Rules(self.system, recording, witness)
         self.calls = {call.number: call for call in recording.calls}
         self.events = {event.name: event for event in self.system.events}
         self.at: int | None = None
+        self.states: list[_State] = []
 
-    def run(self) -> WitnessCheck:
-        states: list[_State] = []
-        try:
-            self._whole()
-            self._complete()
-            states = self._beginning()
-            forks = Forks(self.play, self.calls.values(), self.witness.steps)
-            for number, (step, moment) in enumerate(zip(self.witness.steps, self._moments(), strict=True), 1):
-                self.at = number
-                forks.before(moment, [state.store for state in states])
-                states = self._step(step, states)
-                forks.after(number, [state.store for state in states])
-            self.at = None
-            forks.before(NEVER, [state.store for state in states])
-        except Rejected as why:
-            return self._answer(states, str(why))
-        except _TooMuch as why:
-            return self._answer(states, str(why), undecided=True)
+    def run(self, booted: list[_State] | None = None) -> list[_State]:
+        """The states after the last step; where another kernel follows, after its boot.  booted: where the kernel before this one led to.
+
+        Raises Rejected and _TooMuch; `at` says at which step, and `states` has the states before it.
+        """
+        self._whole()
+        self._complete()
+        self.states = self._beginning() if booted is None else booted
+        forks = Forks(self.play, self.witness, self.calls.values())
+        for number, (step, moment) in enumerate(zip(self.witness.steps, self._moments(), strict=True), 1):
+            self.at = number
+            forks.before(moment, [state.store for state in self.states])
+            self.states = self._step(step, self.states, last=number == len(self.witness.steps))
+            forks.after(number, [state.store for state in self.states])
         self.at = None
-        return self._answer(states, None)
+        forks.before(NEVER, [state.store for state in self.states])
+        return self.states if self.play.player.anew is None else self._rebooted()
 
-    def _answer(self, states: list[_State], gap: str | None, *, undecided: bool = False) -> WitnessCheck:
-        return WitnessCheck(len(self.calls), len(self.witness.steps), len(states), gap, self.at, undecided)
+    def _rebooted(self) -> list[_State]:
+        """The states that the next kernel goes on with."""
+        found = [state for state in self.states if OVER in state.store]
+        if not found:
+            raise Rejected("another kernel follows, and the last step here is not the reboot that starts it")
+        cells = [{cell: value for cell, value in state.store.items() if cell != OVER} for state in found]
+        return [_State(Store(state.store.instance, each), state.names) for state, each in zip(found, cells, strict=True)]
 
     # ---- the recording ----------------------------------------------------------------------------------------------
 
@@ -125,8 +162,6 @@ class _Check:
             raise Rejected(recording.undecodable)
         if recording.losses or recording.truncated_start:
             raise Rejected("events of the recording were lost")
-        if not any(call.result is not None for call in recording.calls):
-            raise Rejected("no call in the recording is known to have returned")
 
     def _complete(self) -> None:
         """Every call has the steps that it must have, and they are of its event."""
@@ -192,7 +227,7 @@ class _Check:
             raise Rejected("the kernel does not boot from what the witness says of the beginning")
         return found
 
-    def _step(self, step: WitnessStep, states: list[_State]) -> list[_State]:
+    def _step(self, step: WitnessStep, states: list[_State], *, last: bool = False) -> list[_State]:
         event = self.events[step.event]
         call = self.calls[step.call] if step.call is not None else None
         given = dict(step.arguments)
@@ -202,7 +237,7 @@ class _Check:
             raise Malformed(f"{event.name} has no hidden argument `{step.bad[0]}`")
         self._known(event, given)
         if call is None:
-            if step.event not in self.rules.unrecorded:
+            if step.event not in self.rules.unrecorded and not (last and self._ends_unseen(event)):
                 raise Rejected(f"the recorder would have shown {step.event}")
             if step.outcome != OK or step.bad:
                 raise Rejected("a call that nobody recorded is only needed when it succeeds")
@@ -213,6 +248,11 @@ class _Check:
         if not found:
             raise Rejected(self._refusal(step, event, call, given, states))
         return found
+
+    def _ends_unseen(self, event: Event) -> bool:
+        """Can this be the reboot that starts the kernel of the next recording, after the end of this one?"""
+        ends = any(each.event == event.name and each.kernel_ends for each in self.system.abi.syscalls)
+        return ends and self.play.player.anew is not None and may_end_unseen(self.recording)
 
     def _known(self, event: Event, given: dict[str, str]) -> None:
         """Are the arguments names of the right kind?"""
@@ -248,7 +288,7 @@ class _Check:
             reason = self.stop()
             if reason is not None:
                 raise _TooMuch(reason)
-            arguments = self._arguments(event, given, state)
+            arguments = self._arguments(event, given, state) if OVER not in state.store else None
             if arguments is not None and (call is None or self._bears_label(event, given, call, state)):
                 for outcome in self.play.player.ends(event, (*arguments, *flags), state.store, judgement):
                     yield state, outcome
@@ -340,6 +380,8 @@ class _Check:
 
     def _refusal(self, step: WitnessStep, event: Event, call: Call | None, given: dict[str, str], states: list[_State]) -> str:
         """Why no state agrees any more."""
+        if all(OVER in state.store for state in states):
+            return "the kernel had ended"
         ends: dict[str, None] = {}
         for _, outcome in self._outcomes(step, event, call, given, states):
             if outcome.kind == "cut":

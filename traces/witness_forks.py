@@ -10,7 +10,7 @@ from luocheck.model.ir.system import OK, Event
 from luocheck.model.ir.vocabulary import ElemT
 from luocheck.model.semantics.store import Store
 from luocheck.traces.call import Call, Kind
-from luocheck.traces.witness import WitnessStep
+from luocheck.traces.witness import AuditWitness
 from luocheck.traces.witness_rules import Mark, Rejected, span
 from luocheck.traces.witness_run import PASSED, Play
 
@@ -18,12 +18,12 @@ from luocheck.traces.witness_run import PASSED, Play
 class Forks:
     """Looks at the states after each fork: after its last step, or, of one without steps, when its moment is over."""
 
-    def __init__(self, play: Play, calls: Iterable[Call], steps: Sequence[WitnessStep]) -> None:
-        self.play = play
+    def __init__(self, play: Play, witness: AuditWitness, calls: Iterable[Call]) -> None:
+        self.play, self.witness = play, witness
         process = play.system.abi.process
         self.passing = [play.system.event(name) for name in process.passing] if process is not None else []
         found = {call.number: call for call in calls if call.kind is Kind.FORK and self.passing}
-        last = {step.call: number for number, step in enumerate(steps, 1) if step.call is not None}
+        last = {step.call: number for number, step in enumerate(witness.steps, 1) if step.call is not None}
         self.by_step = {last[number]: call for number, call in found.items() if number in last}
         bare = [call for number, call in found.items() if number not in last]
         self.waiting = sorted(bare, key=lambda call: span(call)[1])
@@ -49,7 +49,7 @@ class Forks:
 
     def _element(self, process: int | None) -> int:
         caller = self.play.system.caller
-        for position, each in enumerate(self.play.witness.scope.get(caller.name, ()) if caller is not None else ()):
+        for position, each in enumerate(self.witness.scope.get(caller.name, ()) if caller is not None else ()):
             if each.value == process:
                 return position
         raise Rejected(f"the scope lacks process {process}")

@@ -6,7 +6,7 @@ not wrong here in the same way; what the bytes of a call decide is written down 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from luocheck.model import graphs
@@ -20,11 +20,17 @@ from luocheck.model.semantics.machine import Arguments, Forks, Machine
 from luocheck.model.semantics.run import NOBODY, SEQ, Outcome, Run
 from luocheck.model.semantics.statements import Program
 from luocheck.model.semantics.store import Store, live_index
-from luocheck.traces.witness import AuditWitness, Began, Fact, FactValue
+from luocheck.traces.witness import AuditWitness, Began, Fact, FactValue, tells_anew
 
 
 class Malformed(Exception):
     """The witness speaks of something that neither the spec nor the witness has."""
+
+
+OVER: Cell = (-1,)
+"""Marks a state in which kexec has happened: the next kernel's after its boot, or the end of the last one."""
+
+Cells = Sequence[tuple[Cell, Value]]
 
 
 class Judgement(NamedTuple):
@@ -67,10 +73,14 @@ class _Program(Program):
 
 
 class Player(Machine):
-    """Executes calls; their bytes are judged at `arguments;`, or before the body where there is none.  kexec ends the recording."""
+    """Executes calls; their bytes are judged at `arguments;`, or before the body where there is none.
+
+    anew: what the kernel after this one has drawn for itself; None when what comes after a kexec is in no recording.
+    """
 
     def __init__(self, instance: Instance) -> None:
         self.judgement = PASSED
+        self.anew: Cells | None = None
         super().__init__(instance)
         self.judges_first = tuple(not any(isinstance(s, st.Arguments) for s in st.statements(e.body)) for e in self.system.events)
 
@@ -101,8 +111,18 @@ class Player(Machine):
         return forks
 
     def reboot(self, run: Run, boot: int) -> Forks:
-        """What comes after is another recording."""
+        """The next kernel boots, or the recording is over."""
+        if self.anew is not None:
+            return super().reboot(run, boot)
+        run.own()[OVER] = True
         return [Outcome("returns", OK, None, run.store, run.faults, run.findings, run.lines, run.env, ())]
+
+    def drawn_anew(self, started: Store) -> Iterable[Store]:
+        """The one state after kexec in which everything is as the witness says."""
+        for cell, value in self.anew or ():
+            started.write(cell, value, started.instance.defaults[cell[0]])
+        started[OVER] = True
+        return [started]
 
 
 class Play:
@@ -121,10 +141,11 @@ class Play:
                 self.elements[each.name] = sort, position
         for sort in system.sorts:
             self._one_for_each_value(sort)
-        for number, names in witness.files.items():
-            sorts = [self.elements[name][0] for name in names if name in self.elements]
-            if len(set(map(id, sorts))) < len(sorts):
-                raise Malformed(f"the open file #{number} stands for two elements of one sort")
+        for each in (witness, *witness.then):
+            for number, names in each.files.items():
+                sorts = [self.elements[name][0] for name in names if name in self.elements]
+                if len(set(map(id, sorts))) < len(sorts):
+                    raise Malformed(f"the open file #{number} stands for two elements of one sort")
         self.player = Player(self._instance())
 
     def _one_for_each_value(self, sort: Sort) -> None:
@@ -207,21 +228,35 @@ class Play:
 
     def _cells(self, *, fixed: bool) -> Iterator[tuple[Cell, Value]]:
         """The facts about fixed fields, or about the others."""
-        seen: set[Cell] = set()
-        for fact in self.witness.facts:
-            f = self._field(fact)
+        for f, cell, value in self._given(self.witness.facts):
             if not self._may_be_given(f):
                 raise Malformed(
                     f"the value of `{f.name}` is not open at the beginning of a recording that begins {self.witness.begins.value}"
                 )
+            if (f.lifetime is Lifetime.FIXED) == fixed:
+                yield cell, self.value(f.type, value, f.name)
+
+    def anew(self, facts: Iterable[Fact]) -> Cells:
+        """What a kernel after the first one has drawn for itself.  Raises Malformed."""
+        cells: list[tuple[Cell, Value]] = []
+        for f, cell, value in self._given(facts):
+            if not tells_anew(f):
+                raise Malformed(f"the value of `{f.name}` is not open when the next kernel boots")
+            cells.append((cell, self.value(f.type, value, f.name)))
+        return cells
+
+    def _given(self, facts: Iterable[Fact]) -> Iterator[tuple[Field, Cell, FactValue]]:
+        """What facts are about, each once, and the value as the witness has it."""
+        seen: set[Cell] = set()
+        for fact in facts:
+            f = self._field(fact)
             if len(fact.of) != len(f.owners):
                 raise Malformed(f"`{f.name}` belongs to {len(f.owners)} elements, and {len(fact.of)} are named")
             cell = (f.index, *(self._owner(owner, name) for owner, name in zip(f.owners, fact.of, strict=True)))
             if cell in seen:
                 raise Malformed(f"`{f.name}` is given twice for the same element")
             seen.add(cell)
-            if (f.lifetime is Lifetime.FIXED) == fixed:
-                yield cell, self.value(f.type, fact.value, f.name)
+            yield f, cell, fact.value
 
     def _field(self, fact: Fact) -> Field:
         for f in self.system.fields:

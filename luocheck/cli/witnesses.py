@@ -22,7 +22,7 @@ _STYLES = {"accepted": "good", "rejected": "bad", "undecided": "open"}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options about witnesses, which are for one recording."""
+    """The options about witnesses, which are for one recording, or those of kernels that followed each other."""
     either = parser.add_mutually_exclusive_group()
     either.add_argument(
         "--witness", metavar="FILE", help="when the recording conforms, write down why: the order of the calls, and the rest"
@@ -33,9 +33,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def refuse_several(args: argparse.Namespace) -> None:
-    """Raises UsageError for a witness of several recordings."""
-    if (args.witness is not None or args.check_witness is not None) and (len(args.captures) > 1 or args.kernel_b):
-        raise UsageError("a witness is about one recording", "luocheck audit SPEC CAPTURE --witness FILE")
+    """Raises UsageError for a witness of recordings that have nothing to do with each other."""
+    if (args.witness is not None or args.check_witness is not None) and len(args.captures) > 1:
+        raise UsageError(
+            "a witness is about one recording, and those of the kernels that followed (--kernel-b)",
+            "luocheck audit SPEC CAPTURE --witness FILE",
+        )
 
 
 def write(path: str | None, answer: AuditAnswer) -> None:
@@ -60,10 +63,13 @@ def check(args: argparse.Namespace, spec: Spec, terminal: Terminal) -> int:
     from luocheck.traces.witness_check import check_witness
 
     refuse_several(args)
-    (capture,) = args.captures
+    captures = [*args.captures, *args.kernel_b]
+    capture = " then ".join(captures)
     with Interrupts() as interrupts:
         witness = read(args.check_witness)
-        checked = check_witness(spec, witness, capture_file(capture), args.check_witness, lambda: interrupts.reason)
+        checked = check_witness(
+            spec, witness, [capture_file(captures[0]), *captures[1:]], args.check_witness, lambda: interrupts.reason
+        )
     verdict = "accepted" if checked.accepted else "undecided" if checked.undecided else "rejected"
     if args.json:
         made = document.document(
@@ -83,7 +89,7 @@ def check(args: argparse.Namespace, spec: Spec, terminal: Terminal) -> int:
         page = terminal.page()
         page.add(Part(args.check_witness, "title"), f": {checked.steps:,} steps for {checked.calls:,} calls of {capture}")
         if checked.gap is not None:
-            place = "" if checked.step is None else f"step {checked.step} ({witness.steps[checked.step - 1].event}): "
+            place = "" if checked.step is None else f"step {checked.step} ({witness.all_steps[checked.step - 1].event}): "
             page.wrap("  error[LUO731]: ", f"{place}{printable(checked.gap)}", "    ", style="bad")
         page.add("  witness ", Part(verdict, _STYLES[verdict]), f" by the reference interpreter with {spec.name}")
         terminal.show(page)

@@ -7,7 +7,7 @@ part of the state.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import product
 from typing import Any
 
@@ -324,13 +324,17 @@ class Machine:
         run.frames = [_without_guards(frame) for frame in run.frames]
         started = after_reboot(run.store)
         runs: Forks = []
-        for store in draws(started, list(self.system.fields), fixed=False):
+        for store in self.drawn_anew(started):
             other = run.fork()
             other.store, other.owned = store, True
             other.frames.append((BOOT,))
             other.frames.append((SEQ, boot, 0, ()))
             runs.append(other)
         return runs
+
+    def drawn_anew(self, started: Store) -> Iterable[Store]:
+        """A state after kexec, with every value of what each kernel draws for itself."""
+        return draws(started, list(self.system.fields), fixed=False)
 
 
 def _without_guards(frame: Frame) -> Frame:

@@ -6,13 +6,14 @@ What was decided lazily on the way is what the beginning must have been like: a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from luocheck.model.instances import Cell, default_name
 from luocheck.model.ir.system import Event, System
 from luocheck.model.ir.vocabulary import BoolT, CountT, ElemT, EnumT, Field, Lifetime, Owner, SeqT, SetT, Sort, Type
+from luocheck.model.semantics.lifetimes import survivors
 from luocheck.traces.call import Call, Kind, Recording
 from luocheck.traces.replay.handles import Handles
 from luocheck.traces.replay.history import (
@@ -24,55 +25,65 @@ from luocheck.traces.replay.history import (
     Forgotten,
     Freed,
     Happened,
-    HistoryMachine,
-    HistorySearch,
-    HistoryStepper,
+    HistoryReplay,
     HistoryStore,
-    HistoryWorld,
     Inserted,
-    NoMemory,
+    Rebooted,
     entries,
 )
+from luocheck.traces.replay.kernels import parts_of
 from luocheck.traces.replay.world import EDGE, Beginning
-from luocheck.traces.witness import Began, Element, Fact, FactValue, WitnessStep
+from luocheck.traces.witness import Began, Element, Fact, FactValue, WitnessStep, tells_anew
 
 _BEGAN = {Beginning.COLD: Began.COLD, Beginning.WARM: Began.WARM, Beginning.RUNNING: Began.RUNNING}
 
 
 @dataclass(frozen=True, slots=True)
+class ToldKernel:
+    """What a witness says of one kernel beyond what it was made from; the fields are those of `NextKernel`."""
+
+    processes: tuple[Element, ...]
+    facts: tuple[Fact, ...]
+    files: Mapping[int, tuple[str, ...]]
+    steps: tuple[WitnessStep, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
-    """What a witness says beyond what it was made from; the fields are those of `AuditWitness`."""
+    """What a witness says beyond what it was made from; the fields are those of `AuditWitness`.  kernels: each of them, the first one too."""
 
     begins: Began
     scope: Mapping[str, tuple[Element, ...]]
     graphs: Mapping[str, tuple[tuple[str, str], ...]]
     alive: tuple[str, ...]
-    facts: tuple[Fact, ...]
-    files: Mapping[int, tuple[str, ...]]
-    steps: tuple[WitnessStep, ...]
+    kernels: tuple[ToldKernel, ...]
 
 
 class NotExplained(Exception):
     """Replay that remembers what happens did not come to the end; says why."""
 
 
-def certify(system: System, recording: Recording, beginning: Beginning, quick: bool, stop: Callable[[], str | None]) -> Told:
-    """How a recording of one kernel, without losses, comes about.  The arguments are those of the reading that explains it.
+def certify(
+    system: System, recordings: Sequence[Recording], beginning: Beginning, quick: bool, stop: Callable[[], str | None]
+) -> Told:
+    """How recordings of kernels one after another, without losses, come about.  The arguments are those of the reading that explains them.
 
-    Raises NotExplained when there is no time left.
+    Raises NotExplained when there is no time left, or the reboot between two kernels cannot be told.
     """
-    handles = Handles.of(system, recording)
-    if handles.moved:
+    parts = parts_of(recordings)
+    if len(parts) != len(recordings):
+        raise NotExplained("one of the recordings shows no call of the spec, or events of it were lost")
+    replay = HistoryReplay(system, parts, beginning, quick, stop)
+    found = replay.run()
+    if any(handles.moved for handles in replay.handles):
         raise NotExplained("it has a number that is too large to be an element at its own place")
-    world = HistoryWorld(system, beginning, tuple(handles.counts), handles.names(), quick)
-    machine = HistoryMachine(world)
-    search = HistorySearch(HistoryStepper(machine, handles, recording), recording, stop, quick, memory=NoMemory())
-    found = search.run(machine.beginnings())
-    if found.gave_up is not None or found.refusals or not found.belief:
+    if not found.explains or not found.explained[-1].belief:
         raise NotExplained(found.gave_up or "it was explained, but not in a way that can be written down")
-    store = found.belief[0].store
+    store = found.explained[-1].belief[0].store
     assert isinstance(store, HistoryStore)
-    return _Writer(system, handles, beginning).told(store)
+    if sum(isinstance(entry, Rebooted) for entry in entries(store.history)) != len(parts) - 1:
+        raise NotExplained("how one kernel ended and started the next one cannot be told")
+    return _Writer(system, replay.handles, beginning).told(store)
 
 
 @dataclass(slots=True)
@@ -144,6 +155,26 @@ class _Names:
     def is_old(self, sort: Sort, x: int) -> bool:
         return self.names.get((sort.index, x), "") in self.pools[sort.index].old
 
+    def rebooted(self, handles: Handles) -> tuple[Element, ...]:
+        """The elements that the next recording speaks of; gives its processes.  What kexec does not leave has no name any more."""
+        self.event_over()
+        _, surviving = survivors(self.system)
+        for sort in self.system.sorts:
+            if sort.pool and sort.index not in surviving:
+                pool = self.pools[sort.index]
+                pool.living, pool.free = 0, list(reversed(pool.fresh))
+                self.names = {key: name for key, name in self.names.items() if key[0] != sort.index}
+        processes = []
+        for (index, value), x in handles.elements.items():
+            sort = self.system.sorts[index]
+            if sort.caller:
+                processes.append(Element(self.of(sort, x), value))
+            elif sort.ordered:
+                self.of(sort, x)
+            elif (index, x) not in self.names:
+                self._add(sort, x, value)
+        return tuple(processes)
+
     def event_over(self) -> None:
         """Names of what died are free again."""
         for pool in self.pools.values():
@@ -178,18 +209,32 @@ _Key = tuple[int, tuple[str, ...]]
 
 
 @dataclass(slots=True)
-class _Writer:
-    system: System
-    handles: Handles
-    beginning: Beginning
-    names: _Names = field(init=False)
+class _Kernel:
+    """What is written of one kernel.  excluded: what facts about it cannot be."""
+
+    processes: tuple[Element, ...] = ()
     facts: dict[_Key, FactValue] = field(default_factory=dict)
     excluded: dict[_Key, frozenset[FactValue]] = field(default_factory=dict)
     files: dict[tuple[int, int], str] = field(default_factory=dict)  # by file and sort
     steps: list[WitnessStep] = field(default_factory=list)
 
+
+@dataclass(slots=True)
+class _Writer:
+    """handles: those of each kernel."""
+
+    system: System
+    handles: list[Handles]
+    beginning: Beginning
+    names: _Names = field(init=False)
+    kernels: list[_Kernel] = field(default_factory=lambda: [_Kernel()])
+
     def __post_init__(self) -> None:
-        self.names = _Names(self.system, self.handles)
+        self.names = _Names(self.system, self.handles[0])
+
+    @property
+    def now(self) -> _Kernel:
+        return self.kernels[-1]
 
     def told(self, store: HistoryStore) -> Told:
         for entry in entries(store.history):
@@ -209,7 +254,9 @@ class _Writer:
                 case Forgotten(sort, x):
                     self.names.forgotten(sort, x)
                 case Bound(file, index, x):
-                    self.files[file, index] = self.names.of(self.system.sorts[index], x)
+                    self.now.files[file, index] = self.names.of(self.system.sorts[index], x)
+                case Rebooted():
+                    self.kernels.append(_Kernel(self.names.rebooted(self.handles[len(self.kernels)])))
                 case Happened(call, event, arguments, errno, label, result):
                     self._step(call, event, arguments, errno, label, result)
         self._settle_excluded()
@@ -219,9 +266,15 @@ class _Writer:
             self.names.scope(),
             graphs,
             tuple(name for pool in self.names.pools.values() for name in pool.old),
-            tuple(self._written(key, value) for key, value in self.facts.items()),
-            self._files(),
-            tuple(self.steps),
+            tuple(
+                ToldKernel(
+                    each.processes,
+                    tuple(self._written(key, value) for key, value in each.facts.items()),
+                    _files(each),
+                    tuple(each.steps),
+                )
+                for each in self.kernels
+            ),
         )
 
     # ---- the beginning ----------------------------------------------------------------------------------------------
@@ -236,6 +289,15 @@ class _Writer:
                 return None
         return f.index, tuple(self._owner(owner, x) for owner, x in zip(f.owners, cell[1:], strict=True))
 
+    def _told_of(self, key: _Key) -> _Kernel:
+        """The kernel that begins with a value: the present one with what each draws for itself, else the first one."""
+        f = self.system.fields[key[0]]
+        if not f.drawn or f.lifetime is Lifetime.FIXED or len(self.kernels) == 1:
+            return self.kernels[0]
+        if not tells_anew(f):
+            raise NotExplained(f"what each kernel draws for `{f.name}` of elements that can be gone cannot be told")
+        return self.now
+
     def _may_be_given(self, f: Field) -> bool:
         if f.drawn or f.lifetime is Lifetime.FIXED:
             return f.drawn
@@ -247,24 +309,27 @@ class _Writer:
     def _fact(self, cell: Cell, value: Any) -> None:
         key = self._key(cell)
         if key is not None:
-            self.facts[key] = self._value(self.system.fields[cell[0]].type, value)
+            self._told_of(key).facts[key] = self._value(self.system.fields[cell[0]].type, value)
 
     def _member(self, cell: Cell, x: int) -> None:
         key, type_ = self._key(cell), self.system.fields[cell[0]].type
-        members = self.facts.get(key) if key is not None else None
-        if key is not None and isinstance(members, tuple) and isinstance(type_, SeqT | SetT):
-            self.facts[key] = (*members, self.names.of(type_.sort, x))
+        if key is None or not isinstance(type_, SeqT | SetT):
+            return
+        facts = self._told_of(key).facts
+        members = facts.get(key)
+        if isinstance(members, tuple):
+            facts[key] = (*members, self.names.of(type_.sort, x))
 
     def _exclude(self, cell: Cell, values: frozenset[Any]) -> None:
         key = self._key(cell)
         if key is not None:
             type_ = self.system.fields[cell[0]].type
-            self.excluded[key] = frozenset(self._value(type_, value) for value in values)
+            self._told_of(key).excluded[key] = frozenset(self._value(type_, value) for value in values)
 
     def _settle_excluded(self) -> None:
         """Of what is only known not to be something, the first value that it can be."""
-        for key, values in self.excluded.items():
-            if key in self.facts:
+        for kernel, key, values in [(each, *excluded) for each in self.kernels for excluded in each.excluded.items()]:
+            if key in kernel.facts:
                 continue
             type_ = self.system.fields[key[0]].type
             possible: list[FactValue]
@@ -281,7 +346,7 @@ class _Writer:
                     continue
             left = [value for value in possible if value not in values]
             if left:
-                self.facts[key] = left[0]
+                kernel.facts[key] = left[0]
 
     def _value(self, type_: Type, value: Any) -> FactValue:
         match type_:
@@ -298,12 +363,6 @@ class _Writer:
     def _written(self, key: _Key, value: FactValue) -> Fact:
         f = self.system.fields[key[0]]
         return Fact(f.name, tuple(owner.name for owner in f.owners), key[1], value)
-
-    def _files(self) -> dict[int, tuple[str, ...]]:
-        out: dict[int, tuple[str, ...]] = {}
-        for (number, _), name in sorted(self.files.items()):
-            out[number] = (*out.get(number, ()), name)
-        return out
 
     def _graphs(self, store: HistoryStore) -> dict[str, tuple[tuple[str, str], ...]]:
         out: dict[str, tuple[tuple[str, str], ...]] = {}
@@ -324,10 +383,10 @@ class _Writer:
         if call is not None and call.kind is Kind.CLOSE and call.event is None and call.on is not None:
             for parameter, (_, name) in zip(event.parameters, given, strict=True):
                 if isinstance(parameter.type, ElemT) and parameter.slot != event.caller:
-                    self.files.setdefault((call.on.number, parameter.type.sort.index), name)  # nobody recorded what it stood for
+                    self.now.files.setdefault((call.on.number, parameter.type.sort.index), name)  # nobody recorded what it stood for
         lines = (call.enter.line, *([call.exit.line] if call.exit is not None else [])) if call is not None else ()
         gives = self._text(event.result.type, result) if event.result is not None and result is not None else None
-        self.steps.append(
+        self.now.steps.append(
             WitnessStep(call.number if call is not None else None, lines, event.name, given, bad, errno, label, gives)
         )
         self.names.event_over()
@@ -335,3 +394,10 @@ class _Writer:
     def _text(self, type_: Type, value: Any) -> str:
         shown = self._value(type_, value)
         return ("true" if shown else "false") if isinstance(type_, BoolT) else str(shown)
+
+
+def _files(kernel: _Kernel) -> dict[int, tuple[str, ...]]:
+    out: dict[int, tuple[str, ...]] = {}
+    for (number, _), name in sorted(kernel.files.items()):
+        out[number] = (*out.get(number, ()), name)
+    return out

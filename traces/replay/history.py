@@ -6,7 +6,7 @@ Only one of all ways to a state is remembered.  States are told apart by their c
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from luocheck.model.instances import Cell
@@ -15,11 +15,14 @@ from luocheck.model.ir.vocabulary import Sort
 from luocheck.model.semantics.machine import Arguments
 from luocheck.model.semantics.run import Outcome
 from luocheck.traces.call import Call, Kind
+from luocheck.traces.replay.handles import Handles
+from luocheck.traces.replay.handover import handed_over
+from luocheck.traces.replay.kernels import Part, Replay
 from luocheck.traces.replay.machine import Bytes, ReplayMachine
 from luocheck.traces.replay.memory import Memory
 from luocheck.traces.replay.search import Configuration, Search
 from luocheck.traces.replay.step import Stepper
-from luocheck.traces.replay.world import BOUND, EXCLUDED, World, WorldStore
+from luocheck.traces.replay.world import BOUND, EXCLUDED, Beginning, World, WorldStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,12 @@ class Happened:
     result: Any
 
 
-Entry = Decided | Excluded | Inserted | Appeared | Born | Freed | Forgotten | Bound | Happened
+@dataclass(frozen=True, slots=True)
+class Rebooted:
+    """What follows happened in the next kernel; `boot` is the first of it."""
+
+
+Entry = Decided | Excluded | Inserted | Appeared | Born | Freed | Forgotten | Bound | Happened | Rebooted
 History = tuple["History", Entry] | None
 """Entries, the last one outside."""
 
@@ -241,3 +249,37 @@ class HistorySearch(Search):
                 if after and all(store == each.store for store in after):
                     each = each._replace(store=after[0], done=each.done | {call.number})
         return each
+
+    def ended(self) -> list[WorldStore]:
+        """Where the recording shows the reboot, that one is the end of the kernel."""
+        found = super().ended()
+        if all(call.kind is not Kind.REBOOT or call.exit is not None for call in self.recording.calls):
+            return found
+        return [store for store in found if any(isinstance(each, Happened) and _reboots(each) for each in entries(_history(store)))]
+
+
+def _history(store: WorldStore) -> History:
+    assert isinstance(store, HistoryStore)
+    return store.history
+
+
+def _reboots(entry: Happened) -> bool:
+    return entry.call is not None and entry.call.kind is Kind.REBOOT and entry.errno == OK
+
+
+@dataclass(slots=True)
+class HistoryReplay(Replay):
+    """Replays the recordings of kernels that followed each other.  handles: those of each part."""
+
+    handles: list[Handles] = field(default_factory=list)
+
+    def _search(self, part: Part, beginning: Beginning, handles: Handles, most: int) -> Search:
+        self.handles.append(handles)
+        machine = HistoryMachine(HistoryWorld(self.system, beginning, tuple(handles.counts), handles.names(), self.quick))
+        stepper = HistoryStepper(machine, handles, part.recording)
+        return HistorySearch(stepper, part.recording, self.stop, self.quick, most, memory=NoMemory())
+
+    def _handed_over(self, store: WorldStore, world: World) -> WorldStore:
+        after = HistoryStore.of(handed_over(store, world), _history(store))
+        after.tell(Rebooted())
+        return after

@@ -20,7 +20,7 @@ from luocheck.traces.replay.machine import ReplayMachine
 from luocheck.traces.replay.promises import Broken, Promises
 from luocheck.traces.replay.search import Configuration, Explained, Overwhelmed, Refusal, Search, returned
 from luocheck.traces.replay.step import Stepper
-from luocheck.traces.replay.world import KNOWN, Beginning, World
+from luocheck.traces.replay.world import KNOWN, Beginning, World, WorldStore
 
 
 class Start(Enum):
@@ -170,11 +170,8 @@ class Replay:
                 stores = ended
             else:
                 beginning = Beginning.WARM
-        world = World(self.system, beginning, tuple(handles.counts), handles.names(), self.quick)
-        machine = ReplayMachine(world)
-        search = Search(
-            Stepper(machine, handles, part.recording), part.recording, self.stop, self.quick, self.most - len(out.refusals)
-        )
+        search = self._search(part, beginning, handles, self.most - len(out.refusals))
+        machine, world = search.stepper.machine, search.stepper.machine.world
         watching = _Watching(part.recording.name, out) if self.trail else None
         promises = Promises(self.system, world) if self.promises else None
 
@@ -186,13 +183,20 @@ class Replay:
 
         search.watch = watch if self.trail or self.promises else None
         search.always = self.trail
-        search.run(machine.beginnings() if stores is None else [b for s in stores for b in machine.booted(handed_over(s, world))])
+        search.run(machine.beginnings() if stores is None else [b for s in stores for b in machine.booted(self._handed_over(s, world))])
         if promises is not None:
             out.broken += [(part, each) for each in promises.broken.values()]
             watched = promises.watched()
             out.watched = watched if out.watched is None else out.watched & watched
             out.unwatched = out.unwatched if out.unwatched is not None else promises.until
         return search
+
+    def _search(self, part: Part, beginning: Beginning, handles: Handles, most: int) -> Search:
+        world = World(self.system, beginning, tuple(handles.counts), handles.names(), self.quick)
+        return Search(Stepper(ReplayMachine(world), handles, part.recording), part.recording, self.stop, self.quick, most)
+
+    def _handed_over(self, store: WorldStore, world: World) -> WorldStore:
+        return handed_over(store, world)
 
 
 @dataclass(slots=True)
