@@ -119,14 +119,14 @@ class AuditWitness:
     then: tuple[NextKernel, ...] = ()
 
     @property
-    def all_steps(self) -> tuple[WitnessStep, ...]:
-        """The steps of all kernels."""
-        return tuple(step for each in (self, *self.then) for step in each.steps)
+    def kernels(self) -> tuple[AuditWitness | NextKernel, ...]:
+        """What is said of each kernel; of the first one that is the witness itself."""
+        return self, *self.then
 
     @property
-    def captures(self) -> tuple[tuple[str, str | None], ...]:
-        """(name, SHA-256) of each recording."""
-        return tuple((each.capture, each.capture_sha256) for each in (self, *self.then))
+    def all_steps(self) -> tuple[WitnessStep, ...]:
+        """The steps of all kernels."""
+        return tuple(step for each in self.kernels for step in each.steps)
 
 
 def tells_anew(f: Field) -> bool:

@@ -62,16 +62,16 @@ def check_witness(
     where = Span(Source(file, ""), 0, 0)
     if witness.spec_sha256 is not None and witness.spec_sha256 != spec.sha256:
         fail("LUO732", f"the witness was made with another text of `{witness.spec}` than `{spec.name}` has here", where)
-    if len(captures) != len(witness.captures):
-        names = ", then ".join(f"`{name}`" for name, _ in witness.captures)
-        fail("LUO732", f"the witness was made from {names}: name as many recordings, in this order", where)
-    for given, (name, sha256) in zip(captures, witness.captures, strict=True):
+    if len(captures) != len(witness.kernels):
+        names = ", then ".join(f"`{each.capture}`" for each in witness.kernels)
+        fail("LUO732", f"the witness was made from {names}, and not from {len(captures)} recordings", where)
+    for given, each in zip(captures, witness.kernels, strict=True):
         found = file_sha256(given)
-        if sha256 is not None and found is not None and found != sha256:
-            fail("LUO732", f"the witness was made from `{name}`, which had other contents than `{given}`", where)
+        if each.capture_sha256 is not None and found is not None and found != each.capture_sha256:
+            fail("LUO732", f"the witness was made from `{each.capture}`, which had other contents than `{given}`", where)
     recordings = [
         decode(given, spec.system.abi, format=each.format, threads_share=each.threads_share)
-        for given, each in zip(captures, (witness, *witness.then), strict=True)
+        for given, each in zip(captures, witness.kernels, strict=True)
     ]
     try:
         return _check(spec, witness, recordings, stop)
@@ -86,7 +86,8 @@ def _check(spec: Spec, witness: AuditWitness, recordings: Sequence[Recording], s
     anew = [*(play.anew(each.facts) for each in witness.then), None]
     calls, steps = sum(len(each.calls) for each in recordings), len(witness.all_steps)
     before, states, checked = 0, None, None
-    for view, recording, play.player.anew in zip(views, recordings, anew, strict=True):
+    for view, recording, drawn in zip(views, recordings, anew, strict=True):
+        play.player.anew = drawn
         before += len(checked.witness.steps) if checked is not None else 0
         checked = _Check(spec, view, recording, stop, play)
         try:

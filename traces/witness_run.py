@@ -141,8 +141,8 @@ class Play:
                 self.elements[each.name] = sort, position
         for sort in system.sorts:
             self._one_for_each_value(sort)
-        for each in (witness, *witness.then):
-            for number, names in each.files.items():
+        for kernel in witness.kernels:
+            for number, names in kernel.files.items():
                 sorts = [self.elements[name][0] for name in names if name in self.elements]
                 if len(set(map(id, sorts))) < len(sorts):
                     raise Malformed(f"the open file #{number} stands for two elements of one sort")

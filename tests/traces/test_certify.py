@@ -89,8 +89,6 @@ def test_a_call_that_nobody_recorded_is_a_step(spec: Spec) -> None:
 def test_a_witness_is_made_only_when_it_is_asked_for(spec: Spec) -> None:
     assert audit(spec, SHORT).witness is None
     assert luocheck.audit(spec, SHORT, witness=True).witness is not None
-    several = audit(spec, [SHORT, SHORT], witness=True)
-    assert several.witness is None
 
 
 def test_the_command_writes_what_it_then_accepts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -393,7 +393,7 @@ def test_a_witness_that_is_not_there_and_two_recordings(tmp_path: Path, capsys: 
         read(str(tmp_path / "no.json"))
     assert main(["audit", "linux_7_3", SHORT, SHORT, "--check-witness", str(WITNESS)]) == 2
     assert "a witness is about one recording" in capsys.readouterr().err
-    assert main(["audit", "linux_7_3", SHORT, "--kernel-b", SHORT, "--witness", str(tmp_path / "w.json")]) == 2
+    assert main(["audit", "linux_7_3", SHORT, SHORT, "--witness", str(tmp_path / "w.json")]) == 2
     assert "a witness is about one recording" in capsys.readouterr().err
 
 

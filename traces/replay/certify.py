@@ -82,7 +82,7 @@ def certify(
     store = found.explained[-1].belief[0].store
     assert isinstance(store, HistoryStore)
     if sum(isinstance(entry, Rebooted) for entry in entries(store.history)) != len(parts) - 1:
-        raise NotExplained("how one kernel ended and started the next one cannot be told")
+        raise NotExplained("a kernel can have ended in more ways than are followed, so what the next one was handed is not known")
     return _Writer(system, replay.handles, beginning).told(store)
 
 
@@ -383,7 +383,9 @@ class _Writer:
         if call is not None and call.kind is Kind.CLOSE and call.event is None and call.on is not None:
             for parameter, (_, name) in zip(event.parameters, given, strict=True):
                 if isinstance(parameter.type, ElemT) and parameter.slot != event.caller:
-                    self.now.files.setdefault((call.on.number, parameter.type.sort.index), name)  # nobody recorded what it stood for
+                    self.now.files.setdefault(
+                        (call.on.number, parameter.type.sort.index), name
+                    )  # nobody recorded what it stood for
         lines = (call.enter.line, *([call.exit.line] if call.exit is not None else [])) if call is not None else ()
         gives = self._text(event.result.type, result) if event.result is not None and result is not None else None
         self.now.steps.append(

@@ -183,7 +183,9 @@ class Replay:
 
         search.watch = watch if self.trail or self.promises else None
         search.always = self.trail
-        search.run(machine.beginnings() if stores is None else [b for s in stores for b in machine.booted(self._handed_over(s, world))])
+        search.run(
+            machine.beginnings() if stores is None else [b for s in stores for b in machine.booted(self._handed_over(s, world))]
+        )
         if promises is not None:
             out.broken += [(part, each) for each in promises.broken.values()]
             watched = promises.watched()
