@@ -235,6 +235,8 @@ class _Audit:
 
     def _explained(self, reading: _Reading, replayed: Replayed, started: float) -> AuditAnswer:
         reason = what_is_missing(reading.recordings)
+        if not reason and replayed.loosened:
+            reason = "a kernel can have ended in more ways than can be followed, so what the next one was handed is not known"
         if not reason and replayed.calls == 0:
             reason = "no call in this recording is known to have returned"
         base = self._base(reading.recordings, started)

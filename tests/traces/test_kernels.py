@@ -93,6 +93,21 @@ def test_no_kernel_hands_over_two_sessions_of_one_name(spec: Spec, tmp_path: Pat
     assert (answer.findings[0].event, answer.findings[0].line) == ("RETRIEVE_SESSION", 19), answer.findings
 
 
+def test_what_a_kernel_was_handed_must_be_known_to_conform(spec: Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second recorder shows no ioctl at all: what was done there has too many ends, and the third kernel can have been handed many things."""
+    monkeypatch.setattr("luocheck.traces.replay.search.MOST_INSERTED", 100)
+    opened = "dev_open: (misc_open+0xd4/0x110 <- luo_open) ret=0"
+    asked = 'ioctl: (f+0x1/0x2 <- luo_ioctl) dfd=3 cmd=0xba0{} size=72 fd=4 name="vm" ret=0'
+    kernels = []
+    for number, calls in enumerate([[opened, asked.format(0)], [opened], [opened, asked.format(1)]]):
+        path = tmp_path / f"kernel-{number}.txt"
+        path.write_text("".join(f"           agent-68      [000] ...1.     5.00000{n}: {call}\n" for n, call in enumerate(calls)))
+        kernels.append(str(path))
+    assert audit(spec, kernels[:1], beginning=Beginning.COLD).verdict is Conformance.CONFORMS
+    answer = audit(spec, kernels, beginning=Beginning.COLD)
+    assert answer.verdict is Conformance.INCONCLUSIVE and "was handed is not known" in answer.reason
+
+
 def test_the_command_takes_the_kernels_in_their_order(spec: Spec, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first, second = str(HAPPY / PERSIST), str(HAPPY / "stage2.one.trace.txt.gz")
     assert main(["audit", "linux_7_3", first, "--kernel-b", second]) == 0

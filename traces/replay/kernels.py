@@ -104,6 +104,7 @@ class Replayed:
     parts: list[Part]
     explained: list[Explained] = field(default_factory=list)
     overwhelmed: bool = False
+    loosened: bool = False  # a kernel begins with any state, since the one before can have ended in too many
     trail: list[Belief] = field(default_factory=list)
     broken: list[tuple[Part, Broken]] = field(default_factory=list)
     watched: frozenset[str] | None = None  # invariants that were decided in every state of every part
@@ -161,7 +162,7 @@ class Replay:
                 ended = before.ended()
             except Overwhelmed:
                 ended = []
-                out.overwhelmed = True
+                out.overwhelmed = out.loosened = True
             if ended:
                 warm = before.stepper.machine.world.beginning is not Beginning.COLD
                 beginning = Beginning.WARM if warm else Beginning.COLD
