@@ -336,7 +336,7 @@ def test_a_worker_that_is_killed_loses_its_run_only(cli: Any, tiny: str, tmp_pat
     assert cli("sweep", tiny, "--results", results).out == whole
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.nightly)])
 def test_signals_keep_what_is_finished(tiny: str, endless: str, tmp_path: Path, number: signal.Signals) -> None:
     results = tmp_path / "r.jsonl"
     child = subprocess.Popen(

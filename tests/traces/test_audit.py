@@ -116,7 +116,7 @@ def changed(name: str, line: int, value: int, folder: Path) -> str:
     return str(copy)
 
 
-SOME = [each if n % 6 == 0 else pytest.param(*each, marks=pytest.mark.nightly) for n, each in enumerate(CHANGED)]
+SOME = [each if n % 12 == 0 else pytest.param(*each, marks=pytest.mark.nightly) for n, each in enumerate(CHANGED)]
 """All of them at night: each takes several seconds, because a smallest set of lines is looked for."""
 
 
