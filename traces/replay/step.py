@@ -337,8 +337,8 @@ class Stepper:
         target = call.on.target if call.on is not None else self.ioctl_targets.get(call.event or "")
         if target is None:
             return True
-        passed = [(p.type.sort, x) for p, x in zip(event.parameters, arguments, strict=True) if isinstance(p.type, ElemT)]
-        passed = [(sort, x) for sort, x in passed if not sort.caller]
+        parameters = zip(event.parameters, arguments, strict=True)
+        passed = [(p.type.sort, x) for p, x in parameters if isinstance(p.type, ElemT) and not p.type.sort.caller]
         if not passed:
             return target == DEVICE
         number = call.on.number if call.on is not None else -1  # of no open file
@@ -352,6 +352,8 @@ class Stepper:
         process = self.handles.process(call.process)
         device = call.on.target == DEVICE if call.on is not None else call.kind is Kind.EXIT
         events = [e for e in self.hidden_events if e.name in self.passing or (device and self.ioctl_targets.get(e.name) == DEVICE)]
+        if not events:
+            return [store]
 
         def matters(event: Event, arguments: tuple[Any, ...]) -> bool:
             caller = next((x for p, x in zip(event.parameters, arguments, strict=True) if p.slot == event.caller), None)
@@ -361,7 +363,7 @@ class Stepper:
         layer = [store]
         for _ in range(MOST_UNRECORDED_STEPS):
             following = []
-            for each in layer if events else ():
+            for each in layer:
                 for after, _ in self._unrecorded(each, 0, events, matters):
                     if found.setdefault(frozenset(after.items()), after) is after:
                         following.append(after)
@@ -399,6 +401,7 @@ class Stepper:
         wanted: Callable[[Event, tuple[Any, ...]], bool] = lambda event, arguments: True,
     ) -> Iterator[tuple[WorldStore, bool]]:
         """(state, does the call count as a step?) after one of the events.  Its arguments are elements that were met, and new ones: what nothing else speaks of."""
+        met = self._met(store)
         for event in events:
             domains: list[Any] = []
             total = 1
@@ -429,7 +432,7 @@ class Stepper:
                         if not self._is_named(after, sort, x):
                             self._forget(after, sort, x)
                     if after != store:
-                        yield after, event.name in self.ioctl_targets or self._met(after) > self._met(store)
+                        yield after, event.name in self.ioctl_targets or self._met(after) > met
 
 
 def _refused_as_allowed(call: Call) -> bool:
