@@ -6,6 +6,7 @@ leaves open has been refuted.  Everything else is inconclusive, with the reason.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -37,6 +38,9 @@ FURTHER_SECONDS = 6.0
 
 WINDOWS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 """Calls in a window that is looked at from any state."""
+
+LOOKS = (200, 2_000, None)
+"""How often a search of a window may ask whether to go on, in rounds: often a longer window is refuted at once where a shorter one takes long."""
 
 WINDOW_SECONDS = 15.0
 
@@ -374,24 +378,34 @@ class _Audit:
 
     def _window_refuted(self, replayed: Replayed, until: float) -> Replayed | None:
         """A few calls up to one that a reading refused, which no state of a kernel allows."""
+        for looks in LOOKS:
+            for part, refusal in replayed.refusals:
+                for size in WINDOWS:
+                    key = part.recording.name, refusal.call.number, size
+                    if key not in self.looked_at:
+                        stop = self._patience(looks, until)
+                        cut = window(part.recording, refusal.call, size)
+                        found = Replay(self.spec.system, [cut], Beginning.RUNNING, False, stop).run()
+                        if found.refusals and not found.overwhelmed:
+                            return found
+                        if self.interrupted() is not None or self._late(until) is not None:
+                            return None
+                        if found.gave_up is None or looks is None:
+                            self.looked_at.add(key)
+                    if size >= len(part.recording.calls):
+                        break
+        return None
+
+    def _patience(self, looks: int | None, until: float) -> Tick:
+        """What stops a search that asked that often, or when the time is up."""
+        asked = itertools.count(1)
 
         def stop() -> str | None:
+            if looks is not None and next(asked) > looks:
+                return "too much to look at for now"
             return self.interrupted() or self._late(until)
 
-        for part, refusal in replayed.refusals:
-            for size in WINDOWS:
-                key = part.recording.name, refusal.call.number, size
-                if key not in self.looked_at:
-                    cut = window(part.recording, refusal.call, size)
-                    found = Replay(self.spec.system, [cut], Beginning.RUNNING, False, stop).run()
-                    if found.refusals and not found.overwhelmed:
-                        return found
-                    if stop() is not None:
-                        return None
-                    self.looked_at.add(key)
-                if size >= len(part.recording.calls):
-                    break
-        return None
+        return stop
 
     def _apart(self, reading: _Reading) -> _Tried | None:
         """An explanation in which something happened between the end of a recording and the reboot that it does not show."""
