@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from luocheck.model.diagnostics import Diagnostics, SpecError, fail
 from luocheck.model.ir.system import System
-from luocheck.model.library import read_base, read_spec
+from luocheck.model.library import is_path, read_base, read_spec
 from luocheck.model.resolve.flatten import FlatSpec, ReadBase, flatten
 from luocheck.model.resolve.symbols import Symbols
 from luocheck.model.resolve.system import resolve
@@ -55,7 +56,13 @@ def load(spec: str) -> Spec:
 
     Raises SpecError with every diagnostic when the text is not a correct spec.
     """
-    return load_source(read_spec(spec))
+    return load_source(read_spec(spec)) if is_path(spec) else _shipped(spec)
+
+
+@cache
+def _shipped(name: str) -> Spec:
+    """A shipped spec: its text is part of the program, so it is read once."""
+    return load_source(read_spec(name))
 
 
 def load_texts(texts: Sequence[Source]) -> Spec:

@@ -6,11 +6,10 @@ import argparse
 from dataclasses import replace
 
 from luocheck.cli import fleet, reports, witnesses
-from luocheck.cli.captures import add_most_bytes
+from luocheck.cli.captures import AUDITED, add_most_bytes
 from luocheck.cli.interrupts import Interrupts
 from luocheck.cli.limits import at_least_one
 from luocheck.cli.options import SPEC_HELP, Subparsers, add_output, for_each, load_with_warnings
-from luocheck.cli.status import AUDITED
 from luocheck.demo import capture_file
 from luocheck.model.diagnostics import SpecError
 from luocheck.report import audit as report

@@ -1,11 +1,16 @@
-"""Options of the commands that read recordings."""
+"""Options of the commands that read recordings, and their status."""
 
 from __future__ import annotations
 
 import argparse
 
 from luocheck.cli.limits import size
+from luocheck.cli.status import FINE, UNDECIDED, UNEXPECTED
+from luocheck.traces.answer import Conformance
 from luocheck.traces.source import MOST_BYTES
+
+AUDITED = {Conformance.CONFORMS: FINE, Conformance.VIOLATED: UNEXPECTED, Conformance.INCONCLUSIVE: UNDECIDED}
+"""The status of an audit."""
 
 
 def add_most_bytes(parser: argparse.ArgumentParser) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from luocheck.cli.captures import AUDITED
 from luocheck.cli.interrupts import Interrupts
-from luocheck.cli.status import AUDITED, FINE, UNDECIDED
+from luocheck.cli.status import FINE, UNDECIDED
 from luocheck.model.spec import Spec
 from luocheck.report import audit as report
 from luocheck.report.page import Part

@@ -5,26 +5,8 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
-from luocheck.cli import (
-    audit,
-    calls,
-    catalogue,
-    check,
-    convert,
-    diff,
-    explain,
-    export,
-    fmt,
-    parse,
-    prove,
-    record,
-    replay,
-    scenario,
-    show,
-    specs,
-    sweep,
-)
 from luocheck.cli.interrupts import end_on_sigterm
 from luocheck.cli.options import Parser, UsageError, complain, nowhere
 from luocheck.cli.status import ERROR, FINE, UNDECIDED
@@ -33,24 +15,25 @@ from luocheck.report import document
 from luocheck.report.terminal import Terminal, drop_output
 
 COMMANDS = (
-    check,
-    prove,
-    diff,
-    catalogue,
-    sweep,
-    scenario,
-    replay,
-    audit,
-    record,
-    calls,
-    convert,
-    show,
-    parse,
-    fmt,
-    specs,
-    export,
-    explain,
+    "check",
+    "prove",
+    "diff",
+    "catalogue",
+    "sweep",
+    "scenario",
+    "replay",
+    "audit",
+    "record",
+    "calls",
+    "convert",
+    "show",
+    "parse",
+    "fmt",
+    "specs",
+    "export",
+    "explain",
 )
+"""Modules of this package, in the order of `--help`."""
 
 _EXAMPLES = """\
 examples:
@@ -72,8 +55,8 @@ exit status: 0 as expected, 1 not as expected, 2 usage, spec or input error, 3 u
 """
 
 
-def parser() -> Parser:
-    """The parser of the whole command line."""
+def parser(commands: Sequence[str] = COMMANDS) -> Parser:
+    """The parser of a command line that can name these commands."""
     made = Parser(
         prog="luocheck",
         description="Formal model checker and trace verifier for the Linux Live Update Orchestrator.",
@@ -81,9 +64,16 @@ def parser() -> Parser:
     )
     made.add_argument("--version", action="store_true", help="print the version and exit")
     subparsers = made.add_subparsers(dest="command", metavar="COMMAND")
-    for command in COMMANDS:
-        command.add(subparsers)
+    for command in commands:
+        import_module(f"luocheck.cli.{command}").add(subparsers)
     return made
+
+
+def _needed(argv: Sequence[str]) -> Sequence[str]:
+    """The commands whose options a command line can be about: loading all of them takes longer than many of them run."""
+    if list(argv) == ["--version"]:
+        return ()
+    return argv[:1] if argv and argv[0] in COMMANDS else COMMANDS
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -92,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     json = "--json" in argv
     command: str | None = None
     try:
-        made = parser()
+        made = parser(_needed(argv))
         args = made.parse_args(argv)
         command = args.command
         if args.version:

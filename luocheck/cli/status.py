@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from luocheck.traces.answer import Conformance
-
 FINE, UNEXPECTED, ERROR, UNDECIDED = range(4)
-
-AUDITED = {Conformance.CONFORMS: FINE, Conformance.VIOLATED: UNEXPECTED, Conformance.INCONCLUSIVE: UNDECIDED}
-"""The status of an audit."""
 
 _ORDER = (ERROR, UNEXPECTED, UNDECIDED, FINE)
 
