@@ -21,6 +21,12 @@ from luocheck.model.spec import Spec, load
 ROOT = Path(__file__).parents[2]
 SPECS = sorted([*ROOT.glob("specs/*.luo"), *ROOT.glob("tests/specs/**/*.luo"), *ROOT.glob("tests/scenario/small/*.luo")])
 
+NEAR = ("linux_7_0", "linux_7_1", "v1", "v4")
+"""Specs that are much like another one of their series, so that they wait for the night."""
+EACH = [
+    pytest.param(path, marks=pytest.mark.nightly if path.parent == ROOT / "specs" and path.stem in NEAR else ()) for path in SPECS
+]
+
 MOST_STATES = 9_000
 """Where a first scope has more states, what is found among the first ones is replayed, and the smallest scope is explored too."""
 
@@ -65,7 +71,7 @@ def check(spec: Spec, found: Exploration, verdict: Verdict) -> None:
         assert not replay(spec, scenario).accepted, shorter
 
 
-@pytest.mark.parametrize("path", SPECS, ids=name_of)
+@pytest.mark.parametrize("path", EACH, ids=name_of)
 def test_every_witness_replays(path: Path) -> None:
     spec, explorations = explored(path)
     for found in explorations:
@@ -93,7 +99,7 @@ def test_every_witness_of_every_scope_and_topology_replays(path: Path) -> None:
                     check(spec, found, verdict)
 
 
-@pytest.mark.parametrize("path", SPECS, ids=name_of)
+@pytest.mark.parametrize("path", EACH, ids=name_of)
 def test_the_scenarios_of_the_specs_are_accepted(path: Path) -> None:
     spec = load(str(path))
     for scenario in spec.scenarios:
