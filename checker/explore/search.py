@@ -186,6 +186,10 @@ class InstanceSearch:
     def store(self, state: int) -> Store:
         return self.packing.unpack(self.states[state])
 
+    def representative(self, state: int) -> Store:
+        """The state, or one that differs from it only in which interchangeable elements are which: whatever is quicker."""
+        return self.store(state)
+
     def turn_to(self, edges: Edges, i: int) -> Turn:
         """The least turn that makes of what an edge leads to the state that stands for it.  Only with symmetry."""
         assert self.symmetry is not None

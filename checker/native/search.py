@@ -305,9 +305,12 @@ class NativeSearch(InstanceSearch):
             self._discover(name, depth, Moment(m.source, event, arguments, bool(m.resumed), errno, kind, label, m.faults, mask))
         self._told = r.moments_n
 
-    def store(self, state: int) -> Store:
+    def representative(self, state: int) -> Store:
         total = self.packed.total
-        store = self.packed.unpack(self.r.states[state * total : (state + 1) * total])
+        return self.packed.unpack(self.r.states[state * total : (state + 1) * total])
+
+    def store(self, state: int) -> Store:
+        store = self.representative(state)
         if self.symmetry is None:
             return store
         turn = self.text.orbits.turn(self.r.turns[state], self.symmetry.identity)

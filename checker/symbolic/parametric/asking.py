@@ -13,7 +13,7 @@ from luocheck.checker.symbolic.parametric.clauses import says
 from luocheck.checker.symbolic.parametric.cutpoints import Cut
 from luocheck.checker.symbolic.parametric.encoding import Encoder, State
 from luocheck.checker.symbolic.parametric.views import Clause
-from luocheck.checker.symbolic.parametric.worlds import Maybe, Named, Term, conjunction, equal, negation
+from luocheck.checker.symbolic.parametric.worlds import Maybe, Named, Reader, Term, conjunction, equal, negation
 from luocheck.model.instances import cells_of
 from luocheck.model.ir import expressions as e
 from luocheck.model.ir.system import Event, Graph
@@ -97,6 +97,7 @@ class Inductive:
         self.paths: list[tuple[Event, Term]] = []
         self.checks = 0
         self.core: list[int] = []
+        self._kept: dict[tuple[int, Reader, Reader], list[Term]] = {}
         self._transitions(fields)
 
     def _transitions(self, fields: list[Field]) -> None:
@@ -121,13 +122,14 @@ class Inductive:
             self._add(place)
 
     def _same(self, fields: list[Field], one: State, other: State) -> Term:
-        world = self.world
-        parts: list[Term] = []
-        for f in fields:
-            owners: list[list[Term]] = [world.elements(owner) for owner in f.owners]  # type: ignore[arg-type]
-            for place in product(*owners):
-                parts.append(equal(one[f.index](place), other[f.index](place)))
-        return conjunction(parts)
+        return conjunction([part for f in fields for part in self._same_field(f, one[f.index], other[f.index])])
+
+    def _same_field(self, f: Field, one: Reader, other: Reader) -> list[Term]:
+        key = (f.index, one, other)  # most calls leave most fields as they were
+        if key not in self._kept:
+            owners: list[list[Term]] = [self.world.elements(owner) for owner in f.owners]  # type: ignore[arg-type]
+            self._kept[key] = [equal(one(place), other(place)) for place in product(*owners)]
+        return self._kept[key]
 
     def _add(self, term: Term) -> None:
         self.solver.add(term)

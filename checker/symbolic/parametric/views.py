@@ -13,10 +13,8 @@ from dataclasses import dataclass
 from itertools import combinations, product
 from typing import Protocol
 
-from luocheck.model.instances import Instance
 from luocheck.model.ir.system import Graph
 from luocheck.model.ir.vocabulary import BoolT, ElemT, EnumT, Field, Sort, Value
-from luocheck.model.semantics.store import Store
 
 NONE, OTHER = -1, -2
 """Values of a column whose field names an element: no element, one that is not bound; else the number of the variable that it is."""
@@ -154,20 +152,6 @@ def domain(f: Field, sorts: Sequence[Sort]) -> tuple[int, ...]:
         case ElemT(sort):
             return (NONE, *(i for i, each in enumerate(sorts) if each is sort), OTHER)
     raise AssertionError(f.type)
-
-
-class Explored:
-    """A state that was explored."""
-
-    def __init__(self, store: Store, instance: Instance) -> None:
-        self.store = store
-        self.instance = instance
-
-    def value(self, f: Field, owners: tuple[int, ...]) -> Value:
-        return self.store.get((f.index, *owners), self.instance.defaults[f.index])
-
-    def edge(self, graph: Graph, closure: bool, x: int, y: int) -> bool:
-        return (x, y) in (self.instance.closure if closure else self.instance.edges)[graph.index]
 
 
 # ---- clauses ----------------------------------------------------------------------------------------------------

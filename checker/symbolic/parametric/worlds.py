@@ -228,39 +228,55 @@ def _looked_up(table: dict[tuple[int, ...], Term], terms: list[Term], known: tup
     return result
 
 
+def is_true(part: Term) -> bool:
+    """As z3's own, with one question instead of five: terms are made by the hundred thousand."""
+    return bool(z3.Z3_get_bool_value(part.ctx_ref(), part.as_ast()) == z3.Z3_L_TRUE)
+
+
+def is_false(part: Term) -> bool:
+    return bool(z3.Z3_get_bool_value(part.ctx_ref(), part.as_ast()) == z3.Z3_L_FALSE)
+
+
 def conjunction(parts: Iterable[Term]) -> Term:
     kept = []
     for part in parts:
-        if z3.is_false(part):
-            return z3.BoolVal(False)
-        if not z3.is_true(part):
+        truth = z3.Z3_get_bool_value(part.ctx_ref(), part.as_ast())
+        if truth == z3.Z3_L_FALSE:
+            return part
+        if truth != z3.Z3_L_TRUE:
             kept.append(part)
-    return z3.BoolVal(True) if not kept else kept[0] if len(kept) == 1 else z3.And(kept)
+    return z3.BoolVal(True) if not kept else kept[0] if len(kept) == 1 else _joined(z3.Z3_mk_and, kept)
 
 
 def disjunction(parts: Iterable[Term]) -> Term:
     kept = []
     for part in parts:
-        if z3.is_true(part):
-            return z3.BoolVal(True)
-        if not z3.is_false(part):
+        truth = z3.Z3_get_bool_value(part.ctx_ref(), part.as_ast())
+        if truth == z3.Z3_L_TRUE:
+            return part
+        if truth != z3.Z3_L_FALSE:
             kept.append(part)
-    return z3.BoolVal(False) if not kept else kept[0] if len(kept) == 1 else z3.Or(kept)
+    return z3.BoolVal(False) if not kept else kept[0] if len(kept) == 1 else _joined(z3.Z3_mk_or, kept)
+
+
+def _joined(make: Callable[..., Any], parts: Sequence[Term]) -> Term:
+    """z3.And or z3.Or of terms that are known to be Bools of one context."""
+    context = parts[0].ctx
+    return z3.BoolRef(make(context.ref(), len(parts), (z3.Ast * len(parts))(*(part.as_ast() for part in parts))), context)
 
 
 def negation(part: Term) -> Term:
-    if z3.is_true(part):
-        return z3.BoolVal(False)
-    if z3.is_false(part):
-        return z3.BoolVal(True)
-    return part.arg(0) if z3.is_not(part) else z3.Not(part)
+    truth = z3.Z3_get_bool_value(part.ctx_ref(), part.as_ast())
+    if truth != z3.Z3_L_UNDEF:
+        return z3.BoolVal(truth == z3.Z3_L_FALSE)
+    return part.arg(0) if z3.is_not(part) else z3.BoolRef(z3.Z3_mk_not(part.ctx_ref(), part.as_ast()), part.ctx)
 
 
 def either(condition: Term, then: Meaning, orelse: Meaning) -> Meaning:
     """`then` where the condition holds, else the other."""
-    if z3.is_true(condition):
+    if is_true(condition):
         return then
-    if z3.is_false(condition):
+    if is_false(condition):
         return orelse
     if isinstance(then, Maybe) or isinstance(orelse, Maybe):
         a, b = maybe(then), maybe(orelse)
@@ -268,13 +284,13 @@ def either(condition: Term, then: Meaning, orelse: Meaning) -> Meaning:
     if then is orelse or then.eq(orelse):
         return then
     if z3.is_bool(then):
-        if z3.is_true(then):
+        if is_true(then):
             return disjunction([condition, orelse])
-        if z3.is_false(then):
+        if is_false(then):
             return conjunction([negation(condition), orelse])
-        if z3.is_true(orelse):
+        if is_true(orelse):
             return disjunction([negation(condition), then])
-        if z3.is_false(orelse):
+        if is_false(orelse):
             return conjunction([condition, then])
     return z3.If(condition, then, orelse)
 
@@ -299,8 +315,8 @@ def _same(a: Term, b: Term) -> Term:
         return z3.BoolVal(a.as_long() == b.as_long())
     if z3.is_bool(a):
         for x, y in ((a, b), (b, a)):
-            if z3.is_true(x):
+            if is_true(x):
                 return y
-            if z3.is_false(x):
+            if is_false(x):
                 return negation(y)
     return a == b
