@@ -96,6 +96,7 @@ class Inductive:
         self.step = z3.Bool("step")
         self.paths: list[tuple[Event, Term]] = []
         self.checks = 0
+        self.sets = 0  # of statements that were asked about together
         self.core: list[int] = []
         self._kept: dict[tuple[int, Reader, Reader], list[Term]] = {}
         self._transitions(fields)
@@ -156,13 +157,22 @@ class Inductive:
         """A model in which the statement is false at the beginning, or None."""
         return self._check([self.first, self.starts[number]])
 
-    def broken_by_step(self, number: int, active: Sequence[int]) -> Any:
-        """A model in which all active statements hold before a call, and this one not after it, or None (then `core` says which mattered)."""
-        model = self._check([self.step, self.violations[number], *(self.hypotheses[i] for i in active)])
+    def broken_by_step(self, numbers: Sequence[int], active: Sequence[int]) -> Any:
+        """A model in which all active statements hold before a call, and one of these not after it, or None (`core` says which mattered)."""
+        violation = self.violations[numbers[0]]
+        if len(numbers) > 1:
+            self.sets += 1
+            violation = z3.Bool(f"some{self.sets}")
+            self._add(z3.Implies(violation, z3.Or([self.violations[i] for i in numbers])))
+        model = self._check([self.step, violation, *(self.hypotheses[i] for i in active)])
         if model is None:
             core = {term.get_id() for term in self.solver.unsat_core()}
             self.core = [i for i in active if self.hypotheses[i].get_id() in core]
         return model
+
+    def broken_in(self, model: Any, numbers: Sequence[int]) -> int:
+        """Which of the statements is false after the call."""
+        return next(i for i in numbers if z3.is_true(model.eval(self.violations[i])))
 
     def _check(self, assumptions: list[Term]) -> Any:
         self.checks += 1
@@ -179,8 +189,9 @@ class Inductive:
 
 @dataclass(frozen=True, slots=True)
 class Counterexample:
-    """A state, the call (None: it is an initial state) and the state after it."""
+    """A state, the call (None: it is an initial state) and the state after it.  statement: the number of one that is false then."""
 
+    statement: int
     event: Event | None
     before: Model
     after: Model | None
@@ -224,17 +235,17 @@ class Worlds:
         for each in self.asked:
             model = each.initially(number)
             if model is not None:
-                return Counterexample(None, Model(model, each.encoder, each.before), None)
+                return Counterexample(number, None, Model(model, each.encoder, each.before), None)
         return None
 
-    def broken_by_step(self, number: int, active: Sequence[int]) -> Counterexample | None:
-        """A call after which the statement is false, from a state in which all active ones hold.  None: `core` says which mattered."""
+    def broken_by_step(self, numbers: Sequence[int], active: Sequence[int]) -> Counterexample | None:
+        """A call after which one of the statements is false, from a state in which all active ones hold.  None: `core` says which mattered."""
         core: set[int] = set()
         for each in self.asked:
-            model = each.broken_by_step(number, active)
+            model = each.broken_by_step(numbers, active)
             if model is not None:
                 before, after = Model(model, each.encoder, each.before), Model(model, each.encoder, each.after)
-                return Counterexample(each.event_of(model), before, after)
+                return Counterexample(each.broken_in(model, numbers), each.event_of(model), before, after)
             core.update(each.core)
         self.core = [i for i in active if i in core]
         return None

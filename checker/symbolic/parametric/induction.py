@@ -68,6 +68,8 @@ class Search:
         self.clauses: dict[int, Clause] = {}
         self.claims: dict[int, Property] = {}
         self.active: list[int] = []
+        self.reasons: dict[int, list[int]] = {}  # what each statement was inductive with when it was asked last
+        self.wanted_by: dict[int, int] = {}  # of which statement each lemma excluded a counterexample
         for claim, condition in worlds.cut.claims:
             self.claims[worlds.statement(condition)] = claim
 
@@ -88,8 +90,9 @@ class Search:
             found = worlds.initially(number) if number in fresh else None
             fresh.discard(number)
             if found is None:
-                found = worlds.broken_by_step(number, active)
+                found = worlds.broken_by_step([number], active)
             if found is None:
+                self.reasons[number] = worlds.core
                 todo.pop(0)
                 continue
             result.counterexamples += 1
@@ -97,6 +100,7 @@ class Search:
             if lemma is not None:
                 made = worlds.statement(lemma)
                 self.clauses[made] = lemma
+                self.wanted_by[made] = number
                 active.append(made)
                 fresh.add(made)
                 todo.insert(0, made)
@@ -151,30 +155,32 @@ class Search:
 
     def _minimised(self, active: list[int], claims: list[int]) -> list[int]:
         """Statements that are inductive together, of which each is needed by another or is a claim."""
-        reasons: dict[int, list[int]] = {}
-        for number in active:
-            if self.worlds.broken_by_step(number, active) is not None:
-                raise AssertionError("what was inductive is so no more")
-            reasons[number] = self.worlds.core
-        reasons = _needed(reasons, claims)
+        reasons = _needed(self.reasons, claims)  # all are active: when one goes that was, every other is asked again
         needed_by: dict[int, int] = {}
         while True:
             # what is needed by one that is still there is needed still: there are only fewer statements to make up for it
             left = [i for i in reasons if i not in claims and needed_by.get(i) not in reasons]
             if not left:
+                self.reasons.update(reasons)
                 return sorted(reasons)
             self.pulse()
             number = max(left)
             without = [i for i in reasons if i != number]
             fewer = {i: reasons[i] for i in without}
-            for i in without:
-                if number in reasons[i]:
-                    if self.worlds.broken_by_step(i, without) is not None:
-                        needed_by[number] = i
-                        break
-                    fewer[i] = self.worlds.core
+            for together in self._dependents(number, reasons):
+                found = self.worlds.broken_by_step(together, without)
+                if found is not None:
+                    needed_by[number] = found.statement
+                    break
+                fewer |= dict.fromkeys(together, self.worlds.core)
             else:
                 reasons = _needed(fewer, claims)
+
+    def _dependents(self, number: int, reasons: dict[int, list[int]]) -> list[list[int]]:
+        """Statements that were inductive with the help of this one, in the order in which they are asked: first what it was made for."""
+        asked = [i for i in reasons if number in reasons[i] and i != number]
+        first = [i for i in asked if i == self.wanted_by.get(number)]
+        return [part for part in (first, [i for i in asked if i not in first]) if part]
 
 
 def _needed(reasons: dict[int, list[int]], claims: list[int]) -> dict[int, list[int]]:
