@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import z3
 
-from luocheck.checker.symbolic.parametric.clauses import broken, says
+from luocheck.checker.symbolic.parametric.clauses import different, literal, says
 from luocheck.checker.symbolic.parametric.cutpoints import Cut
 from luocheck.checker.symbolic.parametric.encoding import Encoder, State
+from luocheck.checker.symbolic.parametric.rewriting import fields_read
 from luocheck.checker.symbolic.parametric.views import Clause
 from luocheck.checker.symbolic.parametric.worlds import Term, Uninterpreted, conjunction, disjunction, fresh_terms, negation
 from luocheck.checker.symbolic.watched import watched
@@ -71,19 +72,49 @@ def _questions(cut: Cut, lemmas: Sequence[Clause]) -> Iterator[tuple[Uninterpret
     for graph in cut.system.graphs:
         world.graph(graph, False)
     axioms = [axiom for graph in cut.system.graphs for axiom in encoder.graph_axioms(graph, before)]
-    yield world, None, [*world.axioms, *axioms, _false(cut, lemmas, encoder, encoder.initial(before))]
+    false = _Falsehood(cut, lemmas, encoder)
+    yield world, None, [*world.axioms, *axioms, false.of(encoder.initial(before))]
     known = [encoder.expr(condition, before, {}) for _, condition in cut.claims]
     known += [says(encoder, before, lemma) for lemma in lemmas]
     for event in cut.system.events:
         for path in encoder.paths(event, before):
-            broken_after = _false(cut, lemmas, encoder, path.after)
+            broken_after = false.of(path.after, before)
             yield world, event.name, [*world.axioms, *axioms, *known, conjunction(path.conditions), broken_after]
 
 
-def _false(cut: Cut, lemmas: Sequence[Clause], encoder: Encoder, state: State) -> Term:
-    """Some statement is false; the elements of which it is get names."""
-    parts = [negation(encoder.expr(condition, state, {})) for _, condition in cut.claims]
-    for lemma in lemmas:
-        bound = [encoder.world.constant(sort, sort.name.lower()) for sort in lemma.template.sorts]
-        parts.append(broken(encoder, state, lemma, bound))
-    return disjunction(parts)
+class _Falsehood:
+    """Some statement is false in a state; the elements of which it is have names.
+
+    What a call leaves as it was is not translated again: a literal is the same term wherever the fields that it reads are.
+    """
+
+    def __init__(self, cut: Cut, lemmas: Sequence[Clause], encoder: Encoder) -> None:
+        self.encoder = encoder
+        self.claims = [(condition, {read.field.index for read in fields_read(condition)}) for _, condition in cut.claims]
+        world = encoder.world
+        self.lemmas = [(lemma, [world.constant(sort, sort.name.lower()) for sort in lemma.template.sorts]) for lemma in lemmas]
+        self._made: dict[tuple[object, ...], Term] = {}
+
+    def of(self, state: State, before: State | None = None) -> Term:
+        """before: a state in which every statement is true, so that those which only read what is as it was there are true still."""
+        parts: list[Term] = []
+        for condition, read in self.claims:
+            if _changed(read, state, before):
+                parts.append(negation(self.encoder.expr(condition, state, {})))
+        for number, (lemma, bound) in enumerate(self.lemmas):
+            if _changed({f.index for column, _ in lemma.literals for f in column.fields}, state, before):
+                said = [self._literal(number, place, state) for place in range(len(lemma.literals))]
+                parts.append(conjunction([*different(lemma, bound), *said]))
+        return disjunction(parts)
+
+    def _literal(self, number: int, place: int, state: State) -> Term:
+        lemma, bound = self.lemmas[number]
+        column, values = lemma.literals[place]
+        key = (number, place, *(state[f.index] for f in column.fields))
+        if key not in self._made:
+            self._made[key] = literal(self.encoder, state, column, values, bound, lemma.template)
+        return self._made[key]
+
+
+def _changed(read: set[int], state: State, before: State | None) -> bool:
+    return before is None or any(state[index] is not before[index] for index in read)

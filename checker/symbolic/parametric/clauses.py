@@ -47,13 +47,16 @@ def literal(
 
 def broken(encoder: Encoder, state: State, clause: Clause, bound: Sequence[Term]) -> Term:
     """Do these elements break the clause?"""
-    template = clause.template
-    different = [
-        negation(equal(bound[i], bound[j])) for i in range(len(bound)) for j in range(i) if template.sorts[i] is template.sorts[j]
-    ]
+    apart = different(clause, bound)
     return conjunction(
-        [*different, *(literal(encoder, state, column, values, bound, template) for column, values in clause.literals)]
+        [*apart, *(literal(encoder, state, column, values, bound, clause.template) for column, values in clause.literals)]
     )
+
+
+def different(clause: Clause, bound: Sequence[Term]) -> list[Term]:
+    """That the elements of a clause are not the same."""
+    sorts = clause.template.sorts
+    return [negation(equal(bound[i], bound[j])) for i in range(len(bound)) for j in range(i) if sorts[i] is sorts[j]]
 
 
 def says(encoder: Encoder, state: State, clause: Clause) -> Term:

@@ -65,7 +65,7 @@ class _Reader:
     """
 
     def __init__(self, known: Sequence[Known], instance: Instance) -> None:
-        fields = {f for each in known for c in each.template.columns for f in (c.field, c.same) if f is not None}
+        fields = {f for each in known for c in each.template.columns for f in c.fields}
         apart: dict[int | None, list[Field]] = {sort.index: [] for sort in instance.system.sorts}
         rest: list[Field] = []
         for f in sorted(fields, key=lambda f: f.index):

@@ -44,6 +44,11 @@ class Column:
     domain: tuple[int, ...]
     same: Field | None = None
 
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The fields that it reads."""
+        return tuple(f for f in (self.field, self.same) if f is not None)
+
     def of(self, snapshot: Snapshot, binding: Sequence[int], sorts: Sequence[Sort]) -> int:
         if self.graph is not None:
             return int(snapshot.edge(self.graph, self.closure, binding[self.variables[0]], binding[self.variables[1]]))
