@@ -283,10 +283,11 @@ def audit(
 ) -> AuditAnswer:
     """Replay a recording (a path, or `-` for standard input) against a spec and tell whether it conforms.
 
-    capture: one recording, or those of several kernels of which each started the next one by kexec.  format: its format when detection
-    should not decide.  beginning: what it begins with, a kernel that was live-updated, one that was not, or one that had been running;
-    by default all are tried.  timeout: seconds.  max_deviations: findings after which replay stops.  trail: tell what was known after
-    each call.  witness: write down why it conforms (`answer.witness`).  Raises SpecError when the recording cannot be read.
+    capture: one recording, or those of several kernels of which each started the next one by kexec; `A` stands for the files `A.PID` of
+    `strace -ff -o A`.  format: its format when detection should not decide.  beginning: what it begins with, a kernel that was
+    live-updated, one that was not, or one that had been running; by default all are tried.  timeout: seconds.  max_deviations: findings
+    after which replay stops.  trail: tell what was known after each call.  witness: write down why it conforms (`answer.witness`).
+    Raises SpecError when the recording cannot be read.
     """
     from luocheck.traces import audit as auditing
 

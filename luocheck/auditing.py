@@ -31,6 +31,8 @@ from luocheck.traces.answer import AuditAnswer
 from luocheck.traces.audit import MOST_DEVIATIONS, audit
 from luocheck.traces.folders import Place, Skipped, folders_among, places
 from luocheck.traces.formats.detect import detect
+from luocheck.traces.formats.strace_parts import stem_of
+from luocheck.traces.parts import Captured, Parts, name_of
 from luocheck.traces.recorded import files_of, is_recorded
 from luocheck.traces.replay.world import Beginning
 from luocheck.traces.source import MOST_BYTES, open_capture
@@ -56,7 +58,7 @@ class Audited:
 
 def audit_all(
     spec: Spec,
-    captures: Sequence[str],
+    captures: Sequence[Captured],
     *,
     format: str | None = None,
     beginning: Beginning | None = None,
@@ -83,7 +85,7 @@ def audit_all(
     }
     with ExitStack() as stack:
         tasks = [
-            _task(spec, each, _copied(each.path, stack), options, known=results is not None)
+            _task(spec, each, each.parts or (_copied(each.path, stack),), options, known=results is not None)
             for each in found
             if isinstance(each, Place)
         ]
@@ -111,16 +113,17 @@ def _copied(path: str, stack: ExitStack) -> str:
         return path
 
 
-def _task(spec: Spec, place: Place, path: str, options: dict[str, Any], *, known: bool) -> Task:
-    """known: results are kept, so that what is in the capture must be known before it is audited."""
+def _task(spec: Spec, place: Place, paths: tuple[str, ...], options: dict[str, Any], *, known: bool) -> Task:
+    """paths: of the files that the capture is in.  known: results are kept, so that what is in it must be known before it is audited."""
     payload = {
         "texts": [[text.name, text.text] for text in spec.texts],
-        "path": os.path.abspath(path),
+        "paths": [os.path.abspath(each) for each in paths],
+        "parts": bool(place.parts),
         "name": _name(place),
         "found": place.folder is not None,
         "options": options,
     }
-    return Task(_key(payload, _content(path) if known else None), place.path, payload)
+    return Task(_key(payload, _content(paths) if known else None), place.path, payload)
 
 
 def _name(place: Place) -> str:
@@ -132,7 +135,7 @@ def _key(payload: dict[str, Any], content: list[str] | None) -> str:
     texts = [[PurePath(name).name, text] for name, text in payload["texts"]]
     what = {
         "texts": texts,
-        "capture": content if content is not None else payload["path"],
+        "capture": content if content is not None else payload["paths"],
         "found": payload["found"],
         "options": payload["options"],
         "version": version(),
@@ -140,62 +143,74 @@ def _key(payload: dict[str, Any], content: list[str] | None) -> str:
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _content(path: str) -> list[str] | None:
+def _content(paths: Sequence[str]) -> list[str] | None:
     """Sums of the files that an answer depends on; None when one cannot be read, or is none."""
     sums = []
     try:
-        for each in files_of(path):
+        for each in _files(paths):
             if not stat.S_ISREG(os.stat(each).st_mode):
                 return None
             with open(each, "rb") as file:
-                sums.append(f"{PurePath(each).name if each != path else ''} {hashlib.file_digest(file, 'sha256').hexdigest()}")
+                sums.append(
+                    f"{PurePath(each).name if [each] != [*paths] else ''} {hashlib.file_digest(file, 'sha256').hexdigest()}"
+                )
     except (OSError, ValueError):
         return None
     return sums
 
 
+def _files(paths: Sequence[str]) -> list[str]:
+    return [file for path in paths for file in files_of(path)]
+
+
 def send(payload: dict[str, Any]) -> dict[str, Any]:
     """What a worker on another machine gets: the payload with the capture itself, unless it is too large or cannot be read here."""
-    path, files, size = payload["path"], {}, 0
+    paths, files, size = payload["paths"], {}, 0
     try:
-        for each in files_of(path):
+        for each in _files(paths):
             size += os.stat(each).st_size
             if size > MOST_SENT or not stat.S_ISREG(os.stat(each).st_mode):
                 return payload
             files[PurePath(each).name] = Path(each).read_bytes()
     except (OSError, ValueError):
         return payload
-    return {**payload, "files": files, "folder": is_recorded(path)}
+    return {**payload, "files": files, "folder": is_recorded(paths[0])}
 
 
 def perform(payload: dict[str, Any], interrupted: Interrupted) -> dict[str, Any]:
     """Audits the capture, and gives an `Audited` as a JSON object."""
-    name, path = payload["name"], payload["path"]
+    name, paths = payload["name"], payload["paths"]
     with ExitStack() as stack:
         if "files" in payload:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="luocheck-"))
             for each, data in payload["files"].items():
                 Path(folder, each).write_bytes(data)
-            path = folder if payload["folder"] else os.path.join(folder, *payload["files"])
+            paths = [folder] if payload["folder"] else [os.path.join(folder, each) for each in payload["files"]]
+        capture = _parts(paths) if payload["parts"] else paths[0]
         try:
-            audited = _audited(payload, path, interrupted)
+            audited = _audited(payload, capture, interrupted)
         except SpecError as error:
-            audited = Audited(path, problems=problems_of(error))
+            audited = Audited(name_of(capture), problems=problems_of(error))
     written: dict[str, Any] = _PLAIN.write(_called(audited, name))
     return written
 
 
-def _audited(payload: dict[str, Any], path: str, interrupted: Interrupted) -> Audited:
-    options = payload["options"]
-    if payload["found"] and options["format"] is None and not is_recorded(path):
-        opened = open_capture(path)
+def _parts(paths: Sequence[str]) -> Parts:
+    """The files of one recording as they lie where they are audited."""
+    return Parts(f"{stem_of(paths[0])}.*", tuple(paths))
+
+
+def _audited(payload: dict[str, Any], capture: Captured, interrupted: Interrupted) -> Audited:
+    options, name = payload["options"], name_of(capture)
+    if payload["found"] and options["format"] is None and isinstance(capture, str) and not is_recorded(capture):
+        opened = open_capture(capture)
         detected = detect(opened.beginning())
         opened.close()
         if detected.format is None and detected.option is None and not detected.foreign:
-            return Audited(path, skipped=detected.why)
+            return Audited(name, skipped=detected.why)
     answer = audit(
         loaded(tuple((name, text) for name, text in payload["texts"])),
-        path,
+        capture,
         format=options["format"],
         beginning=Beginning[options["beginning"]] if options["beginning"] is not None else None,
         timeout=options["timeout"],
@@ -203,19 +218,26 @@ def _audited(payload: dict[str, Any], path: str, interrupted: Interrupted) -> Au
         max_bytes=options["max_bytes"],
         interrupted=interrupted,
     )
-    return Audited(path, replace(answer, recordings=(), trail=()))
+    return Audited(name, replace(answer, recordings=(), trail=()))
 
 
 def _called(audited: Audited, name: str) -> Audited:
     """The same about a capture that is called otherwise: it was sent here, or another one has the same content."""
 
+    stem, shown = audited.name.removesuffix("*"), name.removesuffix("*")
+
     def renamed(file: str) -> str:
-        inside = file == audited.name or file.startswith(audited.name + os.sep)
-        return name + file.removeprefix(audited.name) if inside else file
+        inside = file == audited.name or file.startswith(audited.name + os.sep) or (stem != audited.name and file.startswith(stem))
+        return shown + file.removeprefix(stem) if inside else file
 
     answer = audited.answer
     if answer is not None:
-        findings = tuple(replace(each, file=renamed(each.file)) for each in answer.findings)
+        findings = tuple(
+            replace(
+                each, file=renamed(each.file), origins=tuple(replace(origin, file=renamed(origin.file)) for origin in each.origins)
+            )
+            for each in answer.findings
+        )
         answer = replace(answer, capture=renamed(answer.capture), findings=findings)
     problems = tuple(
         problem_of(Diagnostic(each.code, each.message, Span(Source(renamed(each.file), ""), 0, 0), help=each.help))
@@ -262,7 +284,7 @@ JOB = Job("audit", perform, version, _worth_keeping, send)
 
 def _answer(
     spec: Spec,
-    arguments: Sequence[str],
+    arguments: Sequence[Captured],
     found: Sequence[Place | Skipped | Diagnostic],
     outcomes: Sequence[Outcome | None],
     stopped: bool,

@@ -8,13 +8,14 @@ from luocheck.model.library import shipped
 from luocheck.model.spec import load
 from luocheck.traces.answer import AuditAnswer, Conformance
 from luocheck.traces.audit import audit
+from luocheck.traces.parts import Captured
 from luocheck.traces.replay.world import Beginning
 
 _ORDER = (Conformance.CONFORMS, Conformance.INCONCLUSIVE, Conformance.VIOLATED)
 
 
 def which(
-    capture: str | Sequence[str],
+    capture: Captured | Sequence[Captured],
     specs: Sequence[str] | None = None,
     *,
     format: str | None = None,
@@ -32,7 +33,7 @@ def which(
 
 
 def _answers(
-    capture: str | Sequence[str],
+    capture: Captured | Sequence[Captured],
     specs: Sequence[str],
     format: str | None,
     beginning: Beginning | None,

@@ -376,7 +376,21 @@ _code(
     "The text is not as the recorder printed it: in another encoding, quoted in a mail, or indented anew. It was read all the same.",
 )
 _code(
-    "LUO716", "where the capture comes from", "The kernel, the clock and the buffer that a binary recording says it was made with."
+    "LUO716",
+    "where the capture comes from",
+    "The kernel, the clock and the buffer that a binary recording says it was made with, or the files that it was merged from.",
+)
+_code(
+    "LUO717",
+    "calls of other tasks are missing",
+    """`strace -ff` writes one file for each task, and not all of them were given. What the others did between the recorded calls is not known,
+    so the verdict is inconclusive. Name all the files (`A.*`), or what they have in common (`A`).""",
+)
+_code(
+    "LUO718",
+    "parts that cannot be merged",
+    """The files of one recording do not say in which order their events happened: they have no times, whole seconds, times since the line
+    before (strace -r), times of different clocks, or times of day that lie too far apart. Record with `strace -ff -ttt`.""",
 )
 _code(
     "LUO720",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from luocheck.traces.call import Note, Recording
+from luocheck.traces.call import Note, Origin, Recording
 from luocheck.traces.replay.world import Beginning
 from luocheck.traces.witness import AuditWitness
 
@@ -34,6 +34,7 @@ class Finding:
     core: lines of a smallest set of calls that together cannot happen.  known: what holds in all states that agree before the call;
     since: the line from which on only one state agreed, None when several do.  edit: how replay went on after it, None when it stopped
     there; edited: the same in words.  certainty: `definite` or, for a promise that is broken in some of the states only, `possible`.
+    origins: where the lines of the core stand, in their order, when the recording was merged from several files.
     """
 
     file: str
@@ -52,6 +53,17 @@ class Finding:
     edit: Edit | None = None
     edited: str = ""
     certainty: str = "definite"
+    origins: tuple[Origin, ...] = ()
+
+    @property
+    def origin(self) -> Origin | None:
+        """Where its line stands, when the recording was merged from several files."""
+        return dict(zip(self.core, self.origins, strict=False)).get(self.line)
+
+    @property
+    def place(self) -> str:
+        """The file and line to look at."""
+        return f"{self.file}:{self.line}" if self.origin is None else str(self.origin)
 
 
 @dataclass(frozen=True, slots=True)

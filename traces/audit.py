@@ -15,8 +15,9 @@ from luocheck.model.spec import Spec
 from luocheck.traces.answer import AuditAnswer, Conformance, Edit, Finding
 from luocheck.traces.call import Call, Kind, Note, Recording
 from luocheck.traces.decode import Reading, read
-from luocheck.traces.digest import file_sha256
-from luocheck.traces.findings import call_finding, promise_finding, promises_told, what_is_missing
+from luocheck.traces.digest import recording_sha256
+from luocheck.traces.findings import call_finding, promise_finding, promises_told, unless_others, what_is_missing
+from luocheck.traces.parts import Captured
 from luocheck.traces.replay.certify import NotExplained, certify
 from luocheck.traces.replay.core import core_of
 from luocheck.traces.replay.kernels import Replay, Replayed, Start, parts_of, shows_its_end, window
@@ -57,7 +58,7 @@ Tick = Callable[[], str | None]
 
 def audit(
     spec: Spec,
-    capture: str | Sequence[str],
+    capture: Captured | Sequence[Captured],
     *,
     format: str | None = None,
     beginning: Beginning | None = None,
@@ -74,9 +75,9 @@ def audit(
     when detection should not decide.  beginning: what the recording begins with when that is known; else all are tried.  timeout:
     seconds for all readings together.  max_deviations: findings after which replay stops (at least 1).  trail: tell what was known after
     each call.  max_bytes: unpacked bytes of each file after which reading stops.  witness: tell why it conforms.  Raises SpecError
-    LUO700 when a capture cannot be read.
+    LUO700 when a capture cannot be read, LUO718 for files of one recording that do not say in which order their events happened.
     """
-    captures = [capture] if isinstance(capture, str) else list(capture)
+    captures = [capture] if isinstance(capture, Captured) else list(capture)
     started = time.monotonic()
     readings = [read(each, spec.system.abi, format=format, most=max_bytes) for each in captures]
     return audit_read(
@@ -246,7 +247,7 @@ class _Audit:
         base = self._base(reading.recordings, started)
         if reading.beginning is Beginning.RUNNING and self.beginning is None:
             base = replace(base, notes=(*base.notes, self._in_the_middle()))
-        broken = tuple(self._broken(reading, replayed))
+        broken = tuple(self._broken(reading, replayed)) if not self._is_partial(reading) else ()
         base = replace(base, notes=(*base.notes, *promises_told(replayed, reading.beginning is Beginning.COLD)))
         verdict = Conformance.INCONCLUSIVE if reason else Conformance.CONFORMS
         witness, unwitnessed = None, ""
@@ -282,7 +283,7 @@ class _Audit:
             spec=self.spec.name,
             spec_sha256=self.spec.sha256,
             capture=recording.name,
-            capture_sha256=file_sha256(recording.name),
+            capture_sha256=recording_sha256(recording.name, recording.parts),
             format=recording.format,
             threads_share=threads_share,
             begins=told.begins,
@@ -295,7 +296,7 @@ class _Audit:
             then=tuple(
                 NextKernel(
                     each.name,
-                    file_sha256(each.name),
+                    recording_sha256(each.name, each.parts),
                     each.format,
                     threads_share,
                     kernel.processes,
@@ -339,6 +340,10 @@ class _Audit:
             return replace(self._base(reading.recordings, started), explained=replayed.calls, reason=reason)
         complete = refuted or list(self.proofs.values())
         reading, replayed = max(complete, key=lambda each: each[1].calls)
+        if self._is_partial(reading):
+            return replace(
+                self._base(reading.recordings, started), explained=replayed.calls, reason=unless_others(*replayed.refusals[0])
+            )
         apart = self._apart(reading)
         if apart is not None:
             line = returned(replayed.refusals[0][1].call)
@@ -361,6 +366,10 @@ class _Audit:
             findings=findings,
             trail=tuple(replayed.trail),
         )
+
+    def _is_partial(self, reading: _Reading) -> bool:
+        """Are there tasks whose calls are not in the recordings?  They can have done anything in between."""
+        return any(each.is_partial for each in reading.recordings)
 
     def _prove(self, seconds: float = WINDOW_SECONDS) -> bool:
         """Are a few calls of each way to decode the recordings not possible in any state of a kernel?"""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import PurePath
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,22 @@ class Moment:
 
     line: int
     time: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A line of one of the files that a recording was merged from."""
+
+    file: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}"
+
+    @property
+    def short(self) -> str:
+        """Without the folder."""
+        return f"{PurePath(self.file).name}:{self.line}"
 
 
 class Kind(Enum):
@@ -131,6 +148,10 @@ class Note:
     text: str
 
 
+PARTIAL = "LUO717"
+"""The note that calls of other tasks are missing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recording:
     """A decoded recording.
@@ -138,7 +159,8 @@ class Recording:
     calls are in the order of their enter lines.  observes: kinds of calls that this recorder would have shown (what it cannot show may
     have happened at any time).  events counts the records that were read, whatever they were.  undecodable: why nothing can be said, or
     None.  truncated_start: the beginning of the recording was overwritten.  tables_unsure: it does not show whether tasks share their
-    descriptors, so that decoding the other way (`decode(..., threads_share=...)`) can give other calls.
+    descriptors, so that decoding the other way (`decode(..., threads_share=...)`) can give other calls.  parts: the files that it was merged
+    from, none when it is one file; origins: where its lines stand in them.
     """
 
     name: str
@@ -152,3 +174,14 @@ class Recording:
     undecodable: str | None = None
     truncated_start: bool = False
     tables_unsure: bool = False
+    parts: tuple[str, ...] = ()
+    origins: Mapping[int, Origin] = field(default_factory=dict)
+
+    def place(self, line: int) -> str:
+        """A line in words, with the file that it is from when there are several."""
+        return f"line {line} ({self.origins[line].short})" if line in self.origins else f"line {line}"
+
+    @property
+    def is_partial(self) -> bool:
+        """Are calls of tasks missing that were recorded in other files?"""
+        return any(note.code == PARTIAL for note in self.notes)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import gc
+import io
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 
 from luocheck.model.abi import DEVICE, Abi
 from luocheck.traces.assembly import Assembler
-from luocheck.traces.call import Call, Kind, Loss, Moment, Note, Recording
+from luocheck.traces.call import PARTIAL, Call, Kind, Loss, Moment, Note, Origin, Recording
 from luocheck.traces.drafts import Draft, Numbers, Subjects, calls_of, kept
 from luocheck.traces.formats.detect import format_of
 from luocheck.traces.formats.recorders import Role, part_of
 from luocheck.traces.formats.registry import READERS
 from luocheck.traces.involved import involved, survey
 from luocheck.traces.pairing import Pairing
+from luocheck.traces.parts import Captured, Merging, Parts, Places, placed, resolved
 from luocheck.traces.processes import Processes
 from luocheck.traces.recorded import Recorded, is_recorded, read_recorded, with_sidecars
 from luocheck.traces.records import Ended, Enter, Executed, Exit, Forked, Gap, Hit, Record, Tally
@@ -26,9 +28,9 @@ _RELEVANT = frozenset(X86_64.values())
 
 
 def decode(
-    capture: str | Capture, abi: Abi, *, format: str | None = None, threads_share: bool | None = None, most: int = MOST_BYTES
+    capture: Captured | Capture, abi: Abi, *, format: str | None = None, threads_share: bool | None = None, most: int = MOST_BYTES
 ) -> Recording:
-    """Decode a capture: a file name (`-` for standard input), a folder that `luocheck record` made, or an opened capture.
+    """Decode a capture: a file name (`-` for standard input), a folder that `luocheck record` made, several files, or an opened capture.
 
     format: a key of READERS when detection should not decide.  threads_share: do tasks share their descriptors where the recording
     does not tell?  None counts as no.  most: unpacked bytes after which reading stops.  Raises SpecError LUO700 for a file that cannot be
@@ -37,8 +39,12 @@ def decode(
     return read(capture, abi, format=format, most=most).recording(threads_share)
 
 
-def read(capture: str | Capture, abi: Abi, *, format: str | None = None, most: int = MOST_BYTES) -> Reading:
+def read(capture: Captured | Capture, abi: Abi, *, format: str | None = None, most: int = MOST_BYTES) -> Reading:
     """Read a capture once, so that it can be decoded with both answers about its threads.  Arguments and errors as of `decode`."""
+    if isinstance(capture, str):
+        capture = resolved(capture)
+    if isinstance(capture, Parts):
+        return _read_parts(capture, abi, format, most)
     if isinstance(capture, str):
         beside = read_recorded(capture) if is_recorded(capture) else None
         opened = open_capture(beside.trace if beside is not None else capture, most)
@@ -52,6 +58,34 @@ def read(capture: str | Capture, abi: Abi, *, format: str | None = None, most: i
     return reading
 
 
+def _read_parts(parts: Parts, abi: Abi, format: str | None, most: int) -> Reading:
+    """The files of one recording, merged.  Errors as of `decode`, and LUO718."""
+    whole = Capture(parts.name, b"", io.BytesIO(), False)
+    with ExitStack() as opened, _uncollected():
+        captures = []
+        for path in parts.paths:
+            captures.append(open_capture(path, most))
+            opened.callback(captures[-1].close)
+        wanted = _wanted(abi)
+        merging = Merging(captures, Tally(wanted), format)
+        reading = Reading(whole, abi, merging.format, [], merging.tally, merging.undecodable, parts=parts.paths)
+        if merging.undecodable is not None:
+            return reading
+        places = Places(merging, reading.origins)
+        for record in _relevant(places.numbered(), wanted):
+            places.keep(record)
+            reading.records.append(record)
+        told = [placed(each.name, note) for each in captures for note in each.notes()]
+    text = f"{len(captures)} files, merged by time; numbers of lines are those that `luocheck convert` gives them"
+    merging.tally.notes[:0] = [Note("LUO716", None, text), *told]
+    return reading
+
+
+def _wanted(abi: Abi) -> frozenset[str]:
+    """The system calls that can say something."""
+    return _RELEVANT | {s.function for s in abi.syscalls} | {f"nr{GENERIC_IOCTL}"}
+
+
 def begin(capture: Capture, abi: Abi, format: str | None) -> tuple[Reading, Iterator[Record]]:
     """A reading without records, and the records that belong into it as they come.  Errors as of `decode`."""
     found = format_of(capture, format)
@@ -59,7 +93,7 @@ def begin(capture: Capture, abi: Abi, format: str | None) -> tuple[Reading, Iter
         tally = Tally(lines=capture.head.count(b"\n"))
         return Reading(capture, abi, found.what, [], tally, f"{found.why}; {found.option}", found.code), iter(())
     name = found.format
-    wanted = _RELEVANT | {s.function for s in abi.syscalls} | {f"nr{GENERIC_IOCTL}"}
+    wanted = _wanted(abi)
     tally = Tally(wanted)
     return Reading(capture, abi, name, [], tally), _relevant(READERS[name](capture, name, tally), wanted)
 
@@ -68,7 +102,7 @@ def begin(capture: Capture, abi: Abi, format: str | None) -> tuple[Reading, Iter
 class Reading:
     """The records of a capture that can matter.  undecodable: why nothing can be said, or None; code: of the note that says so.
 
-    beside: what the recorder put beside the capture.
+    beside: what the recorder put beside the capture.  parts: the files that were merged; origins: where the lines stand in them.
     """
 
     capture: Capture
@@ -79,6 +113,8 @@ class Reading:
     undecodable: str | None = None
     code: str = "LUO703"
     beside: Recorded | None = None
+    parts: tuple[str, ...] = ()
+    origins: dict[int, Origin] = field(default_factory=dict)
 
     def recording(self, threads_share: bool | None = None) -> Recording:
         """The calls, with an answer to whether tasks share their descriptors where the recording does not tell."""
@@ -87,7 +123,20 @@ class Reading:
             return Recording(self.capture.name, self.format, (), (), notes, frozenset(), 0, self.tally.lines, self.undecodable)
         with _uncollected():
             made = Decoder(self.capture, self.abi, self.format, self.records, self.tally, threads_share).recording()
+        if self.parts:
+            made = self._with_origins(made)
         return made if self.beside is None else with_sidecars(made, self.beside)
+
+    def _with_origins(self, made: Recording) -> Recording:
+        """The recording with the places of its calls in the parts, and of its notes."""
+        moments = [moment for call in made.calls for moment in (call.enter, call.exit) if moment is not None]
+        lines = {each.line for each in moments} | {each.line for each in made.losses}
+        origins = {line: self.origins[line] for line in sorted(lines & self.origins.keys())}
+        notes = tuple(
+            replace(note, line=None, text=f"{self.origins[note.line].short}: {note.text}") if note.line in self.origins else note
+            for note in made.notes
+        )
+        return replace(made, parts=self.parts, origins=origins, notes=notes)
 
 
 @contextmanager
@@ -217,16 +266,7 @@ class Decoder:
             yield Note("LUO704", loss.line, f"{missing} events are missing here: {loss.reason}")
         if len(losses) > 20:
             yield Note("LUO704", losses[20].line, f"and {len(losses) - 20} more places where events are missing")
-        if self.capture.damage is not None:
-            yield Note("LUO706", None, self.capture.damage)
-        for line in self.capture.cut[:3]:
-            yield Note("LUO706", line, "a line far longer than any event; only its beginning was read")
-        if self.capture.encoding is not None:
-            yield Note(
-                "LUO714", None, f"the text is in {self.capture.encoding.upper()} and was turned into UTF-8: someone pasted it"
-            )
-        if self.capture.quoted:
-            yield Note("LUO714", None, "the lines are quoted as in a mail; the marks of quoting were taken off")
+        yield from self.capture.notes()
         if self.tally.unread_count:
             first = "; ".join(f"line {line}: {_quoted(text)}" for line, text in self.tally.unread[:3])
             yield Note("LUO706", self.tally.unread[0][0], f"{self.tally.unread_count} lines are no events; the first: {first}")
@@ -264,7 +304,8 @@ class Decoder:
             )
         if f"nr{GENERIC_IOCTL}" in self.names and not any(call.kind is Kind.IOCTL for call in calls):
             yield Note("LUO711", None, "numbers of system calls are read as those of x86-64, and there are none that fit")
-        yield from self.tally.notes[:5]
+        yield from (note for note in self.tally.notes if note.code == PARTIAL)
+        yield from [note for note in self.tally.notes if note.code != PARTIAL][:5]
 
 
 def _quoted(text: bytes) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from luocheck.model.errnos import errno_name
 from luocheck.traces.answer import Edit, Finding
-from luocheck.traces.call import Call, Note, Recording
+from luocheck.traces.call import Call, Note, Origin, Recording
 from luocheck.traces.replay.kernels import Part, Replayed
 from luocheck.traces.replay.knowledge import common, texts
 from luocheck.traces.replay.promises import Broken
@@ -14,14 +14,23 @@ from luocheck.traces.replay.search import Refusal, returned
 
 
 def what_is_missing(recordings: Sequence[Recording]) -> str:
+    """Why recordings that are explained are not known to conform; empty when nothing is missing."""
     losses = [(each, loss) for each in recordings for loss in each.losses]
+    if not losses and any(each.is_partial for each in recordings):
+        return "the calls of other tasks are not in this recording (LUO717); what is there is as the spec allows"
     if not losses:
         return ""
     recording, first = losses[0]
     count = f"{first.count:,} events" if first.count is not None else "events"
-    where = f"line {first.line}" + (f" of {recording.name}" if len(recordings) > 1 else "")
+    where = recording.place(first.line) + (f" of {recording.name}" if len(recordings) > 1 else "")
     more = f", and at {len(losses) - 1:,} more places" if len(losses) > 1 else ""
     return f"{count} were lost before {where} ({first.reason}){more}; what is left is as the spec allows"
+
+
+def unless_others(part: Part, refusal: Refusal) -> str:
+    """Why a call that is refused is no violation where calls of other tasks are missing."""
+    place = part.recording.place(returned(refusal.call))
+    return f"{place} is not allowed after the calls that are there, but other tasks can have made calls before it (LUO717)"
 
 
 def observed(call: Call) -> str:
@@ -58,7 +67,14 @@ def call_finding(part: Part, refusal: Refusal, edit: Edit | None, core: tuple[Ca
         since=refusal.since,
         edit=edit,
         edited=_edited(refusal, edit),
+        origins=_origins(part.recording, sorted(lines)),
     )
+
+
+def _origins(recording: Recording, lines: Sequence[int]) -> tuple[Origin, ...]:
+    """Where the lines stand in the files that a recording was merged from."""
+    found = [recording.origins[line] for line in lines if line in recording.origins]
+    return tuple(found) if len(found) == len(lines) else ()
 
 
 def promise_finding(part: Part, broken: Broken) -> Finding:
@@ -76,6 +92,7 @@ def promise_finding(part: Part, broken: Broken) -> Finding:
         + (f" ({claim.doc})" if claim.doc else ""),
         rule="LUO712",
         call=call.number,
+        origins=_origins(part.recording, [broken.line]),
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from luocheck.model.diagnostics import Diagnostic
 from luocheck.model.source import Source, Span
+from luocheck.traces.parts import Captured, Parts, gathered
 from luocheck.traces.recorded import is_recorded
 
 
@@ -15,11 +16,17 @@ from luocheck.traces.recorded import is_recorded
 class Place:
     """A file that may be a capture, or a folder that `luocheck record` made.
 
-    folder: the argument in which it was found; None when it was named itself, and so must be a capture.
+    folder: the argument in which it was found; None when it was named itself, and so must be a capture.  parts: the files that it is in
+    when it is in several; `path` is what they are called together.
     """
 
     path: str
     folder: str | None = None
+    parts: tuple[str, ...] = ()
+
+    @property
+    def capture(self) -> Captured:
+        return Parts(self.path, self.parts) if self.parts else self.path
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +37,25 @@ class Skipped:
     why: str
 
 
-def places(arguments: Sequence[str]) -> Iterator[Place | Skipped | Diagnostic]:
+def places(arguments: Sequence[Captured]) -> Iterator[Place | Skipped | Diagnostic]:
     """What the arguments stand for, in their order; in a folder, and in those inside it, in the order of names.
 
-    A diagnostic (LUO700) is a folder that cannot be read.  Files are not opened: only their content says whether they are captures.
+    A diagnostic (LUO700) is a folder that cannot be read.  Files are not opened: only their content says whether they are captures; but
+    those that can be the files of one `strace -ff` are looked at, because together they are one place.
     """
     folders = set(folders_among(arguments))
     for each in arguments:
-        if each in folders:
+        if isinstance(each, Parts):
+            yield Place(each.name, None, each.paths)
+        elif each in folders:
             yield from _inside(each, each)
         else:
             yield Place(each)
 
 
-def folders_among(arguments: Sequence[str]) -> list[str]:
+def folders_among(arguments: Sequence[Captured]) -> list[str]:
     """The arguments that are folders of captures, and not a single capture."""
-    return [each for each in arguments if each != "-" and _is_folder(each) and not is_recorded(each)]
+    return [each for each in arguments if isinstance(each, str) and each != "-" and _is_folder(each) and not is_recorded(each)]
 
 
 def _is_folder(path: str) -> bool:
@@ -66,16 +76,32 @@ def _inside(folder: str, top: str) -> Iterator[Place | Skipped | Diagnostic]:
             yield Diagnostic("LUO700", f"cannot be read: {error.strerror}", Span(Source(current, ""), 0, 0))
             continue
         folders: list[str] = []
+        files: list[Place | Skipped] = []
         for entry in found:
             path = os.path.join(current, entry.name)
             why = _no_capture(entry)
             if why is not None:
-                yield Skipped(path, why)
+                files.append(Skipped(path, why))
             elif not entry.is_dir() or is_recorded(path):
-                yield Place(path, top)
+                files.append(Place(path, top))
             else:
                 folders.append(path)
+        yield from _together(files)
         todo += reversed(folders)
+
+
+def _together(files: Sequence[Place | Skipped]) -> Iterator[Place | Skipped]:
+    """What is in one folder; the files of one recording are one place, where the first of them is."""
+    several = [each for each in gathered([each.path for each in files if isinstance(each, Place)]) if isinstance(each, Parts)]
+    of = {path: parts for parts in several for path in parts.paths}
+    done: set[str] = set()
+    for each in files:
+        parts = of.get(each.path)
+        if isinstance(each, Skipped) or parts is None:
+            yield each
+        elif parts.name not in done:
+            done.add(parts.name)
+            yield Place(parts.name, each.folder, parts.paths)
 
 
 def _no_capture(entry: os.DirEntry[str]) -> str | None:

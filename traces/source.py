@@ -15,6 +15,7 @@ from typing import BinaryIO, cast
 
 from luocheck.model.diagnostics import fail
 from luocheck.model.source import Source, Span
+from luocheck.traces.call import Note
 from luocheck.traces.compression import Unpacking
 from luocheck.traces.packed import ERRORS, MAGICS, unpacked
 
@@ -138,6 +139,17 @@ class Capture:
             return file, size
         except OSError as error:
             fail("LUO700", f"cannot be copied to a temporary file: {error.strerror}", Span(Source(self.name, ""), 0, 0))
+
+    def notes(self) -> Iterator[Note]:
+        """What is to be known about the file when it was read."""
+        if self.damage is not None:
+            yield Note("LUO706", None, self.damage)
+        for line in self.cut[:3]:
+            yield Note("LUO706", line, "a line far longer than any event; only its beginning was read")
+        if self.encoding is not None:
+            yield Note("LUO714", None, f"the text is in {self.encoding.upper()} and was turned into UTF-8: someone pasted it")
+        if self.quoted:
+            yield Note("LUO714", None, "the lines are quoted as in a mail; the marks of quoting were taken off")
 
     def close(self) -> None:
         """Close the file; reading to the end does this too."""

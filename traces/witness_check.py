@@ -19,7 +19,7 @@ from luocheck.model.source import Source, Span
 from luocheck.model.spec import Spec
 from luocheck.traces.call import Call, Kind, Recording
 from luocheck.traces.decode import decode
-from luocheck.traces.digest import file_sha256
+from luocheck.traces.parts import Captured, name_of, resolved, sha256_of
 from luocheck.traces.witness import AuditWitness, WitnessStep
 from luocheck.traces.witness_forks import Forks
 from luocheck.traces.witness_kernels import by_kernel, may_end_unseen
@@ -51,14 +51,18 @@ class _TooMuch(Exception):
 
 
 def check_witness(
-    spec: Spec, witness: AuditWitness, capture: str | Sequence[str], file: str, stop: Callable[[], str | None] = lambda: None
+    spec: Spec,
+    witness: AuditWitness,
+    capture: Captured | Sequence[Captured],
+    file: str,
+    stop: Callable[[], str | None] = lambda: None,
 ) -> WitnessCheck:
     """Checks a witness; file: its name, for errors.  stop: asked now and then for a reason to give up.
 
     capture: a recording, or those of several kernels of which each started the next one by kexec.  Raises SpecError LUO700 for a capture
     that cannot be read, LUO730 for a witness that makes no sense, LUO732 when it was made from something else.
     """
-    captures = [capture] if isinstance(capture, str) else list(capture)
+    captures = [resolved(each) for each in ([capture] if isinstance(capture, Captured) else capture)]
     where = Span(Source(file, ""), 0, 0)
     if witness.spec_sha256 is not None and witness.spec_sha256 != spec.sha256:
         fail("LUO732", f"the witness was made with another text of `{witness.spec}` than `{spec.name}` has here", where)
@@ -66,9 +70,9 @@ def check_witness(
         names = ", then ".join(f"`{each.capture}`" for each in witness.kernels)
         fail("LUO732", f"the witness was made from {names}, and not from {len(captures)} recordings", where)
     for given, each in zip(captures, witness.kernels, strict=True):
-        found = file_sha256(given)
+        found = sha256_of(given)
         if each.capture_sha256 is not None and found is not None and found != each.capture_sha256:
-            fail("LUO732", f"the witness was made from `{each.capture}`, which had other contents than `{given}`", where)
+            fail("LUO732", f"the witness was made from `{each.capture}`, which had other contents than `{name_of(given)}`", where)
     recordings = [
         decode(given, spec.system.abi, format=each.format, threads_share=each.threads_share)
         for given, each in zip(captures, witness.kernels, strict=True)

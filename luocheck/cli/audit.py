@@ -6,11 +6,10 @@ import argparse
 from dataclasses import replace
 
 from luocheck.cli import fleet, reports, witnesses
-from luocheck.cli.captures import AUDITED, add_most_bytes
+from luocheck.cli.captures import AUDITED, add_most_bytes, file_of
 from luocheck.cli.interrupts import Interrupts
 from luocheck.cli.limits import at_least_one
 from luocheck.cli.options import SPEC_HELP, Subparsers, add_output, for_each, load_with_warnings
-from luocheck.demo import capture_file
 from luocheck.model.diagnostics import SpecError
 from luocheck.report import audit as report
 from luocheck.report import document
@@ -18,12 +17,14 @@ from luocheck.report.terminal import Terminal
 from luocheck.traces.audit import MOST_DEVIATIONS, audit
 from luocheck.traces.formats.registry import READERS
 from luocheck.traces.klog import read_klog
+from luocheck.traces.parts import Captured, Parts, gathered, name_of
 from luocheck.traces.replay.world import Beginning
 
 _EXAMPLES = """\
 examples:
   luocheck audit linux_7_3 demo                   the recording that comes with luocheck
   luocheck audit linux_7_3 trace.txt              an ftrace text, as `cat trace` gives it
+  luocheck audit linux_7_3 log.*                  the files of `strace -ff -ttt -o log`, merged; `log` says the same
   luocheck audit linux_7_3 node*/trace.txt --json   ... of several machines, as one document
   luocheck audit linux_7_3 fleet/ --summary       all recordings in a folder, on all cores, as one table
   luocheck audit linux_7_3 fleet/ --results fleet.jsonl     again: goes on
@@ -46,7 +47,8 @@ def add(subparsers: Subparsers) -> None:
         "captures",
         metavar="CAPTURE",
         nargs="+",
-        help="a recording, compressed or not, or a folder of them; `-` is standard input, `demo` the one that comes with luocheck",
+        help="a recording, compressed or not, or a folder of them; `-` is standard input, `demo` the one that comes with luocheck; the files "
+        "of `strace -ff` are one recording",
     )
     parser.add_argument("--format", choices=sorted(READERS), help="format of the recordings (default: by what is in them)")
     add_most_bytes(parser)
@@ -88,19 +90,21 @@ def add(subparsers: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    if args.kernel_b and len(args.captures) > 1:
+    captured = gathered(args.captures)
+    if args.kernel_b and len(captured) > 1:
         args.parser.error("--kernel-b goes on after the one CAPTURE; name one")
-    if args.which and "-" in args.captures:
+    if args.which and "-" in captured:
         args.parser.error("--which reads the recording several times, and standard input can be read once")
     terminal = Terminal(args.color)
     spec = load_with_warnings(args.spec, args.json)
     beside = tuple(note for path in args.klog for note in read_klog(path))
     beginning = Beginning[args.begins.upper()] if args.begins is not None else None
     if args.check_witness is not None:
-        return witnesses.check(args, spec, terminal)
-    witnesses.refuse_several(args)
+        return witnesses.check(args, captured, spec, terminal)
+    witnesses.refuse_several(args, captured)
     if args.follow:
-        if len(args.captures) > 1 or args.kernel_b or args.which:
+        followed = captured[0]
+        if len(captured) > 1 or isinstance(followed, Parts) or args.kernel_b or args.which:
             args.parser.error("--follow reads one CAPTURE, without --kernel-b and --which")
         if args.reports or args.witness is not None:
             args.parser.error("--follow tells findings as they come, and writes no --report and no --witness")
@@ -108,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
 
         return run_following(
             spec,
-            capture_file(args.captures[0]),
+            name_of(file_of(followed)),
             terminal,
             format=args.format,
             beginning=beginning,
@@ -116,18 +120,18 @@ def run(args: argparse.Namespace) -> int:
             max_deviations=args.max_deviations,
             json=args.json,
         )
-    if fleet.is_meant(args):
+    if fleet.is_meant(args, captured):
         if fleet.one_by_one(args):
             args.parser.error(
                 "many recordings are audited without options about one of them: --kernel-b, --which, --klog, --report, witnesses"
             )
-        return fleet.run(args, spec, beginning)
+        return fleet.run(args, captured, spec, beginning)
     reporting = reports.Reporting(args, spec, terminal)
     with Interrupts() as interrupts:
 
-        def work(capture: str) -> tuple[int, document.Document]:
-            file = capture_file(capture)
-            captures = [file, *args.kernel_b]
+        def work(capture: Captured) -> tuple[int, document.Document]:
+            file = file_of(capture)
+            captures: list[Captured] = [file, *args.kernel_b]
             try:
                 answer = audit(
                     spec,
@@ -162,5 +166,5 @@ def run(args: argparse.Namespace) -> int:
                 terminal.show(page)
             return AUDITED[answer.verdict], {}
 
-        status = for_each("audit", args.captures, args.json, terminal, work, alone=len(args.captures) == 1)
+        status = for_each("audit", captured, args.json, terminal, work, alone=len(captured) == 1)
         return reporting.finish(status)

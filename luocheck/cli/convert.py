@@ -9,12 +9,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
 
+from luocheck.cli.captures import file_of
 from luocheck.cli.options import Subparsers, nowhere
 from luocheck.cli.status import FINE, UNDECIDED
-from luocheck.demo import capture_file
 from luocheck.model.diagnostics import fail
 from luocheck.traces.convert import WRITERS, Conversion, convert
 from luocheck.traces.formats.registry import READERS
+from luocheck.traces.parts import Parts, gathered
 from luocheck.traces.source import Capture, open_capture
 
 _EXAMPLES = """\
@@ -22,7 +23,7 @@ examples:
   luocheck convert strace.log                         as JSON Lines, one event per line (docs/jsonl.md)
   luocheck convert trace.txt.gz -o trace.jsonl        ... into a file
   luocheck convert strace.log --to ftrace             as ftrace text, as far as that can say it
-  luocheck convert log.* -o all.jsonl                 the files of strace -ff -ttt, merged
+  luocheck convert log.* -o all.jsonl                 the files of `strace -ff -ttt -o log`, merged
   cat events.jsonl | luocheck convert - --to strace
 
 What the other format cannot say is counted on standard error.
@@ -45,7 +46,8 @@ def add(subparsers: Subparsers) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    names = [capture_file(each) for each in args.captures]
+    captured = [file_of(each) for each in gathered(args.captures)]
+    names = [path for each in captured for path in (each.paths if isinstance(each, Parts) else [each])]
     if args.output is not None and args.output.exists() and any(n != "-" and args.output.samefile(n) for n in names):
         fail("LUO610", "this is the recording itself", nowhere(str(args.output)), help="write into another file")
     with ExitStack() as opened:

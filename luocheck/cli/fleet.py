@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
+from luocheck.cli.captures import file_of
 from luocheck.cli.interrupts import Interrupts
 from luocheck.cli.limits import at_least_one
 from luocheck.cli.status import UNDECIDED
-from luocheck.demo import capture_file
 from luocheck.model.spec import Spec
 from luocheck.report.terminal import NoteLine, Terminal
 from luocheck.traces.folders import folders_among
+from luocheck.traces.parts import Captured
 from luocheck.traces.replay.world import Beginning
 
 
@@ -26,10 +28,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     many.add_argument("--timings", action="store_true", help="also tell seconds, which differ from one time to the next")
 
 
-def is_meant(args: argparse.Namespace) -> bool:
+def is_meant(args: argparse.Namespace, captured: Sequence[Captured]) -> bool:
     """Are there many captures, or options that are for many?"""
     asked = args.jobs is not None or args.cluster is not None or args.results is not None or args.summary or args.timings
-    return asked or (len(args.captures) > 1 and not one_by_one(args)) or bool(folders_among(args.captures))
+    return asked or (len(captured) > 1 and not one_by_one(args)) or bool(folders_among(captured))
 
 
 def one_by_one(args: argparse.Namespace) -> bool:
@@ -37,7 +39,7 @@ def one_by_one(args: argparse.Namespace) -> bool:
     return bool(args.kernel_b or args.which or args.klog or args.reports or args.witness or args.check_witness)
 
 
-def run(args: argparse.Namespace, spec: Spec, beginning: Beginning | None) -> int:
+def run(args: argparse.Namespace, captured: Sequence[Captured], spec: Spec, beginning: Beginning | None) -> int:
     """Audits all, and prints what came of it."""
     from luocheck.auditing import audit_all
     from luocheck.jobs.run import Progress
@@ -53,7 +55,7 @@ def run(args: argparse.Namespace, spec: Spec, beginning: Beginning | None) -> in
         try:
             answer = audit_all(
                 spec,
-                [capture_file(each) for each in args.captures],
+                [file_of(each) for each in captured],
                 format=args.format,
                 beginning=beginning,
                 timeout=args.timeout,

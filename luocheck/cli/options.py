@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias, TypeVar
 
 from luocheck.cli.status import ERROR, UNDECIDED, worst
 from luocheck.model.diagnostics import Diagnostic, SpecError, fail, render
@@ -104,12 +104,14 @@ def load_with_warnings(spec: str, json: bool) -> Spec:
     return loaded
 
 
-Work = Callable[[str], tuple[int, document.Document]]
+Input = TypeVar("Input")
+
+Work = Callable[[Input], tuple[int, document.Document]]
 """Answers about one input: prints the text report itself unless JSON is wanted; gives the exit status and the document."""
 
 
 def for_each_spec(
-    command: str, specs: Sequence[str], json: bool, terminal: Terminal, work: Work, stop: Callable[[], bool] = lambda: False
+    command: str, specs: Sequence[str], json: bool, terminal: Terminal, work: Work[str], stop: Callable[[], bool] = lambda: False
 ) -> int:
     """`for_each` on SPEC arguments, folders of specs among them.  Raises SpecError LUO607 for a folder without specs."""
     return for_each(command, expand(specs), json, terminal, work, stop, alone=is_one(specs))
@@ -117,10 +119,10 @@ def for_each_spec(
 
 def for_each(
     command: str,
-    inputs: Sequence[str],
+    inputs: Sequence[Input],
     json: bool,
     terminal: Terminal,
-    work: Work,
+    work: Work[Input],
     stop: Callable[[], bool] = lambda: False,
     *,
     alone: bool,

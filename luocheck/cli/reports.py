@@ -13,7 +13,7 @@ from luocheck.report.audits.audited import Audited, Audits
 from luocheck.report.audits.writing import FORMATS, STDOUT, TRAILS, Reports, Target
 from luocheck.report.terminal import Terminal
 from luocheck.traces.answer import AuditAnswer
-from luocheck.traces.digest import file_sha256
+from luocheck.traces.parts import Captured, name_of, sha256_of
 
 
 def add_option(parser: argparse.ArgumentParser) -> None:
@@ -63,16 +63,16 @@ class Reporting:
         """Does a report tell what was known after each call?"""
         return any(each.format in TRAILS for each in self.reports.targets)
 
-    def answered(self, capture: str, answer: AuditAnswer, file: str) -> None:
+    def answered(self, capture: Captured, answer: AuditAnswer, file: Captured) -> None:
         """A capture was audited; file: where it lies."""
-        self._add(Audited(capture, answer, (), self._sha256(file), file))
+        self._add(Audited(name_of(capture), answer, (), self._sha256(file), name_of(file)))
 
-    def refused(self, capture: str, problems: Sequence[Diagnostic], file: str) -> None:
+    def refused(self, capture: Captured, problems: Sequence[Diagnostic], file: Captured) -> None:
         """A capture could not be read."""
-        self._add(Audited(capture, None, tuple(problems), self._sha256(file), file))
+        self._add(Audited(name_of(capture), None, tuple(problems), self._sha256(file), name_of(file)))
 
-    def _sha256(self, file: str) -> str | None:
-        return file_sha256(file) if self.reports.targets else None
+    def _sha256(self, file: Captured) -> str | None:
+        return sha256_of(file) if self.reports.targets else None
 
     def _add(self, each: Audited) -> None:
         if self.reports.targets:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 
+from luocheck.cli.captures import file_of
 from luocheck.cli.interrupts import Interrupts
 from luocheck.cli.options import UsageError, nowhere
 from luocheck.cli.status import FINE, UNDECIDED, UNEXPECTED
-from luocheck.demo import capture_file
 from luocheck.model.diagnostics import fail, printable
 from luocheck.model.spec import Spec
 from luocheck.report import document
@@ -17,6 +18,7 @@ from luocheck.report.files import replace_file
 from luocheck.report.page import Part
 from luocheck.report.terminal import Terminal
 from luocheck.traces.answer import AuditAnswer
+from luocheck.traces.parts import Captured, name_of
 
 _STYLES = {"accepted": "good", "rejected": "bad", "undecided": "open"}
 
@@ -32,9 +34,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def refuse_several(args: argparse.Namespace) -> None:
+def refuse_several(args: argparse.Namespace, captured: Sequence[Captured]) -> None:
     """Raises UsageError for a witness of recordings that have nothing to do with each other."""
-    if (args.witness is not None or args.check_witness is not None) and len(args.captures) > 1:
+    if (args.witness is not None or args.check_witness is not None) and len(captured) > 1:
         raise UsageError(
             "a witness is about one recording, and those of the kernels that followed (--kernel-b)",
             "luocheck audit SPEC CAPTURE --witness FILE",
@@ -57,19 +59,17 @@ def write(path: str | None, answer: AuditAnswer) -> None:
         fail("LUO610", f"the witness cannot be written: {getattr(error, 'strerror', None) or error}", nowhere(path))
 
 
-def check(args: argparse.Namespace, spec: Spec, terminal: Terminal) -> int:
+def check(args: argparse.Namespace, captured: Sequence[Captured], spec: Spec, terminal: Terminal) -> int:
     """Checks a witness.  Raises SpecError LUO700, LUO730, LUO732."""
     from luocheck.traces.witness import read
     from luocheck.traces.witness_check import check_witness
 
-    refuse_several(args)
-    captures = [*args.captures, *args.kernel_b]
-    capture = " then ".join(captures)
+    refuse_several(args, captured)
+    captures: list[Captured] = [*captured, *args.kernel_b]
+    capture = " then ".join(map(name_of, captures))
     with Interrupts() as interrupts:
         witness = read(args.check_witness)
-        checked = check_witness(
-            spec, witness, [capture_file(captures[0]), *captures[1:]], args.check_witness, lambda: interrupts.reason
-        )
+        checked = check_witness(spec, witness, [file_of(captures[0]), *captures[1:]], args.check_witness, lambda: interrupts.reason)
     verdict = "accepted" if checked.accepted else "undecided" if checked.undecided else "rejected"
     if args.json:
         made = document.document(

@@ -103,7 +103,8 @@ def found_call(answer: AuditAnswer, finding: Finding) -> Call | None:
 
 def _finding(page: Page, finding: Finding, answer: AuditAnswer) -> None:
     page.wrap("  ", f"error[{finding.rule}]: {headline(finding)}", "    ", style="bad")
-    page.add(f"    --> {finding.file}:{finding.line}")
+    merged = "" if finding.origin is None else f" (line {finding.line} of {finding.file})"
+    page.add(f"    --> {finding.place}{merged}")
     call = found_call(answer, finding)
     if call is not None:
         recording = next(each for each in answer.recordings if each.name == finding.file)
@@ -115,9 +116,16 @@ def _finding(page: Page, finding: Finding, answer: AuditAnswer) -> None:
         _field(page, "allowed", f"{', '.join(what)} ({where})")
     if not finding.allowed and not is_promise(finding):
         _field(page, "allowed", "the call cannot be made there at all")
-    _field(page, "core", f"line{'s' if len(finding.core) > 1 else ''} {', '.join(str(line) for line in finding.core)}")
+    _field(page, "core", core_lines(finding))
     if finding.edited:
         _field(page, "nearest", finding.edited)
+
+
+def core_lines(finding: Finding) -> str:
+    """The lines of the core."""
+    if finding.origins:
+        return ", ".join(f"line {line} ({origin.short})" for line, origin in zip(finding.core, finding.origins, strict=True))
+    return f"line{'s' if len(finding.core) > 1 else ''} {', '.join(str(line) for line in finding.core)}"
 
 
 def _field(page: Page, name: str, text: str) -> None:
@@ -170,6 +178,7 @@ def finding(each: Finding) -> document.Document:
         "known": list(each.known),
         "since": each.since,
         "core": list(each.core),
+        "origins": [{"file": origin.file, "line": origin.line} for origin in each.origins],
         "edit": each.edit.name.lower() if each.edit is not None else None,
         "edited": each.edited,
         "promise": each.event if is_promise(each) else None,

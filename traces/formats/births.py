@@ -29,6 +29,19 @@ class Births:
             yield from self._one(record)
         yield from self._release()
 
+    def joined(self, records: Iterable[Record]) -> Iterator[Record]:
+        """`arranged` of the records of several files, whose readers knew the births in their own file only."""
+        yield from self.arranged(map(self._with_births, records))
+
+    def _with_births(self, record: Record) -> Record:
+        event = record.event
+        if isinstance(event, Forked) and record.thread is not None:
+            self._join(record.thread, event.child)
+        elif isinstance(event, Ended):
+            last = self.ended(event.thread)
+            return record if last is None else record._replace(event=Ended(event.thread, last))
+        return record
+
     def _one(self, record: Record) -> Iterator[Record]:
         thread = record.thread
         event = record.event

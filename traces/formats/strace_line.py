@@ -36,12 +36,13 @@ class Clock(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """thread is None where the line shows none.  time is in ns on the clock."""
+    """thread is None where the line shows none.  time is in ns on the clock; precise: it is more than a number of seconds."""
 
     thread: int | None
     clock: Clock
     time: int
     body: bytes
+    precise: bool = False
 
 
 def parse_line(line: bytes) -> Frame | None:
@@ -66,7 +67,7 @@ def parse_line(line: bytes) -> Frame | None:
         thread, clock, time = None, Clock.EPOCH, int(first) * SECOND
     if thread is not None and thread > LARGEST_TASK:
         return None
-    return Frame(thread, clock, time, body)
+    return Frame(thread, clock, time, body, bool(day_fraction or fraction or delta_fraction))
 
 
 def _fraction(text: bytes | None) -> int:

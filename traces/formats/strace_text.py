@@ -16,8 +16,9 @@ from luocheck.traces.call import Note
 from luocheck.traces.formats.births import Births
 from luocheck.traces.formats.strace_clock import StraceClock
 from luocheck.traces.formats.strace_line import begun, parse_line, resumed
+from luocheck.traces.formats.strace_parts import children_missing, is_part, lone_part, task_of
 from luocheck.traces.formats.strace_values import Result, arguments, is_symbol, link, number, result, string, structs
-from luocheck.traces.records import Ended, Enter, Event, Executed, Exit, Gap, Other, Record, Struct, Tally
+from luocheck.traces.records import Ended, Enter, Event, Executed, Exit, Forked, Gap, Other, Record, Struct, Tally
 from luocheck.traces.source import Capture
 from luocheck.traces.syscalls import EXECS, FORKS, OPENERS, X86_64
 
@@ -30,8 +31,6 @@ _BITS = re.compile(rb"(?:strace: )?\[ Process PID=(\d{1,10}) runs in (32 bit|x32
 _SUPERSEDED = re.compile(rb"\+\+\+ superseded by execve in pid (\d{1,10})(?:<[^<>]{0,200}>)? \+\+\+")
 _PIDS = re.compile(rb"^\[pid +(\d{1,10})", re.MULTILINE)
 _BORN = re.compile(rb"(?:strace: Process (\d{1,10})|\) += (\d{1,10})$)", re.MULTILINE)
-_PART = re.compile(r"(.*)\.\d{1,10}(?:\.(?:gz|xz|bz2|zst))?")
-_SUFFIX = re.compile(r"\.(\d{1,10})(?:\.(?:gz|xz|bz2|zst))?$")
 _LONGEST_HALF = 1 << 16
 _UNFINISHED, _DETACHED = b"<unfinished ...>", b"<detached ...>"
 _NOTES = {
@@ -47,16 +46,22 @@ _NOTES = {
 def read_strace(capture: Capture, name: str, tally: Tally) -> Iterator[Record]:
     """Records of the capture in the order of its lines; what is no event is counted in `tally`."""
     reader = _Reader(capture, tally)
-    part = _PART.fullmatch(capture.name)
-    frames = [parse_line(line) for line in capture.beginning().split(b"\n")[:50]]
-    if part is not None and not any(frame is not None and frame.thread is not None for frame in frames):
-        pattern = f"{part[1]}.*"
-        text = (
-            f"this looks like one of the files of `strace -ff`: merge them, `luocheck convert {pattern} -o all.jsonl`, and use that"
-        )
-        tally.notes.append(Note("LUO711", None, text))
-    yield from reader.births.arranged(reader.records())
+    alone = lone_part(capture)
+    if alone is not None:
+        tally.notes.append(alone)
+    records = reader.births.arranged(reader.records())
+    yield from _without_children(records, tally) if alone is None and is_part(capture) else records
     tally.notes.extend(reader.notes())
+
+
+def _without_children(records: Iterator[Record], tally: Tally) -> Iterator[Record]:
+    """The records of a file of `strace -ff`, in which children are not: a note says so."""
+    told = False
+    for record in records:
+        if isinstance(record.event, Forked) and not told:
+            tally.notes.append(children_missing([record.event.child]))
+            told = True
+        yield record
 
 
 @dataclass(slots=True)
@@ -280,9 +285,9 @@ def _path(directory: list[bytes], shown: list[bytes]) -> bytes | None:
 
 def _leader(capture: Capture) -> int:
     """The task that lines without an id are about: the suffix of a file of -ff, or the first one that nobody created; 0 when unknown."""
-    named = _SUFFIX.search(capture.name)
+    named = task_of(capture.name)
     if named is not None:
-        return int(named.group(1))
+        return named
     head = capture.beginning()
     attached = re.match(rb"strace: Process (\d{1,10}) attached\n", head)
     if attached is not None:

@@ -148,7 +148,7 @@ def _finding(answer: AuditAnswer, finding: Finding, key: str, capture: str) -> s
     if finding.edited:
         facts.append(("nearest", finding.edited))
     core = "".join(_core_line(line, each, capture) for line, each in core_calls(answer, finding))
-    place = f"{finding.file}:{finding.line}"
+    place = finding.place
     link = f'<a href="#{capture}-call-{call.number}">{text(place)}</a>' if call is not None else text(place)
     return (
         f'<article class="finding" id="{key}" tabindex="-1"><h3>✗ <code>{finding.rule}</code> {text(headline(finding))}</h3>'

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from luocheck.model.diagnostics import printable
-from luocheck.report.audit import PROMISE, is_promise
+from luocheck.report.audit import PROMISE, core_lines, is_promise
 from luocheck.report.audits.audited import Audited, Audits
 from luocheck.traces.answer import AuditAnswer, Conformance, Finding
 
@@ -73,11 +73,11 @@ def _fail(case: Element, findings: Sequence[Finding]) -> None:
 
 
 def _told(finding: Finding) -> str:
-    lines = [f"{finding.file}:{finding.line}: {finding.message}"]
+    lines = [f"{finding.place}: {finding.message}"]
     if finding.known:
         lines.append(f"known before: {', '.join(finding.known)}")
     lines.append(f"allowed: {', '.join(finding.allowed) or 'nothing'}")
-    lines.append(f"core: lines {', '.join(map(str, finding.core))}")
+    lines.append(f"core: {core_lines(finding)}")
     if finding.edited:
         lines.append(f"nearest: {finding.edited}")
     return "\n".join(printable(line) for line in lines)

@@ -65,7 +65,7 @@ def _row(each: Audited) -> str:
 
 def _finding(each: Audited, finding: Finding) -> Iterator[str]:
     assert each.answer is not None
-    yield f"### {escaped(f'{finding.file}:{finding.line}')}"
+    yield f"### {escaped(finding.place)}"
     yield ""
     yield f"**{finding.rule}** {escaped(finding.message)}"
     yield ""

@@ -18,6 +18,7 @@ from luocheck.model.diagnostics import Diagnostic, Severity, printable
 from luocheck.report.audit import PROMISE, is_promise
 from luocheck.report.audits.audited import Audited, Audits, core_calls, core_text
 from luocheck.traces.answer import AuditAnswer, Conformance, Finding
+from luocheck.traces.call import Origin
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
@@ -112,14 +113,17 @@ class _Run:
 
     def _finding(self, index: int, answer: AuditAnswer, finding: Finding) -> Json:
         definite = finding.certainty == "definite"
-        core = [self._location(index, line, core_text(call), finding.file) for line, call in core_calls(answer, finding)]
+        origins = finding.origins or tuple(Origin(finding.file, line) for line in finding.core)
+        origin = finding.origin or Origin(finding.file, finding.line)
+        calls = [core_text(call) for _, call in core_calls(answer, finding)]
+        core = [self._location(index, each.line, text, each.file) for each, text in zip(origins, calls, strict=True)]
         return {
             "ruleId": finding.rule,
             **({"ruleIndex": self.rules.index(finding.rule)} if finding.rule in self.rules else {}),
             "kind": "fail" if definite else "open",
             "level": "error" if definite else "none",
             "message": {"text": printable(_sentence(finding))},
-            "locations": [self._location(index, finding.line, file=finding.file)],
+            "locations": [self._location(index, origin.line, file=origin.file)],
             "relatedLocations": [{"id": number, **place} for number, place in enumerate(core)],
             "codeFlows": [
                 {
