@@ -20,6 +20,7 @@ class Conversion:
     """lines: without their ends, to be taken once; the rest is known when they were.
 
     format: of the capture.  left_out: what the other format could not say, and how often.  undecodable: why nothing can be read.
+    tallies: of the captures, one by one.
     """
 
     lines: Iterator[bytes]
@@ -27,6 +28,7 @@ class Conversion:
     left_out: Counter[str]
     tally: Tally
     undecodable: str | None = None
+    tallies: Sequence[Tally] = ()
 
 
 _Writer = Callable[[Iterator[Record], Tally, str, Counter[str]], Iterator[bytes]]
@@ -51,7 +53,7 @@ def convert(captures: Sequence[Capture], to: str, *, format: str | None = None) 
     if merging.undecodable is not None:
         return Conversion(iter(()), merging.format, left_out, tally, merging.undecodable)
     records = (record._replace(line=merging.origin(record).line) for record in merging.records())
-    return Conversion(_lines(records, to, merging, left_out), merging.format, left_out, tally)
+    return Conversion(_lines(records, to, merging, left_out), merging.format, left_out, tally, tallies=merging.tallies)
 
 
 def _lines(records: Iterator[Record], to: str, merging: Merging, left_out: Counter[str]) -> Iterator[bytes]:

@@ -17,7 +17,7 @@ from luocheck.traces.formats.recorders import Role, part_of
 from luocheck.traces.formats.registry import READERS
 from luocheck.traces.involved import involved, survey
 from luocheck.traces.pairing import Pairing
-from luocheck.traces.parts import Captured, Merging, Parts, Places, placed, resolved
+from luocheck.traces.parts import Captured, Merging, Parts, Places, resolved
 from luocheck.traces.processes import Processes
 from luocheck.traces.recorded import Recorded, is_recorded, read_recorded, with_sidecars
 from luocheck.traces.records import Ended, Enter, Executed, Exit, Forked, Gap, Hit, Record, Tally
@@ -75,7 +75,7 @@ def _read_parts(parts: Parts, abi: Abi, format: str | None, most: int) -> Readin
         for record in _relevant(places.numbered(), wanted):
             places.keep(record)
             reading.records.append(record)
-        told = [placed(each.name, note) for each in captures for note in each.notes()]
+        told = list(merging.evidence())
     text = f"{len(captures)} files, merged by time; numbers of lines are those that `luocheck convert` gives them"
     merging.tally.notes[:0] = [Note("LUO716", None, text), *told]
     return reading
@@ -267,9 +267,9 @@ class Decoder:
         if len(losses) > 20:
             yield Note("LUO704", losses[20].line, f"and {len(losses) - 20} more places where events are missing")
         yield from self.capture.notes()
-        if self.tally.unread_count:
-            first = "; ".join(f"line {line}: {_quoted(text)}" for line, text in self.tally.unread[:3])
-            yield Note("LUO706", self.tally.unread[0][0], f"{self.tally.unread_count} lines are no events; the first: {first}")
+        unread = self.tally.unread_note()
+        if unread is not None:
+            yield unread
         unknown = sum(count for name, count in self.tally.names.items() if name.startswith("Unknown type"))
         if unknown:
             yield Note(
@@ -306,7 +306,3 @@ class Decoder:
             yield Note("LUO711", None, "numbers of system calls are read as those of x86-64, and there are none that fit")
         yield from (note for note in self.tally.notes if note.code == PARTIAL)
         yield from [note for note in self.tally.notes if note.code != PARTIAL][:5]
-
-
-def _quoted(text: bytes) -> str:
-    return repr(text[:80])[1:]

@@ -107,6 +107,7 @@ class Merging:
 
     def __init__(self, captures: Sequence[Capture], tally: Tally, format: str | None = None) -> None:
         self.captures, self.tally = captures, tally
+        self.tallies = [tally] if len(captures) == 1 else [Tally(tally.wanted) for _ in captures]
         self.undecodable: str | None = None
         self.formats: list[str] = []
         for capture in captures:
@@ -129,8 +130,7 @@ class Merging:
 
     def _merged(self) -> Iterator[Record]:
         """Births come before what the child does."""
-        tallies = [Tally(self.tally.wanted) for _ in self.captures]
-        parts = zip(self.captures, self.formats, tallies, strict=True)
+        parts = zip(self.captures, self.formats, self.tallies, strict=True)
         keyed = [
             _keyed(number, _with_times(capture, READERS[format](capture, format, tally)))
             for number, (capture, format, tally) in enumerate(parts)
@@ -138,11 +138,11 @@ class Merging:
         merged = (record for _, _, _, record in heapq.merge(*keyed))
         children: dict[int, None] = {}
         for record in Births().joined(merged) if self.split else Births().arranged(merged):
-            self.tally.integer_clock = any(each.integer_clock for each in tallies)
+            self.tally.integer_clock = any(each.integer_clock for each in self.tallies)
             if isinstance(record.event, Forked):
                 children[record.event.child] = None
             yield record
-        self._count(tallies)
+        self._count()
         if self.split:
             self._missing(list(children))
 
@@ -150,20 +150,22 @@ class Merging:
         """Where a record stands."""
         return Origin(self.captures[record.line >> _PART].name, record.line & (1 << _PART) - 1)
 
-    def _count(self, tallies: Sequence[Tally]) -> None:
+    def _count(self) -> None:
         """Puts together what the readers counted."""
         total = self.tally
-        for capture, each in zip(self.captures, tallies, strict=True):
+        for capture, each in zip(self.captures, self.tallies, strict=True):
             total.lines += each.lines
             total.events += each.events
             for name, count in each.names.items():
                 total.count(name, count)
-            for note in each.notes:
+            unread = each.unread_note()
+            for note in [*([unread] if unread is not None else []), *each.notes]:
                 if note.code != PARTIAL:
                     total.remark(placed(capture.name, note))
-            total.unread += each.unread
-            total.unread_count += each.unread_count
-        del total.unread[5:]
+
+    def evidence(self) -> Iterator[Note]:
+        """What is to be known about the files themselves, when the records were taken."""
+        return (placed(capture.name, note) for capture in self.captures for note in capture.notes())
 
     def _missing(self, children: list[int]) -> None:
         """Notes the tasks whose calls are in none of the files."""

@@ -160,3 +160,10 @@ class Tally:
         self.unread_count += 1
         if len(self.unread) < 5:
             self.unread.append((line, text[:200]))
+
+    def unread_note(self) -> Note | None:
+        """What is to be known about lines that could not be read."""
+        if not self.unread_count:
+            return None
+        first = "; ".join(f"line {line}: {repr(text[:80])[1:]}" for line, text in self.unread[:3])
+        return Note("LUO706", self.unread[0][0], f"{self.unread_count} lines are no events; the first: {first}")

@@ -78,12 +78,12 @@ def _write(file: BinaryIO, lines: Iterator[bytes]) -> None:
 def _tell(captures: list[Capture], made: Conversion) -> None:
     """What is not in the other file."""
     name = captures[0].name if len(captures) == 1 else f"{len(captures)} files"
-    for capture in captures:
+    for capture, tally in zip(captures, made.tallies, strict=True):
         if capture.damage is not None:
             print(f"{capture.name}: {capture.damage}", file=sys.stderr)
-    if made.tally.unread_count:
-        line = made.tally.unread[0][0]
-        print(f"{name}:{line}: {made.tally.unread_count} lines are no events; this is the first", file=sys.stderr)
+        if tally.unread_count:
+            line = tally.unread[0][0]
+            print(f"{capture.name}:{line}: {tally.unread_count} lines are no events; this is the first", file=sys.stderr)
     for what, count in sorted(made.left_out.items()):
         print(f"{name}: left out {count} times: {what}", file=sys.stderr)
     if not made.tally.events:

@@ -32,6 +32,8 @@ _SUPERSEDED = re.compile(rb"\+\+\+ superseded by execve in pid (\d{1,10})(?:<[^<
 _PIDS = re.compile(rb"^\[pid +(\d{1,10})", re.MULTILINE)
 _BORN = re.compile(rb"(?:strace: Process (\d{1,10})|\) += (\d{1,10})$)", re.MULTILINE)
 _LONGEST_HALF = 1 << 16
+_RENAMED = re.compile(rb"<pid changed to \d{1,10} \.\.\.>\Z")
+"""The call of execve by a thread that goes on as the first one of its process; strace says so in a file of -ff."""
 _UNFINISHED, _DETACHED = b"<unfinished ...>", b"<detached ...>"
 _NOTES = {
     "injected": ("LUO721", "results that strace made up (INJECTED); the kernel was not asked, so they are not counted as calls"),
@@ -170,6 +172,7 @@ class _Reader:
 
     def _begin(self, line: int, time: int | None, thread: int, syscall: str, text: bytes) -> Iterator[Record]:
         self.halves.pop(thread, None)
+        text = _RENAMED.sub(_UNFINISHED, text)
         split = text.endswith(_UNFINISHED)
         left = not split and text.endswith(_DETACHED)
         if split or left:
