@@ -80,7 +80,7 @@ def audit_dying_once(payload: Plain, interrupted: Interrupted) -> Plain:
     """An audit whose process is killed by the capture of node004: once, or with LUOCHECK_TEST_ALWAYS each time."""
     from luocheck import auditing
 
-    name = Path(payload["path"]).parent.name
+    name = Path(payload["paths"][0]).parent.name
     with open(os.environ["LUOCHECK_TEST_COUNT"], "a+") as file:
         file.write(f"{name}\n")
         file.seek(0)

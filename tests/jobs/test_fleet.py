@@ -298,7 +298,7 @@ def test_what_is_in_the_file_of_results_is_not_done_again(
     made: list[str] = []
 
     def perform(payload: Any, interrupted: Any) -> Any:
-        made.append(Path(payload["path"]).parent.name)
+        made.append(Path(payload["paths"][0]).parent.name)
         return auditing.perform(payload, interrupted)
 
     monkeypatch.setattr(auditing, "JOB", replace(auditing.JOB, perform=perform))
@@ -394,9 +394,9 @@ def test_a_worker_elsewhere_needs_no_files(mixed: Path, monkeypatch: pytest.Monk
     assert list(payload["files"]) == ["a.txt"]
     monkeypatch.setattr(auditing, "MOST_SENT", 10)
     os.rename(mixed.with_name("away"), mixed)
-    assert "files" not in auditing.send({"path": str(mixed / "a.txt")})
-    assert "files" not in auditing.send({"path": str(mixed / "missing")}) and "files" not in auditing.send(
-        {"path": str(mixed / "pipe")}
+    assert "files" not in auditing.send({"paths": [str(mixed / "a.txt")]})
+    assert "files" not in auditing.send({"paths": [str(mixed / "missing")]}) and "files" not in auditing.send(
+        {"paths": [str(mixed / "pipe")]}
     )
 
 
