@@ -48,14 +48,18 @@ class Order:
             raise StopIteration
         call = self.calls[at]
         self.at += 1
-        if call.exit is not None and not is_optional(call):
-            heappush(returns, (max(call.enter.line, call.exit.line) * _PER_LINE + _RETURN, call.number, at))
+        if not is_optional(call):
+            heappush(returns, (_returning(call), call.number, at))
         return True, call
 
 
 def _beginning(call: Call) -> int:
     point = call.exit is not None and call.enter.line >= call.exit.line
     return call.enter.line * _PER_LINE + (_POINT if point else _BEGIN)
+
+
+def _returning(call: Call) -> int:
+    return max(call.enter.line, call.exit.line if call.exit is not None else 0) * _PER_LINE + _RETURN
 
 
 def _in_order(calls: Sequence[Call]) -> bool:
@@ -70,14 +74,17 @@ def _in_order(calls: Sequence[Call]) -> bool:
 
 def mark_alone(calls: Sequence[Call]) -> None:
     """Marks the calls of a recording, which are in the order of their lines, that overlap no other one of them."""
-    order = Order(calls)
-    if order.calls is not calls:
+    if not _in_order(calls):
         return
-    begun = 0  # since nothing was going on
-    for begins, call in order:
-        if begins:
-            begun += 1
-        elif order.idle:
-            if begun == 1:
-                call.is_alone()
-            begun = 0
+    begun, returns = 0, -1  # since nothing was going on: the number of calls, and when the last of them returns
+    alone: Call | None = None
+    for call in calls:
+        if 0 <= returns < _beginning(call):
+            if begun == 1 and alone is not None:
+                alone.is_alone()
+            begun, returns = 0, -1
+        begun += 1
+        if not is_optional(call):
+            alone, returns = call, max(returns, _returning(call))
+    if returns >= 0 and begun == 1 and alone is not None:
+        alone.is_alone()

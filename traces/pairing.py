@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from luocheck.model.errnos import GENERIC, INTERNAL
 from luocheck.traces.call import Moment
@@ -52,13 +53,13 @@ class Operation:
         return next((hit for part, hit in self.hits if part.role is role), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(NamedTuple):
+    """The operation begins.  A tuple for the same reason as `Record`, and so is the next one."""
+
     operation: Operation
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(NamedTuple):
     """The operation is over, or nothing more will be heard of it."""
 
     operation: Operation
@@ -109,6 +110,7 @@ class Pairing:
         self.first = first
         self.strays = 0
         self.entered_releases: set[str] = set()
+        self._steps: list[Step] = []  # of the record that is being looked at
 
     def run(self, records: Iterable[Record]) -> Iterator[Step]:
         """The steps of a whole recording."""
@@ -116,19 +118,33 @@ class Pairing:
         yield from self.rest()
 
     def steps(self, records: Iterable[Record]) -> Iterator[Step]:
-        """The steps of the next records of a recording."""
+        """The steps of the next records of a recording.  All of one record are known before the first of them is given."""
+        steps, threads = self._steps, self.threads
         for record in records:
             moment = Moment(record.line, record.time)
-            yield from self._record(record, moment)
-            if record.thread is not None and record.thread in self.threads:
-                self.threads[record.thread].previous = moment
+            event, number = record.event, record.thread
+            thread = threads.get(number) if number is not None else None
+            if thread is not None and isinstance(event, Enter):
+                self._enter(thread, record, moment, event)
+            elif thread is not None and isinstance(event, Exit):
+                self._exit(thread, moment, event)
+            else:
+                self._record(record, moment)
+                thread = threads.get(number) if number is not None else None
+            if steps:
+                yield from steps
+                steps.clear()
+            if thread is not None:
+                thread.previous = moment
 
     def rest(self) -> Iterator[Step]:
         """What goes on at the end of a recording."""
         for thread in list(self.threads.values()):
-            yield from self._flush(thread)
+            self._flush(thread)
             if thread.pending is not None:
-                yield from self._finish(thread, None)
+                self._finish(thread, None)
+        yield from self._steps
+        self._steps.clear()
 
     def is_busy(self) -> bool:
         """Does a call go on that can be one of the abi, or give its caller a number?  Such as wait for somebody else do not count."""
@@ -137,23 +153,23 @@ class Pairing:
                 return True
         return False
 
-    def _record(self, record: Record, moment: Moment) -> Iterator[Step]:
+    def _record(self, record: Record, moment: Moment) -> None:
         event = record.event
         if isinstance(event, Gap):
             for each in self.threads.values():
                 if each.pending is not None:
                     each.pending.doubtful = True
                 each.last = None
-            yield record
+            self._steps.append(record)
             return
         if isinstance(event, Ended):
             thread = self.threads.pop(event.thread, None)
             if thread is not None:
-                yield from self._flush(thread)
+                self._flush(thread)
                 if thread.pending is not None:
                     thread.pending.killed = True
-                    yield from self._finish(thread, None)
-            yield record
+                    self._finish(thread, None)
+            self._steps.append(record)
             return
         if record.thread is None:
             return
@@ -162,23 +178,23 @@ class Pairing:
             thread = self.threads[record.thread] = _Thread()
         match event:
             case Enter():
-                yield from self._enter(thread, record, moment, event)
+                self._enter(thread, record, moment, event)
             case Exit():
-                yield from self._exit(thread, moment, event)
+                self._exit(thread, moment, event)
             case Hit():
-                yield from self._hit(thread, record, moment, event)
+                self._hit(thread, record, moment, event)
             case Forked():
                 self.threads[event.child] = _Thread(previous=moment)
-                yield record
+                self._steps.append(record)
             case _:
                 thread.last = None
-                yield record
+                self._steps.append(record)
 
     # ---- events of system calls ----------------------------------------------------------------------------------
 
     def _enter(
         self, thread: _Thread, record: Record, moment: Moment, event: Enter, hit: tuple[Part, Hit] | None = None
-    ) -> Iterator[Step]:
+    ) -> None:
         pending = thread.pending
         if pending is not None and pending.level == "syscall" and event.source not in pending.sources:
             common = min(len(pending.arguments), len(event.arguments))
@@ -191,7 +207,7 @@ class Pairing:
                 if hit is not None:
                     pending.hits.append(hit)
                 return
-        yield from self._lost_return(thread, moment)
+        self._lost_return(thread, moment)
         if event.syscall in NEVER_RETURN:
             return
         assert record.thread is not None
@@ -200,14 +216,14 @@ class Pairing:
         operation.sources.add(event.source)
         if hit is not None:
             operation.hits.append(hit)
-        yield from self._begin(thread, operation)
+        self._begin(thread, operation)
 
-    def _exit(self, thread: _Thread, moment: Moment, event: Exit) -> Iterator[Step]:
+    def _exit(self, thread: _Thread, moment: Moment, event: Exit) -> None:
         pending, last = thread.pending, thread.last
         if pending is not None and pending.level == "syscall" and event.syscall in (None, pending.syscall):
             pending.exits.add(event.source)
             pending.link, pending.after = event.link, event.struct
-            yield from self._finish(thread, moment, user_result(event.result))
+            self._finish(thread, moment, user_result(event.result))
             return
         if last is not None and last.syscall == event.syscall and event.source in last.sources - last.exits:
             last.exits.add(event.source)
@@ -218,7 +234,7 @@ class Pairing:
 
     # ---- probes and functions ------------------------------------------------------------------------------------
 
-    def _hit(self, thread: _Thread, record: Record, moment: Moment, hit: Hit) -> Iterator[Step]:
+    def _hit(self, thread: _Thread, record: Record, moment: Moment, hit: Hit) -> None:
         part = part_of(hit)
         if part is None:
             return
@@ -226,61 +242,61 @@ class Pairing:
             case Role.ENTER:
                 fd, command = descriptor_of(part, hit), command_of(hit)
                 values = () if fd is None or command is None else (fd & (1 << 64) - 1, command)
-                yield from self._enter(thread, record, moment, Enter("ioctl", values, "eprobe"), (part, hit))
+                self._enter(thread, record, moment, Enter("ioctl", values, "eprobe"), (part, hit))
             case Role.EXIT:
                 result = result_of(hit)
                 if result is not None:
-                    yield from self._exit(thread, moment, Exit("ioctl", result, "eprobe"))
+                    self._exit(thread, moment, Exit("ioctl", result, "eprobe"))
             case Role.RELEASE:
-                yield from self._flush(thread)
+                self._flush(thread)
                 if not hit.returns:
                     self.entered_releases.add(hit.function)
                 if not hit.returns or hit.function not in self.entered_releases:
-                    yield Released(record, part, hit, thread.pending)
+                    self._steps.append(Released(record, part, hit, thread.pending))
             case Role.INNER:
-                yield from self._inner(thread, record, part, hit)
+                self._inner(thread, record, part, hit)
             case _ if hit.returns:
-                yield from self._function_return(thread, record, moment, part, hit)
+                self._function_return(thread, record, moment, part, hit)
             case _:
-                yield from self._function_entry(thread, record, moment, part, hit)
+                self._function_entry(thread, record, moment, part, hit)
 
-    def _inner(self, thread: _Thread, record: Record, part: Part, hit: Hit) -> Iterator[Step]:
+    def _inner(self, thread: _Thread, record: Record, part: Part, hit: Hit) -> None:
         if thread.pending is not None and thread.pending.syscall == "ioctl":
             thread.pending.hits.append((part, hit))
         elif hit.returns:
-            yield from self._flush(thread)
+            self._flush(thread)
             thread.held.append((part, hit))
             thread.held_record, thread.held_begin = record, thread.previous or self.first
 
-    def _function_entry(self, thread: _Thread, record: Record, moment: Moment, part: Part, hit: Hit) -> Iterator[Step]:
+    def _function_entry(self, thread: _Thread, record: Record, moment: Moment, part: Part, hit: Hit) -> None:
         pending = thread.pending
         if pending is not None and _belongs(pending, part):
             seen = {(h.function, h.name) for p, h in pending.hits if not h.returns}
             if pending.level == "syscall" or (hit.function, hit.name) not in seen:
                 pending.hits.append((part, hit))
                 return
-        yield from self._lost_return(thread, moment)
+        self._lost_return(thread, moment)
         assert record.thread is not None
         operation = Operation(_SYSCALL_OF[part.role], record.thread, record.process, moment, True, "function")
         operation.hits.append((part, hit))
-        yield from self._begin(thread, operation)
+        self._begin(thread, operation)
 
-    def _function_return(self, thread: _Thread, record: Record, moment: Moment, part: Part, hit: Hit) -> Iterator[Step]:
+    def _function_return(self, thread: _Thread, record: Record, moment: Moment, part: Part, hit: Hit) -> None:
         pending, last = thread.pending, thread.last
         result = result_of(hit)
         if pending is not None and _belongs(pending, part):
             pending.hits.append((part, hit))
             if pending.level != "syscall":
-                yield from self._finish(thread, moment, None if result is None else user_result(result))
+                self._finish(thread, moment, None if result is None else user_result(result))
             return
         if last is not None and _tells_of(last, part, hit):
             last.hits.append((part, hit))
             if part.role is Role.SYSCALL and result is not None:
                 last.result = user_result(result)
             last.exit = moment
-            yield Amended(last)
+            self._steps.append(Amended(last))
             return
-        yield from self._lost_return(thread, moment, keep_held=True)
+        self._lost_return(thread, moment, keep_held=True)
         assert record.thread is not None and self.first is not None
         begin = thread.previous or self.first
         level = "syscall" if part.role is Role.SYSCALL else "function"
@@ -288,33 +304,33 @@ class Pairing:
         operation.hits.extend(thread.held if part.role in (Role.IOCTL, Role.SYSCALL) else ())
         thread.held.clear()
         operation.hits.append((part, hit))
-        yield from self._begin(thread, operation)
-        yield from self._finish(thread, moment, None if result is None else user_result(result))
+        self._begin(thread, operation)
+        self._finish(thread, moment, None if result is None else user_result(result))
 
     # ---- begin and end -------------------------------------------------------------------------------------------
 
-    def _begin(self, thread: _Thread, operation: Operation) -> Iterator[Step]:
+    def _begin(self, thread: _Thread, operation: Operation) -> None:
         thread.pending, thread.last = operation, None
-        yield Begun(operation)
+        self._steps.append(Begun(operation))
 
-    def _finish(self, thread: _Thread, moment: Moment | None, result: int | None = None) -> Iterator[Step]:
+    def _finish(self, thread: _Thread, moment: Moment | None, result: int | None = None) -> None:
         operation = thread.pending
         assert operation is not None
         thread.pending, thread.last = None, operation
         operation.exit = moment
         operation.returned = moment is not None
         operation.result = None if operation.doubtful else result
-        yield Finished(operation)
+        self._steps.append(Finished(operation))
 
-    def _lost_return(self, thread: _Thread, moment: Moment, *, keep_held: bool = False) -> Iterator[Step]:
+    def _lost_return(self, thread: _Thread, moment: Moment, *, keep_held: bool = False) -> None:
         """The thread does something else, so what it was doing is over: when and how was not recorded."""
         if not keep_held:
-            yield from self._flush(thread)
+            self._flush(thread)
         if thread.pending is not None:
-            yield from self._finish(thread, moment)
+            self._finish(thread, moment)
         thread.last = None
 
-    def _flush(self, thread: _Thread) -> Iterator[Step]:
+    def _flush(self, thread: _Thread) -> None:
         """Inner functions without anything around them: they are all that is known of their call."""
         record, begin = thread.held_record, thread.held_begin
         if not thread.held or record is None or record.thread is None or begin is None:
@@ -324,8 +340,8 @@ class Pairing:
         thread.held.clear()
         result = result_of(operation.hits[-1][1])
         pending, thread.pending = thread.pending, None
-        yield from self._begin(thread, operation)
-        yield from self._finish(thread, moment, None if result is None else user_result(result))
+        self._begin(thread, operation)
+        self._finish(thread, moment, None if result is None else user_result(result))
         thread.pending = pending
 
 
