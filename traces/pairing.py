@@ -192,9 +192,7 @@ class Pairing:
 
     # ---- events of system calls ----------------------------------------------------------------------------------
 
-    def _enter(
-        self, thread: _Thread, record: Record, moment: Moment, event: Enter, hit: tuple[Part, Hit] | None = None
-    ) -> None:
+    def _enter(self, thread: _Thread, record: Record, moment: Moment, event: Enter, hit: tuple[Part, Hit] | None = None) -> None:
         pending = thread.pending
         if pending is not None and pending.level == "syscall" and event.source not in pending.sources:
             common = min(len(pending.arguments), len(event.arguments))
