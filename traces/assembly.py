@@ -26,6 +26,8 @@ from luocheck.traces.processes import Processes
 from luocheck.traces.records import Ended, Executed, Forked, Gap, Record
 from luocheck.traces.syscalls import OPENERS
 
+_NOTHING = Given()
+
 EBADF, EFAULT, ENOTTY = (-GENERIC[name] for name in ("EBADF", "EFAULT", "ENOTTY"))
 
 
@@ -42,6 +44,7 @@ class Assembler:
             self.numbers.setdefault(ioctl.number, []).append(ioctl)
         self.functions = {each.function for each in abi.syscalls}
         self.descriptor_members = {(i.target, i.number): [m for m in i.fields if is_descriptor(abi, m)] for i in abi.ioctls}
+        self.ours = {each.target for each in abi.descriptors}
         self.magics = {d.magic for d in abi.descriptors if d.magic is not None}
         device = descriptor_for(abi, DEVICE)
         self.path = device.path.encode() if device is not None and device.path is not None else None
@@ -163,10 +166,13 @@ class Assembler:
         return next((fd for part, hit in operation.hits if (fd := descriptor_of(part, hit)) is not None), None)
 
     def _ioctl(self, operation: Operation, process: int) -> None:
-        given = self._given(operation)
-        number, fd = self._number(operation, given.target), self._fd(operation)
-        if number is None:
-            return
+        if operation.hits or len(operation.arguments) < 2:
+            given = self._given(operation)
+            number, fd = self._number(operation, given.target), self._fd(operation)
+            if number is None:
+                return
+        else:
+            given, number, fd = _NOTHING, operation.arguments[1] & 0xFFFFFFFF, signed32(operation.arguments[0])
         known = operation in self.tables.begun
         entry = self.tables.begun.pop(operation, None)
         if operation in self.tables.raced and operation.result == EBADF and entry is not None:
@@ -190,7 +196,7 @@ class Assembler:
     def _not_ours(self, operation: Operation, number: int, fd: int | None, entry: Entry | None, possible: bool) -> bool:
         """Did this ioctl never reach the device or one of its objects?"""
         node = entry.node if entry is not None else None
-        if not possible and (node is None or descriptor_for(self.abi, node.target) is None):
+        if not possible and (node is None or node.target not in self.ours):
             return True
         refused = operation.result == EBADF and (fd is None or fd < 0 or (entry is not None and entry.node is None))
         if (fd is not None and fd < 0) or refused or (self.probed and operation.level == "syscall" and operation.returned):
@@ -214,7 +220,7 @@ class Assembler:
 
     def _foreign(self, node: Node) -> bool:
         """Is this surely neither the device nor one of its objects?"""
-        return node.target is not None and descriptor_for(self.abi, node.target) is None
+        return node.target is not None and node.target not in self.ours
 
     def _count_elsewhere(self, number: int, fd: int | None, operation: Operation) -> None:
         text = f"{number:#x} on descriptor {fd}" if fd is not None else f"{number:#x}"

@@ -8,7 +8,7 @@ from luocheck.model.abi import DEVICE, Abi
 from luocheck.traces.call import Call, Kind, Moment, OpenFile
 from luocheck.traces.descriptors import Node
 from luocheck.traces.order import mark_alone
-from luocheck.traces.payload import Payload, descriptor_for
+from luocheck.traces.payload import Payload
 
 
 @dataclass(slots=True, eq=False)
@@ -50,18 +50,27 @@ class Subjects:
 def kept(drafts: list[Draft], subjects: Subjects) -> list[Draft]:
     """Without what turned out to be about other files, in the order of the beginnings.  subjects: those of earlier drafts; these are added."""
     nodes, active = subjects.nodes, subjects.processes
+    ioctl = Kind.IOCTL
     for d in drafts:
-        of_device = d.kind is Kind.OPEN and d.node is not None and d.node.target == DEVICE
-        if d.node is not None and (d.kind is Kind.IOCTL or of_device):
-            nodes.add(d.node)
-        if d.kind is Kind.IOCTL:
+        if d.kind is ioctl:
+            if d.node is not None:
+                nodes.add(d.node)
             nodes.update(d.files.values())
-        if d.kind in (Kind.IOCTL, Kind.REBOOT) or of_device or (d.kind is Kind.OPEN and d.node is None):
+            active.add(d.process)
+            continue
+        of_device = d.kind is Kind.OPEN and d.node is not None and d.node.target == DEVICE
+        if d.node is not None and of_device:
+            nodes.add(d.node)
+        if d.kind is Kind.REBOOT or of_device or (d.kind is Kind.OPEN and d.node is None):
             active.add(d.process)
     out = []
     for draft in drafts:
+        kind = draft.kind
+        if kind is ioctl:
+            out.append(draft)
+            continue
         about = draft.node in nodes
-        match draft.kind:
+        match kind:
             case Kind.CLOSE:
                 keep = (about or (draft.maybe and draft.process in active)) and not draft.dropped
             case Kind.PASS:
@@ -102,15 +111,16 @@ def calls_of(drafts: list[Draft], abi: Abi, numbers: Numbers) -> tuple[Call, ...
             files[number] = OpenFile(number, node.target, node.label)
         return files[number]
 
+    release = {each.target: each.release for each in reversed(abi.descriptors)}
+    closing = (Kind.CLOSE, Kind.RELEASE)
     out = []
     first: dict[object, Call] = {}
     for number, d in enumerate(drafts, numbers.calls):
         on = None if d.node is None else file(d.node)
         event = d.event
-        if d.kind in (Kind.CLOSE, Kind.RELEASE) and on is not None:
-            descriptor = descriptor_for(abi, on.target)
-            event = None if descriptor is None else descriptor.release
-        members = {name: file(node) for name, node in d.files.items()}
+        if d.kind in closing and on is not None:
+            event = release.get(on.target) if on.target is not None else None
+        members = {name: file(node) for name, node in d.files.items()} if d.files else {}
         call = Call(
             number, d.kind, event, d.process, d.thread, d.enter, d.exit, on, d.fd, d.command, d.payload.given, d.payload.got,
             members, frozenset(d.closed), d.result, d.exact, d.inferred, d.killed, d.refused, d.parent, d.inner,

@@ -7,7 +7,7 @@ Arrays of bytes are strings here: the bytes up to the first NUL, or the whole ar
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from luocheck.model.abi import CONSTANTS, DEVICE, SCALARS, Abi, Descriptor, Handle, Ioctl, StructField, Syscall
@@ -79,9 +79,11 @@ def _by_offset(ioctl: Ioctl, struct: Struct | None) -> Iterator[tuple[int, Value
 
 
 def read_payload(
-    ioctl: Ioctl, hits: Iterable[tuple[Part, Hit]], result: int | None, structs: tuple[Struct | None, Struct | None] = (None, None)
+    ioctl: Ioctl, hits: Sequence[tuple[Part, Hit]], result: int | None, structs: tuple[Struct | None, Struct | None] = (None, None)
 ) -> Payload:
     """Values of the members of `ioctl`'s struct, from all probes of one call and from the struct itself before and after it."""
+    if not hits and structs == (None, None):
+        return Payload()  # nothing was shown
     before: dict[int, list[Value]] = {}
     after: dict[int, list[Value]] = {}
     for values, struct in zip((before, after), structs, strict=True):

@@ -26,11 +26,13 @@ class Processes:
         self.births: list[tuple[int, int]] = []
         self.copies: set[int] = set()  # children that got a copy of their parent's table
         self._same: dict[int, int] = {}  # thread -> thread whose table it shares
+        self._keys: dict[int, int] = {}  # what `key` has answered, as long as that holds
         self._cloning: dict[int, Enter] = {}
         self.learn(records, callers)
 
     def learn(self, records: Iterable[Record], callers: Iterable[int]) -> None:
         """Goes on with more records."""
+        self._keys.clear()
         ends: dict[int, bool | None] = {}
         births: list[tuple[int, int, bool | None]] = []
         cloning = self._cloning
@@ -51,6 +53,7 @@ class Processes:
             self._birth(parent, child, said, ends)
         known = {child for _, child in self.births} | self._same.keys()
         self._silent([c for c in dict.fromkeys(callers) if c not in known], ends)
+        self._keys.clear()
 
     def _birth(self, parent: int, child: int, said: bool | None, ends: dict[int, bool | None]) -> None:
         answer = said
@@ -65,6 +68,7 @@ class Processes:
             answer = bool(self.shared)
         if answer:
             self._same[child] = parent
+            self._keys.clear()
         else:
             self.copies.add(child)
 
@@ -84,6 +88,13 @@ class Processes:
             self._same[each] = first
 
     def key(self, thread: int) -> int:
+        """The number of the table of a thread."""
+        key = self._keys.get(thread)
+        if key is None:
+            key = self._keys[thread] = self._found(thread)
+        return key
+
+    def _found(self, thread: int) -> int:
         seen = set()
         while thread in self._same and thread not in seen:
             seen.add(thread)

@@ -82,7 +82,7 @@ class Unshown:
 
     def begin(self, process: int, operation: object) -> None:
         """A call begins that may return a descriptor."""
-        mine = self._of(process)
+        mine = self.processes.get(process) or self._of(process)
         mine.clock += 1
         mine.begun[operation] = _Begun(mine.clock, mine.full)
 
@@ -97,7 +97,7 @@ class Unshown:
 
     def ended(self, process: int, operation: object, number: int | None) -> None:
         """The call is over.  number: the descriptor that it returned, the lowest free one; None when it returned none."""
-        mine = self._of(process)
+        mine = self.processes.get(process) or self._of(process)
         mine.clock += 1
         begun = mine.begun.pop(operation, None)
         if begun is None or begun.freed or number is None:
