@@ -40,8 +40,8 @@ class Operation:
     link: bytes | None = None
     before: Struct | None = None
     after: Struct | None = None
-    sources: set[str] = field(default_factory=set)
-    exits: set[str] = field(default_factory=set)
+    sources: tuple[str, ...] = ()
+    exits: tuple[str, ...] = ()
     hits: list[tuple[Part, Hit]] = field(default_factory=list)
     exit: Moment | None = None
     result: int | None = None
@@ -197,7 +197,7 @@ class Pairing:
         if pending is not None and pending.level == "syscall" and event.source not in pending.sources:
             common = min(len(pending.arguments), len(event.arguments))
             if pending.syscall == event.syscall and pending.arguments[:common] == event.arguments[:common]:
-                pending.sources.add(event.source)
+                pending.sources += (event.source,)
                 pending.arguments = max(pending.arguments, event.arguments, key=len)
                 pending.path = pending.path or event.path
                 pending.links = pending.links or event.links
@@ -209,9 +209,10 @@ class Pairing:
         if event.syscall in NEVER_RETURN:
             return
         assert record.thread is not None
-        operation = Operation(event.syscall, record.thread, record.process, moment, True, "syscall", event.arguments, event.path)
-        operation.links, operation.before = event.links, event.struct
-        operation.sources.add(event.source)
+        operation = Operation(
+            event.syscall, record.thread, record.process, moment, True, "syscall", event.arguments, event.path, event.links
+        )
+        operation.before, operation.sources = event.struct, (event.source,)
         if hit is not None:
             operation.hits.append(hit)
         self._begin(thread, operation)
@@ -219,12 +220,12 @@ class Pairing:
     def _exit(self, thread: _Thread, moment: Moment, event: Exit) -> None:
         pending, last = thread.pending, thread.last
         if pending is not None and pending.level == "syscall" and event.syscall in (None, pending.syscall):
-            pending.exits.add(event.source)
+            pending.exits += (event.source,)
             pending.link, pending.after = event.link, event.struct
             self._finish(thread, moment, user_result(event.result))
             return
-        if last is not None and last.syscall == event.syscall and event.source in last.sources - last.exits:
-            last.exits.add(event.source)
+        if last is not None and last.syscall == event.syscall and event.source in last.sources and event.source not in last.exits:
+            last.exits += (event.source,)
             return
         if event.syscall == "ioctl" and not (last is not None and last.level != "syscall"):
             self.strays += 1
