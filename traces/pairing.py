@@ -361,11 +361,12 @@ def _tells_of(last: Operation, part: Part, hit: Hit) -> bool:
     """Is this return one more probe of the call that has just finished, rather than another call?"""
     if not _belongs(last, part) or last.level == "inner" or last.sources:
         return False
-    commands = {command_of(h) for _, h in last.hits} - {None}
-    if command_of(hit) is not None and commands and command_of(hit) not in commands:
-        return False
-    roles = {p.role for p, _ in last.hits}
     if part.role is Role.SYSCALL:
-        return Role.SYSCALL not in roles
-    same = [h for p, h in last.hits if h.function == hit.function and h.returns]
-    return bool(same) and all(h.name != hit.name for h in same) and all(result_of(h) == result_of(hit) for h in same)
+        fits = all(p.role is not Role.SYSCALL for p, _ in last.hits)
+    else:
+        same = [h for _, h in last.hits if h.function == hit.function and h.returns]
+        fits = bool(same) and all(h.name != hit.name and result_of(h) == result_of(hit) for h in same)
+    if not fits:
+        return False
+    command, commands = command_of(hit), {command_of(h) for _, h in last.hits} - {None}
+    return command is None or not commands or command in commands
