@@ -41,8 +41,10 @@ lab: setup
 	$(BIN)/python lab/run lab/programs/*.c
 	$(BIN)/python lab/selftests
 
-# The documents are text; what they show is run.  docs/history.md and the outputs in docs/reports.md are written anew.
+# The documents are text; what they show is run.  docs/history.md, the table of docs/catalogue.md, the stories of docs/findings.md and the
+# outputs in docs/reports.md are written anew.
 docs: setup
 	$(BIN)/python tests/history/page.py
+	$(BIN)/python tests/catalogue/page.py
 	$(BIN)/python tests/traces/reports_page.py
 	$(BIN)/python -m pytest tests/cli/test_examples.py tests/cli/test_api_document.py tests/language/test_language_doc.py

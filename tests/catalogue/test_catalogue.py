@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from catalogue import page
 from cli.test_documents import refused, schema, valid
 from jsonschema import Draft202012Validator
 
@@ -19,7 +20,6 @@ from luocheck.model.diagnostics import SpecError
 from luocheck.model.source import Source
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "catalogue.md"
 
 BUGS = (
     [f"S{n}" for n in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 15, 16, 18, 19, 21, 22, 24, 25, 26, 27, 28, 31, 33)]
@@ -111,42 +111,23 @@ def test_every_spec_that_only_the_catalogue_names_is_used() -> None:
     assert {name for name in named if "/" in name} == there
 
 
-def table() -> list[tuple[str, ...]]:
-    """The rows of the table in docs/catalogue.md."""
-    rows = re.findall(r"^\| (\w+) \| (.+?) \| (.+?) \| (.+?) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
-    return [row for row in rows if row[0] != "id"]
-
-
 def test_the_page_shows_the_catalogue() -> None:
-    expected = []
-    for bug in shipped_catalogue().bugs:
-        for shown in bug.shown:
-            place, fixed = shown.place, shown.fixed
-            where = f", {place.where}" if place.where else ""
-            faults = f", {shown.faults} fault{'s' if shown.faults > 1 else ''}" if shown.faults else ""
-            length = f"{shown.calls} calls{faults}"
-            name = f"`{place.spec.removeprefix('catalogue/').removesuffix('.luo')}`"
-            expected.append(
-                (
-                    bug.id,
-                    f"{name} `{place.claim}`{where}",
-                    length,
-                    f"`{fixed.spec.removeprefix('catalogue/').removesuffix('.luo')}`" if fixed is not None else "-",
-                )
-            )
-    assert table() == expected
+    text = page.PAGE.read_text(encoding="utf-8")
+    assert page.with_table(text, shipped_catalogue()) == text
+    lines = text.splitlines(keepends=True)
+    row = lines.index("| S7 | `rfc_v2` `exit_drops_files` | 3 calls | `v3` |\n")
+    for otherwise in (lines[:row] + lines[row + 1 :], [*lines[:row], lines[row].replace("3 calls", "4 calls"), *lines[row + 1 :]]):
+        assert page.with_table("".join(otherwise), shipped_catalogue()) == text
 
 
 # ---- the findings -----------------------------------------------------------------------------------------------
-
-FINDINGS = ROOT / "docs" / "findings.md"
 
 
 def sections() -> dict[str, tuple[str, list[str], str]]:
     """Of each finding its title, its story, and the line that names the claims."""
     found = re.findall(
         r"^### (F\d+) (.+?)\n.*?```\n(.*?)```\n\n(- Broken in .*?\n)- ",
-        FINDINGS.read_text(encoding="utf-8"),
+        page.FINDINGS.read_text(encoding="utf-8"),
         re.DOTALL | re.MULTILINE,
     )
     return {id: (title, story.splitlines(), broken) for id, title, story, broken in found}
@@ -160,7 +141,7 @@ def test_every_finding_is_told() -> None:
         bug = bugs[id]
         assert title.lower() == bug.title.lower() and len(story) == bug.shown[0].calls, id
         assert re.findall(r"`(\w+)`", broken) == [bug.shown[0].place.spec, *(shown.place.claim for shown in bug.shown)], id
-    text = FINDINGS.read_text(encoding="utf-8")
+    text = page.FINDINGS.read_text(encoding="utf-8")
     assert text.count("\n- Confidence: ") == len(told) == text.count("\n- It may be intended: ") + text.count("\n- Intended? ")
 
 
@@ -172,6 +153,11 @@ def tell_the_stories_as_told(ids: tuple[str, ...]) -> None:
         first = next(row for row in answer.rows if row.bug is bug)
         assert first.verdict is not None and first.verdict.witness is not None
         assert [step.text for step in first.verdict.witness.steps] == told[bug.id][1], bug.id
+    text = page.FINDINGS.read_text(encoding="utf-8")
+    _, story, broken = told[ids[0]]
+    damaged = text.replace(broken, "- Broken in `nothing`: `no_claim`.\n").replace("\n".join(story), "no story")
+    assert damaged.count("no story") == damaged.count("no_claim") == 1
+    assert page.with_stories(damaged, answer) == text
 
 
 def test_some_stories_are_as_told() -> None:
