@@ -6,6 +6,7 @@ import heapq
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from typing import TypeAlias
 
 from luocheck.traces.call import PARTIAL, Note, Origin
@@ -26,8 +27,8 @@ from luocheck.traces.formats.strace_parts import (
 )
 from luocheck.traces.records import Forked, Record, Tally
 from luocheck.traces.source import Capture
+from luocheck.traces.untimed import Untimed, dated
 
-_NEVER = 1 << 64
 _PART = 40
 """Bits of a merged record's line that are the line in its part; those above are the number of the part."""
 
@@ -131,13 +132,14 @@ class Merging:
     def _merged(self) -> Iterator[Record]:
         """Births come before what the child does."""
         parts = zip(self.captures, self.formats, self.tallies, strict=True)
-        keyed = [
-            _keyed(number, _with_times(capture, READERS[format](capture, format, tally)))
+        each_dated = [
+            dated(number, _numbered(number, _with_times(capture, READERS[format](capture, format, tally))))
             for number, (capture, format, tally) in enumerate(parts)
         ]
-        merged = (record for _, _, _, record in heapq.merge(*keyed))
+        births = Births()
+        merged = Untimed(births.groups).placed(heapq.merge(*each_dated, key=itemgetter(0, 1, 2)))
         children: dict[int, None] = {}
-        for record in Births().joined(merged) if self.split else Births().arranged(merged):
+        for record in births.joined(merged) if self.split else births.arranged(merged):
             self.tally.integer_clock = any(each.integer_clock for each in self.tallies)
             if isinstance(record.event, Forked):
                 children[record.event.child] = None
@@ -191,20 +193,9 @@ def _with_times(capture: Capture, records: Iterator[Record]) -> Iterator[Record]
         yield record
 
 
-def _keyed(number: int, records: Iterator[Record]) -> Iterator[tuple[int, int, int, Record]]:
-    """The records of a part, each with what they are merged by."""
-    latest = 0
-    untimed: list[tuple[int, Record]] = []
-    for place, each in enumerate(records):
-        record = each._replace(line=number << _PART | each.line)
-        if record.time is None:  # a return without -T: at the latest before the next event of this part
-            untimed.append((place, record))
-            continue
-        latest = max(latest, record.time)
-        yield from ((latest, number, before, other) for before, other in untimed)
-        untimed.clear()
-        yield latest, number, place, record
-    yield from ((_NEVER, number, before, other) for before, other in untimed)
+def _numbered(number: int, records: Iterator[Record]) -> Iterator[Record]:
+    """The records of a part with its number in their lines."""
+    return (each._replace(line=number << _PART | each.line) for each in records)
 
 
 # ---- what is merged as one recording ----------------------------------------------------------------------------------

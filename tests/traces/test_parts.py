@@ -224,6 +224,95 @@ def test_a_process_ends_with_its_last_thread_whatever_file_that_is_in(tmp_path: 
     assert [(call.kind, call.process) for call in decode(files, abi).calls] == [(Kind.OPEN, 7), (Kind.EXIT, 7)]
 
 
+THREADS = {
+    7: """\
+1795463790.100000 execve("/x", [], 0) = 0
+1795463790.200000 clone3({flags=CLONE_FILES|CLONE_THREAD}, 88) = 8
+1795463790.300000 clone3({flags=CLONE_FILES|CLONE_THREAD}, 88) = 9
+1795463796.000000 +++ exited with 0 +++
+""",
+    8: """\
+1795463791.000000 openat(AT_FDCWD, "/dev/liveupdate", O_RDWR) = 3
+1795463795.000000 close(3) = 0
+1795463796.000000 +++ exited with 0 +++
+""",
+    9: """\
+1795463792.000000 ioctl(3, 0xba00, 0x7f) = 0
+1795463793.000000 ioctl(3, 0xba00, 0x7f) = -1 EEXIST (File exists)
+1795463795.500000 openat(AT_FDCWD, "/dev/liveupdate", O_RDWR) = 3
+1795463795.600000 close(3) = 0
+1795463796.000000 +++ exited with 0 +++
+""",
+}
+"""Threads that share descriptors, without -T."""
+
+
+def written(files: dict[int, str], folder: Path) -> str:
+    for task, text in files.items():
+        (folder / f"log.{task}").write_text(text)
+    return str(folder / "log")
+
+
+def shown(recording: Recording) -> list[tuple[Kind, int, int | None, int | None]]:
+    return [(call.kind, call.thread, call.result, None if call.on is None else call.on.number) for call in recording.calls]
+
+
+def test_a_descriptor_was_returned_before_another_thread_used_it(tmp_path: Path, abi: Abi) -> None:
+    prefix = written(THREADS, tmp_path)
+    assert shown(decode(prefix, abi)) == [
+        (Kind.OPEN, 8, 3, 0), (Kind.IOCTL, 9, 0, 0), (Kind.IOCTL, 9, -17, 0),
+        (Kind.CLOSE, 8, 0, 0), (Kind.OPEN, 9, 3, 1), (Kind.CLOSE, 9, 0, 1), (Kind.EXIT, 9, None, None),
+    ]  # fmt: skip
+    assert audit(loaded(SPEC), prefix).verdict is Conformance.CONFORMS
+
+
+def test_it_can_have_returned_late_when_nobody_used_it(tmp_path: Path, abi: Abi) -> None:
+    """Two opens of the device overlap as far as is known, so either can have been the first."""
+    second = (
+        THREADS[9]
+        .replace("1795463792.000000 ioctl(3, 0xba00, 0x7f) = 0\n", "")
+        .replace(
+            "ioctl(3, 0xba00, 0x7f) = -1 EEXIST (File exists)",
+            'openat(AT_FDCWD, "/dev/liveupdate", O_RDWR) = -1 EBUSY (Device or resource busy)',
+        )
+    )
+    calls = decode(written({**THREADS, 9: second}, tmp_path), abi).calls
+    first, other = (call for call in calls[:2])
+    assert first.exit is not None and other.exit is not None
+    assert (first.thread, other.thread, other.result) == (8, 9, -16) and other.enter.line < first.exit.line
+
+
+def test_another_process_uses_its_own_number(tmp_path: Path, abi: Abi) -> None:
+    own = {
+        7: THREADS[7]
+        .replace("CLONE_FILES|CLONE_THREAD", "SIGCHLD")
+        .replace("}, 88) = 9", "}, 88) = -1 EAGAIN (Resource temporarily unavailable)"),
+        8: THREADS[8],
+    }
+    own[7] = own[7].replace(
+        "1795463796.000000 +++", "1795463792.000000 close(3) = -1 EBADF (Bad file descriptor)\n1795463796.000000 +++"
+    )
+    calls = decode(written(own, tmp_path), abi).calls
+    assert [(call.kind, call.process, call.result) for call in calls] == [
+        (Kind.OPEN, 8, 3),
+        (Kind.CLOSE, 8, 0),
+        (Kind.EXIT, 8, None),
+    ]
+
+
+def test_a_number_that_another_call_had_returned_before_is_that_one(tmp_path: Path, abi: Abi) -> None:
+    """An open that has not returned gets the number that a close in the meantime makes free."""
+    device = 'openat(AT_FDCWD, "/dev/liveupdate", O_RDWR)'
+    files = {
+        7: THREADS[7].replace("1795463790.200000 clone3", f"1795463790.150000 {device} = 3\n1795463790.200000 clone3"),
+        8: f"1795463791.000000 {device} = 3\n1795463796.000000 +++ exited with 0 +++\n",
+        9: "1795463792.000000 ioctl(3, 0xba00, 0x7f) = 0\n1795463793.000000 close(3) = 0\n1795463796.000000 +++ exited with 0 +++\n",
+    }
+    assert shown(decode(written(files, tmp_path), abi))[:4] == [
+        (Kind.OPEN, 7, 3, 0), (Kind.OPEN, 8, 3, 1), (Kind.IOCTL, 9, 0, 0), (Kind.CLOSE, 9, 0, 0),
+    ]  # fmt: skip
+
+
 # ---- what says nothing about their order ------------------------------------------------------------------------------
 
 
