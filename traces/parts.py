@@ -15,6 +15,7 @@ from luocheck.traces.formats.births import Births
 from luocheck.traces.formats.detect import format_of
 from luocheck.traces.formats.registry import READERS
 from luocheck.traces.formats.strace_parts import (
+    Lives,
     children_missing,
     is_part,
     parts_among,
@@ -25,7 +26,7 @@ from luocheck.traces.formats.strace_parts import (
     task_of,
     without_times,
 )
-from luocheck.traces.records import Forked, Record, Tally
+from luocheck.traces.records import Record, Tally
 from luocheck.traces.source import Capture
 from luocheck.traces.untimed import Untimed, dated
 
@@ -69,10 +70,12 @@ def gathered(names: Sequence[str]) -> list[Captured]:
     parts = {stem: parts_among(found) for stem, found in members.items() if len(found) > 1}
     whole = {name: _parts(stem, found) for stem, found in parts.items() if len(found) > 1 for name in found}
     out: list[Captured] = []
+    done: set[str] = set()
     for name in names:
         if name not in whole:
             out.append(resolved(name))
-        elif whole[name] not in out:
+        elif whole[name].name not in done:
+            done.add(whole[name].name)
             out.append(whole[name])
     return out
 
@@ -138,15 +141,16 @@ class Merging:
         ]
         births = Births()
         merged = Untimed(births.groups).placed(heapq.merge(*each_dated, key=itemgetter(0, 1, 2)))
-        children: dict[int, None] = {}
-        for record in births.joined(merged) if self.split else births.arranged(merged):
-            self.tally.integer_clock = any(each.integer_clock for each in self.tallies)
-            if isinstance(record.event, Forked):
-                children[record.event.child] = None
+        lives = Lives(self.captures)
+        for number, record in enumerate(births.joined(merged) if self.split else births.arranged(merged)):
+            if not number:  # a record of each file has been read
+                self.tally.integer_clock = any(each.integer_clock for each in self.tallies)
+            if self.split:
+                lives.see(record)
             yield record
         self._count()
         if self.split:
-            self._missing(list(children))
+            self._missing(list(lives.children))
 
     def origin(self, record: Record) -> Origin:
         """Where a record stands."""

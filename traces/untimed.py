@@ -52,6 +52,8 @@ class Untimed:
 
     groups: Mapping[int, int]
     _held: dict[int, Dated] = field(default_factory=dict)  # part -> what began last in it, and has not returned
+    _making: dict[int, int] = field(default_factory=dict)  # child -> of these, the one that made it
+    _giving: dict[int, dict[int, None]] = field(default_factory=dict)  # descriptor -> of these, those that returned it
     _taken: dict[int | None, set[int]] = field(default_factory=dict)  # process -> numbers that were given out and not closed
 
     def placed(self, merged: Iterable[Dated]) -> Iterator[Record]:
@@ -59,31 +61,45 @@ class Untimed:
         for each in merged:
             if each.part in self._held:
                 yield from self._over(each.part)
-            for part in [part for part, other in self._held.items() if _made(other, each.record)]:
-                yield from self._over(part)
+            maker = self._making.get(each.record.thread) if each.record.thread is not None else None
+            if maker is not None:
+                yield from self._over(maker)
             number = _used(each.record)
             if number is not None:
-                for part in [part for part, other in self._held.items() if self._gave(other, number, each.record)]:
+                for part in [part for part in self._giving.get(number, ()) if self._gave(self._held[part], number, each.record)]:
                     yield from self._over(part)
             self._note(each.record, ())
             yield each.record
             if each.after:
-                self._held[each.part] = each
+                self._hold(each)
         for part in list(self._held):
             yield from self._over(part)
+
+    def _hold(self, item: Dated) -> None:
+        self._held[item.part] = item
+        for each in item.after:
+            if isinstance(each.event, Forked):
+                self._making[each.event.child] = item.part
+        number = _given(item.record, item.after)
+        if number is not None:
+            self._giving.setdefault(number, {})[item.part] = None
 
     def _over(self, part: int) -> Iterator[Record]:
         """What the task of this file did is over."""
         item = self._held.pop(part)
+        for each in item.after:
+            if isinstance(each.event, Forked):
+                self._making.pop(each.event.child, None)
+        number = _given(item.record, item.after)
+        if number is not None:
+            self._giving[number].pop(part)
         self._note(item.record, item.after)
         yield from item.after
 
     def _gave(self, other: Dated, number: int, user: Record) -> bool:
         """Did that call return the descriptor that this one uses?  Not when it was there before."""
         process = self._process(user)
-        if self._process(other.record) != process or number in self._taken.get(process, ()):
-            return False
-        return _given(other.record, other.after) == number
+        return self._process(other.record) == process and number not in self._taken.get(process, ())
 
     def _process(self, record: Record) -> int | None:
         return self.groups.get(record.thread) if record.thread is not None else None
@@ -105,11 +121,6 @@ class Untimed:
         elif isinstance(event, Enter) and event.syscall == "close_range" and len(event.arguments) > 1:
             first, last = event.arguments[:2]
             taken.difference_update([number for number in taken if first <= number <= last])
-
-
-def _made(other: Dated, record: Record) -> bool:
-    """Did that call make the task that does something here?"""
-    return any(isinstance(each.event, Forked) and each.event.child == record.thread for each in other.after)
 
 
 def _used(record: Record) -> int | None:

@@ -337,6 +337,19 @@ def test_files_that_cannot_be_merged(first: str, second: str, why: str, tmp_path
         assert "error[LUO718]" in told and why in told and "strace -ff -ttt" in told
 
 
+def test_times_of_two_days(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The first is recorded from ten o'clock on and makes the second, which begins at nine: on the next day."""
+    prefix = written(
+        {
+            7: '10:00:00.000000 execve("/x", [], 0) = 0\n22:00:00.000000 close(3) = 0\n08:59:00.000000 vfork() = 8\n',
+            8: "09:00:00.000000 close(3) = 0\n",
+        },
+        tmp_path,
+    )
+    assert main(["calls", SPEC, prefix]) == 2
+    assert "error[LUO718]: by its times this task did something before it was made" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("time", ["14:30:07.100000", "1795463790.100000", "14:30:07.100000 (+     0.000100)"])
 def test_times_that_are_enough(time: str, tmp_path: Path) -> None:
     names = [str(tmp_path / "log.7"), str(tmp_path / "log.8")]

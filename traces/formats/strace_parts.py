@@ -11,12 +11,15 @@ from luocheck.model.diagnostics import SpecError, fail
 from luocheck.model.source import Source, Span
 from luocheck.traces.call import PARTIAL, Note
 from luocheck.traces.formats.strace_line import LARGEST_TASK, Clock, Frame, fits, parse_line
+from luocheck.traces.records import Ended, Enter, Forked, Record
 from luocheck.traces.source import Capture, open_capture
+from luocheck.traces.syscalls import FORKS
 
 _NAME = re.compile(r"(.*[^/])\.(\d{1,10})(?:\.(?:gz|xz|bz2|zst))?", re.DOTALL)
 _LOOKED_AT = 50
 """Lines at the beginning of a file that are looked at."""
 _HALF_A_DAY = 43200 * 10**9
+_NEVER = 1 << 64
 _MOST_TOLD = 3
 _HELP = "record with `strace -ff -ttt`, or with `strace -f -o FILE`, which writes one file in the order of events"
 
@@ -62,8 +65,8 @@ def lone_part(capture: Capture) -> Note | None:
     if not is_part(capture):
         return None
     stem = stem_of(capture.name)
-    others = [] if stem is None else [each for each in parts_beside(stem) if not _same(each, capture.name)]
-    others = parts_among(others)
+    here = os.path.abspath(capture.name)
+    others = parts_among([] if stem is None else (each for each in parts_beside(stem) if os.path.abspath(each) != here))
     if others:
         return Note(
             PARTIAL,
@@ -87,7 +90,8 @@ def parts_missing(captures: Sequence[Capture]) -> Note | None:
     given = {each.name for each in captures}
     stems = {stem for name in given if (stem := stem_of(name)) is not None}
     beside = [path for stem in sorted(stems) for path in parts_beside(stem)]
-    others = parts_among(path for path in beside if not any(_same(path, name) for name in given))
+    here = {os.path.abspath(name) for name in given}
+    others = parts_among(path for path in beside if os.path.abspath(path) not in here)
     return Note(PARTIAL, None, f"there are more files of this recording: {_some(others)}") if others else None
 
 
@@ -97,10 +101,6 @@ _ALONE = "this is one of the files of `strace -ff`, with the calls of one task o
 def _some(names: Sequence[str]) -> str:
     more = f" and {len(names) - _MOST_TOLD} more" if len(names) > _MOST_TOLD else ""
     return ", ".join(os.path.basename(each) for each in names[:_MOST_TOLD]) + more
-
-
-def _same(one: str, other: str) -> bool:
-    return os.path.abspath(one) == os.path.abspath(other)
 
 
 def _looks_like_part(path: str) -> bool | None:
@@ -158,6 +158,32 @@ def _refuse_times(capture: Capture, frame: Frame) -> None:
         _refuse(capture, "times of `strace -r` count from the line before, which may stand in another file, so they give no order")
     if not frame.precise:
         _refuse(capture, "this part shows whole seconds, which do not say what came first in two files")
+
+
+class Lives:
+    """The tasks of a merged recording.  children: those that others made."""
+
+    def __init__(self, captures: Sequence[Capture]) -> None:
+        self.captures = {task_of(each.name): each for each in captures}
+        self.children: dict[int, None] = {}
+        self._begun: dict[int, int] = {}  # task that lives -> its first time
+        self._forking: dict[int, int] = {}  # task -> when its latest call began that makes one
+
+    def see(self, record: Record) -> None:
+        """Takes the next record.  Raises SpecError LUO718 for a task that did something before it was made: these are times of several days."""
+        thread, time, event = record.thread, record.time, record.event
+        if thread is not None and time is not None:
+            self._begun.setdefault(thread, time)
+        match event:
+            case Enter(syscall=name) if name in FORKS and thread is not None and time is not None:
+                self._forking[thread] = time
+            case Ended(thread=gone):
+                self._begun.pop(gone, None)
+            case Forked(child=child) if thread is not None:
+                self.children[child] = None
+                capture = self.captures.get(child)
+                if capture is not None and self._begun.get(child, _NEVER) < self._forking.get(thread, 0):
+                    _refuse(capture, "by its times this task did something before it was made: they are times of several days")
 
 
 def without_times(capture: Capture) -> NoReturn:
