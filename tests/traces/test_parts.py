@@ -32,6 +32,7 @@ from luocheck.traces.folders import Place, Skipped, places
 from luocheck.traces.parts import Parts, gathered
 from luocheck.traces.records import Ended
 
+ROOT = Path(__file__).parents[2]
 CAPTURES = Path(__file__).parent / "captures" / "strace"
 SPEC = "linux_7_3"
 _LINE = re.compile(r"(\d+) +(\S+) (.*)")
@@ -168,6 +169,20 @@ def test_what_they_have_in_common_stands_for_all(forked: list[str], abi: Abi, ca
     assert luocheck.audit(loaded(SPEC), prefix).verdict is Conformance.CONFORMS
     Path(prefix).write_text("")  # a file of that name is that file
     assert gathered([prefix]) == [prefix]
+
+
+def test_the_page_shows_what_the_command_prints(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    ((argv, printed),) = re.findall(
+        r"```sh\nluocheck (audit .*?)\n```\n\n```\n(.*?)```", (ROOT / "docs" / "strace.md").read_text(), re.DOTALL
+    )
+    assert main(argv.split()) == 0
+    assert capsys.readouterr().out == printed
+
+
+def test_the_files_of_the_example_are_those_of_a_real_recording(forked: list[str]) -> None:
+    for path in forked:
+        assert Path(path).read_text() == (ROOT / "docs" / "examples" / "strace-ff" / Path(path).name).read_text()
 
 
 def test_packed_and_empty_files_belong_to_them(forked: list[str], abi: Abi) -> None:
