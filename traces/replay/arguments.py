@@ -11,8 +11,9 @@ from luocheck.model.ir.system import Event, Local, System
 from luocheck.model.ir.vocabulary import BoolT, ElemT, EnumT, Sort
 from luocheck.model.semantics.store import live_index
 from luocheck.traces.call import Call, Kind, OpenFile
+from luocheck.traces.replay.cells import BOUND, KNOWN
 from luocheck.traces.replay.handles import Handles, text_of
-from luocheck.traces.replay.world import BOUND, KNOWN, Undecided, WorldStore
+from luocheck.traces.replay.world import Undecided, WorldStore
 
 
 class Attempt(NamedTuple):
@@ -123,6 +124,10 @@ class Arguments:
 
     def _unknown(self, store: WorldStore, sort: Sort, call: Call, every: bool) -> Iterator[tuple[WorldStore, int, bool]]:
         succeeded = call.result is not None and call.result >= 0
+        if sort.index in store.world.comparable:
+            copy = store.copy()
+            yield copy, copy.unknown(sort), False
+            return
         if sort.ordered:
             store = self._counted(store, sort)
         if not sort.pool:
@@ -162,9 +167,9 @@ class Arguments:
         wanted = self.handles.elements.get((label.index, text_of(file.label)))
         try:
             return [store] if store.equals((field.index, x), None, wanted) else []
-        except Undecided:
+        except Undecided as undecided:
             copy = store.copy()
-            copy.decide((field.index, x), wanted)
+            undecided.ways[0].change(copy)
             return [copy]
 
     def _target(

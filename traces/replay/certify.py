@@ -7,7 +7,7 @@ What was decided lazily on the way is what the beginning must have been like: a 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from luocheck.model.instances import Cell, default_name
@@ -15,6 +15,7 @@ from luocheck.model.ir.system import Event, System
 from luocheck.model.ir.vocabulary import BoolT, CountT, ElemT, EnumT, Field, Lifetime, Owner, SeqT, SetT, Sort, Type
 from luocheck.model.semantics.lifetimes import survivors
 from luocheck.traces.call import Call, Kind, Recording
+from luocheck.traces.replay.cells import EDGE
 from luocheck.traces.replay.handles import Handles
 from luocheck.traces.replay.history import (
     Appeared,
@@ -27,12 +28,16 @@ from luocheck.traces.replay.history import (
     Happened,
     HistoryReplay,
     HistoryStore,
+    Identified,
     Inserted,
     Rebooted,
+    Renumbered,
     entries,
 )
 from luocheck.traces.replay.kernels import parts_of
-from luocheck.traces.replay.world import EDGE, Beginning
+from luocheck.traces.replay.renaming import Numbers
+from luocheck.traces.replay.unknowns import Unknown
+from luocheck.traces.replay.world import Beginning
 from luocheck.traces.witness import Began, Element, Fact, FactValue, WitnessStep, tells_anew
 
 _BEGAN = {Beginning.COLD: Began.COLD, Beginning.WARM: Began.WARM, Beginning.RUNNING: Began.RUNNING}
@@ -107,6 +112,7 @@ class _Names:
         self.plain: dict[int, list[Element]] = {sort.index: [] for sort in system.sorts if not sort.pool}
         self.pools: dict[int, _Pool] = {sort.index: _Pool() for sort in system.sorts if sort.pool}
         self.dying: list[tuple[Sort, int]] = []
+        self.aliases: dict[str, str] = {}  # names of what turned out to be something else
         values = {(index, x): value for (index, value), x in handles.elements.items()}
         for sort in system.sorts:
             for x in range(handles.counts[sort.index] if not sort.pool else 0):
@@ -152,6 +158,29 @@ class _Names:
         if not sort.ordered:
             self.names.pop((sort.index, x), None)
 
+    def identified(self, unknown: Unknown, x: int) -> None:
+        """What was written of an unknown element is about x."""
+        sort = self.system.sorts[unknown.sort]
+        written, name = self.names.get((sort.index, unknown)), self.of(sort, x)
+        self.names[sort.index, unknown] = name
+        if written is not None:
+            self.aliases[written] = name
+
+    def renumbered(self, numbers: Numbers, known: tuple[int, ...]) -> None:
+        names = {}
+        for (sort, x), name in self.names.items():
+            if sort not in numbers or (type(x) is not Unknown and not self.system.sorts[sort].pool and x < known[sort]):
+                names[sort, x] = name
+            elif x in numbers[sort] and (type(x) is not Unknown or type(numbers[sort][x]) is Unknown):
+                names[sort, numbers[sort][x]] = name
+        self.names = names
+
+    def final(self, name: str) -> str:
+        """The name of what an element has turned out to be."""
+        while name in self.aliases:
+            name = self.aliases[name]
+        return name
+
     def is_old(self, sort: Sort, x: int) -> bool:
         return self.names.get((sort.index, x), "") in self.pools[sort.index].old
 
@@ -195,7 +224,7 @@ class _Names:
         out = {}
         for sort in self.system.sorts:
             if not sort.pool:
-                out[sort.name] = tuple(self.plain[sort.index])
+                out[sort.name] = tuple(each for each in self.plain[sort.index] if each.name not in self.aliases)
                 continue
             pool = self.pools[sort.index]
             while len(pool.fresh) < pool.most:
@@ -253,6 +282,10 @@ class _Writer:
                     self.names.dying.append((sort, x))
                 case Forgotten(sort, x):
                     self.names.forgotten(sort, x)
+                case Identified(unknown, x):
+                    self.names.identified(unknown, x)
+                case Renumbered(numbers, known):
+                    self.names.renumbered(numbers, known)
                 case Bound(file, index, x):
                     self.now.files[file, index] = self.names.of(self.system.sorts[index], x)
                 case Rebooted():
@@ -271,7 +304,7 @@ class _Writer:
                     each.processes,
                     tuple(self._written(key, value) for key, value in each.facts.items()),
                     _files(each),
-                    tuple(each.steps),
+                    tuple(self._final(step) for step in each.steps),
                 )
                 for each in self.kernels
             ),
@@ -362,7 +395,15 @@ class _Writer:
 
     def _written(self, key: _Key, value: FactValue) -> Fact:
         f = self.system.fields[key[0]]
+        value = self.names.final(value) if isinstance(value, str) else value
         return Fact(f.name, tuple(owner.name for owner in f.owners), key[1], value)
+
+    def _final(self, step: WitnessStep) -> WitnessStep:
+        """A step with what its unknown elements turned out to be."""
+        if not self.names.aliases:
+            return step
+        arguments = tuple((name, self.names.final(x)) for name, x in step.arguments)
+        return replace(step, arguments=arguments, gives=self.names.final(step.gives) if step.gives is not None else None)
 
     def _graphs(self, store: HistoryStore) -> dict[str, tuple[tuple[str, str], ...]]:
         out: dict[str, tuple[tuple[str, str], ...]] = {}

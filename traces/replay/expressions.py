@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from luocheck.model.ir import expressions as e
-from luocheck.model.ir.vocabulary import EnumDef, Lifetime, SeqT, SetT, Sort
+from luocheck.model.ir.vocabulary import ElemT, EnumDef, Lifetime, SeqT, SetT, Sort, Type
 from luocheck.model.semantics.expressions import Code, Compiler, Env, Oops
 from luocheck.model.semantics.store import live_index
-from luocheck.traces.replay.world import EDGE, MISSING, Demand, OpenSet, OpenTuple, Undecided, Way, sort_place
+from luocheck.traces.replay.cells import EDGE
+from luocheck.traces.replay.renaming import Question
+from luocheck.traces.replay.unknowns import Unknown, comparable_sorts, resolved
+from luocheck.traces.replay.world import MISSING, Demand, OpenSet, OpenTuple, Undecided, Way, sort_place
 
 
 class LazyCompiler(Compiler):
@@ -58,7 +61,13 @@ class LazyCompiler(Compiler):
         for read, other in ((expr.left, expr.right), (expr.right, expr.left)):
             if expr.operator in ("==", "!=") and isinstance(read, e.Read) and not isinstance(other, e.Read):
                 return self._split(read, other, expr.operator == "==")
+        if expr.operator in ("==", "!=") and any(self._is_comparable(side.type) for side in (expr.left, expr.right)):
+            left, right, wanted = self(expr.left), self(expr.right), expr.operator == "=="
+            return lambda s, env: s.same(left(s, env), right(s, env)) is wanted  # type: ignore[attr-defined]
         return super()._compare(expr)
+
+    def _is_comparable(self, type_: Type) -> bool:
+        return isinstance(type_, ElemT) and type_.sort.index in comparable_sorts(self.system)
 
     def _split(self, read: e.Read, other: e.Expr, wanted: bool) -> Code:
         cell, default, value = self._cell(read), self.defaults[read.field.index], self(other)
@@ -66,8 +75,10 @@ class LazyCompiler(Compiler):
         def split(s: Any, env: Env) -> bool:
             key = cell(s, env)
             found = s.get(key, MISSING)
-            held = s.equals(key, default, value(s, env)) if found is MISSING else found == value(s, env)
-            return bool(held) is wanted
+            asked = value(s, env)
+            if found is MISSING or type(found) is Unknown or type(asked) is Unknown:
+                return s.equals(key, default, asked) is wanted
+            return bool(found == asked) is wanted
 
         return split
 
@@ -104,15 +115,18 @@ class LazyCompiler(Compiler):
     def unseen(self, domain: Sort | EnumDef | e.Expr, body: e.Expr | None, slot: int, *, wanted: bool) -> Code | None:
         """Code that raises Undecided when an element that nothing has shown yet could give `body` the wanted value."""
         code: Code = self(body) if body is not None else lambda s, env: True
-        names = sorted({part.slot for part in e.walk(body) if isinstance(part, e.Var)} - {slot}) if body is not None else []
-        question = object()
+        parts = list(e.walk(body)) if body is not None else []
+        names = sorted({part.slot for part in parts if isinstance(part, e.Var | e.BadHandle)} - {slot})
+        types = {part.slot: part.type for part in parts if isinstance(part, e.Var)}
+        question = Question({slot: type_.sort.index for slot, type_ in types.items() if isinstance(type_, ElemT)})
         lasting = body is not None and _is_local(body, slot)
 
         def ask(s: Any, env: Env, place: tuple[int, ...], meet: Any) -> None:
-            key = (question, *[env[name] for name in names if name < len(env) and name != 0])
+            used = {name: resolved(s, env[name]) for name in names if name < len(env) and name != 0}
+            key = (question, *used.items())
             if s.is_denied(place, key):
                 return
-            frozen = (None, *env[1:])
+            frozen = tuple(used.get(position) for position in range(len(env)))
             demand = Demand(code, frozen, wanted)
 
             def deny(store: Any) -> None:

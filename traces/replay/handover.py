@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from luocheck.model.instances import Cell
 from luocheck.model.semantics.lifetimes import surviving, survivors
-from luocheck.traces.replay.world import ABSENT, DENIED, EDGE, EXCLUDED, FACTS, KNOWN, OLD, UNSEEN, World, WorldStore
+from luocheck.traces.replay.cells import ABSENT, APART, DENIED, EDGE, EXCLUDED, FACTS, KNOWN, OLD, UNKNOWNS, UNSEEN
+from luocheck.traces.replay.world import World, WorldStore
 
 
 def handed_over(store: WorldStore, world: World) -> WorldStore:
@@ -21,7 +22,7 @@ def handed_over(store: WorldStore, world: World) -> WorldStore:
         kind = cell[0]
         if kind >= 0:
             keep = kind in cells
-        elif kind in (KNOWN, EDGE):
+        elif kind in (KNOWN, EDGE, UNKNOWNS, APART):
             keep = True
         elif kind == UNSEEN:
             keep = cell[1] in sorts

@@ -15,14 +15,17 @@ from luocheck.model.ir.vocabulary import Sort
 from luocheck.model.semantics.machine import Arguments
 from luocheck.model.semantics.run import Outcome
 from luocheck.traces.call import Call, Kind
+from luocheck.traces.replay.cells import BOUND, EXCLUDED
 from luocheck.traces.replay.handles import Handles
 from luocheck.traces.replay.handover import handed_over
 from luocheck.traces.replay.kernels import Part, Replay
 from luocheck.traces.replay.machine import Bytes, ReplayMachine
 from luocheck.traces.replay.memory import Memory
+from luocheck.traces.replay.renaming import Numbers
 from luocheck.traces.replay.search import Configuration, Search
 from luocheck.traces.replay.step import Stepper
-from luocheck.traces.replay.world import BOUND, EXCLUDED, Beginning, World, WorldStore
+from luocheck.traces.replay.unknowns import Unknown
+from luocheck.traces.replay.world import Beginning, World, WorldStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,22 @@ class Forgotten:
 
 
 @dataclass(frozen=True, slots=True)
+class Identified:
+    """An unknown element turned out to be x."""
+
+    unknown: Unknown
+    x: int
+
+
+@dataclass(frozen=True, slots=True)
+class Renumbered:
+    """Other numbers for elements of some sorts from now on.  known: how many of each sort the recording names, which keep theirs."""
+
+    numbers: Numbers
+    known: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Bound:
     """An open file (its number in the recording) stands for an element; sort: the index of its sort."""
 
@@ -103,7 +122,7 @@ class Rebooted:
     """What follows happened in the next kernel; `boot` is the first of it."""
 
 
-Entry = Decided | Excluded | Inserted | Appeared | Born | Freed | Forgotten | Bound | Happened | Rebooted
+Entry = Decided | Excluded | Inserted | Appeared | Born | Freed | Forgotten | Identified | Renumbered | Bound | Happened | Rebooted
 History = tuple["History", Entry] | None
 """Entries, the last one outside."""
 
@@ -171,6 +190,13 @@ class HistoryStore(WorldStore):
         super().free(sort, x)
         self.tell(Freed(sort, x))
 
+    def identify(self, unknown: Unknown, x: int) -> None:
+        self.tell(Identified(unknown, x))
+        super().identify(unknown, x)
+
+    def note_numbers(self, numbers: Numbers) -> None:
+        self.tell(Renumbered(numbers, self.world.known))
+
 
 class HistoryWorld(World):
     """A world whose states have a history."""
@@ -225,10 +251,10 @@ class NoMemory(Memory):
     """Equal states have histories of their own, so that none stands for another one."""
 
     def kept(self, store: WorldStore) -> WorldStore:
-        return store
+        return store.canonical() if self.merging else store
 
     def after(self, store: WorldStore, call: Call, step: Callable[[WorldStore, Call], list[WorldStore]]) -> list[WorldStore]:
-        return step(store, call)
+        return [self.kept(each) for each in step(store, call)]
 
     def belief_after(self, belief: list[Configuration], signature: int) -> list[Configuration] | None:
         return None

@@ -13,6 +13,7 @@ from enum import Enum
 from luocheck.model.ir.system import System
 from luocheck.traces.answer import Belief
 from luocheck.traces.call import Call, Kind, Recording
+from luocheck.traces.replay.cells import KNOWN
 from luocheck.traces.replay.handles import Handles
 from luocheck.traces.replay.handover import handed_over
 from luocheck.traces.replay.knowledge import common, different
@@ -20,7 +21,7 @@ from luocheck.traces.replay.machine import ReplayMachine
 from luocheck.traces.replay.promises import Broken, Promises
 from luocheck.traces.replay.search import Configuration, Explained, Overwhelmed, Refusal, Search, returned
 from luocheck.traces.replay.step import Stepper
-from luocheck.traces.replay.world import KNOWN, Beginning, World, WorldStore
+from luocheck.traces.replay.world import Beginning, World, WorldStore
 
 
 class Start(Enum):

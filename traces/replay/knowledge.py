@@ -9,6 +9,7 @@ from luocheck.model.instances import Cell
 from luocheck.model.ir.vocabulary import Sort
 from luocheck.model.semantics.shown import place_text, value_text
 from luocheck.model.semantics.store import live_index
+from luocheck.traces.replay.unknowns import Unknown
 from luocheck.traces.replay.world import OpenSet, OpenTuple, WorldStore
 
 MOST_STATES = 64
@@ -25,7 +26,7 @@ def common(stores: Iterable[WorldStore]) -> dict[Cell, Any]:
     if first is None:
         return {}
     fields = len(first.instance.system.fields)
-    found = {cell: value for cell, value in first.items() if 0 <= cell[0] < fields}
+    found = {cell: value for cell, value in first.items() if 0 <= cell[0] < fields and type(value) is not Unknown}
     for count, store in enumerate(iterator, 2):
         if count > MOST_STATES:
             break

@@ -10,8 +10,9 @@ from luocheck.model.ir.system import OK, Event
 from luocheck.model.semantics.machine import Arguments, Forks, Machine
 from luocheck.model.semantics.run import NOBODY, SEQ, Frame, Outcome, Run
 from luocheck.model.semantics.statements import Program
+from luocheck.traces.replay.cells import ENDED, PENDING
 from luocheck.traces.replay.statements import DEMAND, LazyProgram
-from luocheck.traces.replay.world import ENDED, PENDING, Beginning, Undecided, World, WorldStore
+from luocheck.traces.replay.world import Beginning, Undecided, World, WorldStore
 
 
 class Bytes(Protocol):
@@ -124,5 +125,5 @@ def _settled(outcome: Outcome) -> WorldStore:
     store = outcome.store
     assert isinstance(store, WorldStore)
     settled = store.copy()
-    settled.forget_answers()
+    settled.end_call()
     return settled

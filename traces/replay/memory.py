@@ -38,7 +38,8 @@ class Known:
 class Memory:
     """states: by their cells.  steps: by identity of the state and signature of the call.  beliefs: by identity of the belief.
 
-    Whatever an identity is asked for is kept alive by the values here.
+    Whatever an identity is asked for is kept alive by the values here.  merging: states that differ only in the numbers of their elements
+    are the same.
     """
 
     states: dict[object, WorldStore] = field(default_factory=dict)
@@ -46,11 +47,14 @@ class Memory:
     beliefs: dict[int, Known] = field(default_factory=dict)
     same: dict[tuple[int, ...], Belief] = field(default_factory=dict)
     signatures: dict[object, int] = field(default_factory=dict)
+    merging: bool = False
     learnt: int = 0
     given_out: int = 0
 
     def kept(self, store: WorldStore) -> WorldStore:
         """The one of all equal states that is kept."""
+        if self.merging:
+            store = store.canonical()
         return self.states.setdefault(frozenset(store.items()), store)
 
     def after(self, store: WorldStore, call: Call, step: Callable[[WorldStore, Call], list[WorldStore]]) -> list[WorldStore]:

@@ -22,11 +22,16 @@ from typing import NamedTuple
 from luocheck.traces.answer import Edit
 from luocheck.traces.call import Call, Kind, Recording
 from luocheck.traces.order import Order, is_optional
+from luocheck.traces.replay.cells import ENDED
 from luocheck.traces.replay.memory import Memory
 from luocheck.traces.replay.step import MOST_UNRECORDED_STEPS, Stepper
-from luocheck.traces.replay.world import ENDED, Beginning, WorldStore
+from luocheck.traces.replay.world import Beginning, WorldStore
 
 MOST_CONFIGURATIONS = 4_096
+
+MANY_CONFIGURATIONS = 16
+"""Configurations in a complete search from which on it is worth the time to tell which of them are the same but for numbers."""
+
 QUICK_INSERTIONS = 3
 """Most calls in a row that nobody recorded and that explain one recorded call, while explanations are looked for quickly."""
 
@@ -323,9 +328,16 @@ class Search:
         kept: dict[object, Configuration] = {}
         for each in chain(first, configurations):
             kept.setdefault(each.key, each)
+            if len(kept) > MANY_CONFIGURATIONS and not self.memory.merging and not self.quick:
+                return self._merged(chain(kept.values(), configurations))
             if len(kept) > MOST_CONFIGURATIONS:
                 raise Overwhelmed("too many states agree with what was seen")
         return list(kept.values())
+
+    def _merged(self, found: Iterable[Configuration]) -> list[Configuration]:
+        """From here on, states that differ only in the numbers of their elements are the same."""
+        self.memory.merging = True
+        return self._distinct(each._replace(store=self.memory.kept(each.store)) for each in found)
 
     # ---- going on after a refusal -------------------------------------------------------------------------------
 

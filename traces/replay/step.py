@@ -16,9 +16,10 @@ from luocheck.model.semantics.run import Outcome
 from luocheck.model.semantics.store import references
 from luocheck.traces.call import Call, Kind, Recording
 from luocheck.traces.replay.arguments import Arguments, Attempt
+from luocheck.traces.replay.cells import BOUND, DENIED, ENDED, EXCLUDED, KNOWN, OLD, USED
 from luocheck.traces.replay.handles import CallBytes, Handles, local_named
 from luocheck.traces.replay.machine import ReplayMachine
-from luocheck.traces.replay.world import BOUND, DENIED, ENDED, EXCLUDED, KNOWN, OLD, USED, WorldStore
+from luocheck.traces.replay.world import Undecided, WorldStore
 
 _WITHOUT_EFFECT = (st.Arguments, st.Assert, st.Fail, st.If, st.Require, st.Skip, st.Sometimes, st.Step)
 
@@ -132,9 +133,9 @@ class Stepper:
         store = outcome.store
         assert isinstance(store, WorldStore)
         store = store.copy()
-        store.forget_answers()
         if outcome.errno == OK and not self._take_results(store, attempt.event, outcome, call):
             return None
+        store.end_call()
         for sort, x in reversed(attempt.anonymous):
             if not self._is_named(store, sort, x) and not self._has_state(store, sort, x):
                 self._forget(store, sort, x)
@@ -160,7 +161,7 @@ class Stepper:
                         store[BOUND, file.number, local.type.sort.index] = value
                     continue
                 recorded = call.got.get(member.name)
-                if recorded is not None and self.handles.element(local.type.sort, recorded) != value:
+                if recorded is not None and not _are_same(store, value, self.handles.element(local.type.sort, recorded)):
                     return False
             else:
                 recorded = call.got.get(member.name)
@@ -177,7 +178,9 @@ class Stepper:
                 return True
             if cell[0] == BOUND and cell[2] == sort.index and value == x:
                 return True
-            if (cell[0] == DENIED and any(x in key[1:] for key, _ in value)) or (cell[0] in (EXCLUDED, USED) and x in value):
+            if (cell[0] == DENIED and any(x == y for key, _ in value for _, y in key[1:])) or (
+                cell[0] in (EXCLUDED, USED) and x in value
+            ):
                 return True
         return False
 
@@ -287,7 +290,7 @@ class Stepper:
         for outcome in self.machine.ends(event, (*arguments, *[False] * len(event.predicates)), store, None):
             if isinstance(outcome.store, WorldStore) and outcome.store is not store:
                 settled = outcome.store.copy()
-                settled.forget_answers()
+                settled.end_call()
                 if settled != store:
                     found.append(settled)
         return found
@@ -408,6 +411,8 @@ class Stepper:
             wide, new = store.copy(), []
             for parameter in event.parameters:
                 match parameter.type:
+                    case ElemT(sort) if sort.index in store.world.comparable:
+                        domains.append([wide.unknown(sort)])
                     case ElemT(sort) if not sort.pool and not sort.caller:
                         new.append((sort, wide.fresh(sort)))
                         domains.append([*store.elements(sort), new[-1][1]])
@@ -433,6 +438,15 @@ class Stepper:
                             self._forget(after, sort, x)
                     if after != store:
                         yield after, event.name in self.ioctl_targets or self._met(after) > met
+
+
+def _are_same(store: WorldStore, one: Any, other: Any) -> bool:
+    """Are two values the same?  What may be the same is made so."""
+    try:
+        return store.same(one, other)
+    except Undecided as undecided:
+        undecided.ways[0].change(store)
+        return True
 
 
 def _refused_as_allowed(call: Call) -> bool:

@@ -21,21 +21,33 @@ from luocheck.model.ir.system import Scope, System
 from luocheck.model.ir.vocabulary import BoolT, CountT, ElemT, EnumT, Field, Lifetime, Owner, SeqT, SetT, Sort, Value
 from luocheck.model.semantics.expressions import Code
 from luocheck.model.semantics.store import Store, live_index
+from luocheck.traces.replay.cells import (
+    ABSENT,
+    APART,
+    DENIED,
+    EXCLUDED,
+    FACTS,
+    KNOWN,
+    OLD,
+    PENDING,
+    SAME,
+    UNKNOWNS,
+    UNSEEN,
+    USED,
+)
+from luocheck.traces.replay.renaming import Numbers, canonical_numbers, renamed, with_numbers
 from luocheck.traces.replay.unique import unique_fields
+from luocheck.traces.replay.unknowns import (
+    Unknown,
+    comparable_sorts,
+    final_numbers,
+    is_apart,
+    resolved,
+    set_apart,
+)
 
-# First components of the cells that say what is known.  Cells of fields and locks are never negative.
-KNOWN = -1  # (KNOWN, sort): how many elements of the sort have been met
-OLD = -2  # (OLD, sort, x): x was there before the recording began; the value says which of its fields are undecided
-UNSEEN = -3  # (UNSEEN, sort): elements that nothing has shown yet may be alive
-FACTS = -4  # (FACTS, sort): what a `forall` has written to all of them, by field
-DENIED = -5  # (DENIED, *place): conditions that nothing unseen there meets
-BOUND = -6  # (BOUND, open file, sort): the element that an open file stands for
-EXCLUDED = -7  # (EXCLUDED, *cell): values that an undecided cell does not have
-ABSENT = -8  # (ABSENT, *cell, x): x is not among the undecided members of a set or sequence
-EDGE = -9  # (EDGE, graph, closure, a, b): does a need b?
-PENDING = -10  # (PENDING,): demands that the next statement waits for
-ENDED = -11  # (ENDED,): this kernel is gone
-USED = -12  # (USED, field): values of a unique field that belong to elements which the kernel before handed over
+_SAYS_WHAT_IS_NOT = (APART, DENIED, EXCLUDED, USED)
+_ABOUT_UNKNOWNS = (*_SAYS_WHAT_IS_NOT, SAME, UNKNOWNS)
 
 MANY = 1 << 40
 """Size of every sort: there is no scope."""
@@ -103,7 +115,8 @@ class World:
     """What all states of one replay share.
 
     known: how many elements of each sort the recording itself names.  fresh_only: an unknown element is taken to be one that was not met
-    yet, where both are possible.  That finds most explanations quickly; only without it a refusal means something.
+    yet, where both are possible.  That finds most explanations quickly; only without it a refusal means something, and elements of the sorts
+    `comparable` that the recording does not show are kept unknown.
     """
 
     system: System
@@ -153,6 +166,10 @@ class World:
         )
 
         self.unique = dict(unique_fields(system)) if self.beginning is Beginning.WARM else {}
+        self.comparable = frozenset() if self.fresh_only else comparable_sorts(system)
+        self.comparable_fields = frozenset(
+            f.index for f in system.fields if isinstance(f.type, ElemT) and f.type.sort.index in self.comparable
+        )
 
     def start(self) -> WorldStore:
         """The state before `boot`; of a kernel that had been running, any state."""
@@ -234,6 +251,9 @@ class WorldStore(Store):
                 return [Way(lambda s: s.decide(cell, OpenTuple()))]
             case SetT():
                 return [Way(lambda s: s.decide(cell, OpenSet()))]
+            case ElemT(sort, optional) if sort.index in self.world.comparable:
+                found = [Way(lambda s: s.decide(cell, s.unknown(sort)))]
+                return [*found, self._decided(cell, None)] if optional and None not in excluded else found
             case ElemT(sort, optional):
                 known = [] if self.world.fresh_only else list(self.elements(sort))
                 found = [self._decided(cell, x) for x in known if x not in excluded]
@@ -250,7 +270,8 @@ class WorldStore(Store):
 
     def decide(self, cell: Cell, value: Any) -> None:
         self[cell] = value
-        self.pop((EXCLUDED, *cell), None)
+        for other in self.pop((EXCLUDED, *cell), ()):
+            set_apart(self, value, other)
         if cell[0] in self.world.unique:
             self._use(cell, value)
 
@@ -269,9 +290,10 @@ class WorldStore(Store):
         """Does a cell hold this value?  An undecided one is split in two: it does, or it is known not to."""
         value = self.get(cell, MISSING)
         if value is not MISSING:
-            return bool(value == wanted)
+            return self.same(value, wanted)
         if not self.is_lazy(cell):
             return bool(default == wanted)
+        wanted = resolved(self, wanted)
         excluded = self.get((EXCLUDED, *cell), frozenset())
         if wanted in excluded:
             return False
@@ -282,6 +304,53 @@ class WorldStore(Store):
             s[EXCLUDED, *cell] = excluded | {wanted}
 
         raise Undecided([Way(lambda s: s.decide(cell, wanted)), Way(exclude)], cell)
+
+    # ---- unknown elements ---------------------------------------------------------------------------------------
+
+    def unknown(self, sort: Sort) -> Unknown:
+        """An element of a comparable sort that nothing shows: any one."""
+        count = self.get((UNKNOWNS, sort.index), 0)
+        self[UNKNOWNS, sort.index] = count + 1
+        return Unknown.of(sort.index, count)
+
+    def same(self, one: Any, other: Any) -> bool:
+        """Are two values the same?  Raises Undecided, with the way in which they are first, when one is unknown and may be the other."""
+        one, other = resolved(self, one), resolved(self, other)
+        if one == other or one is None or other is None:
+            return bool(one == other)
+        unknown, x = (one, other) if type(one) is Unknown else (other, one)
+        if type(unknown) is not Unknown or is_apart(self, one, other):
+            return False
+        raise Undecided([Way(lambda s: s.identify(unknown, x)), Way(lambda s: set_apart(s, unknown, x))])
+
+    def identify(self, unknown: Unknown, x: Any) -> None:
+        """An unknown element turns out to be x.  Fields and locals have it until the call ends."""
+        apart = self.pop((APART,), frozenset())
+        changed: dict[Cell, Any] = {(APART,): frozenset(pair for pair in apart if unknown in pair)}
+        changed |= {cell: self[cell] for cell in self if cell[0] in _SAYS_WHAT_IS_NOT}
+        dict.update(self, renamed(self.instance.system, changed, lambda sort, y: x if y == unknown else y))
+        if left := apart - changed[APART,] | self.get((APART,), frozenset()):
+            self[APART,] = left
+        self[SAME, unknown] = x
+
+    def renumber(self, numbers: Numbers) -> None:
+        """Gives elements other numbers; those of these sorts that have none, and that the recording does not name, are gone."""
+        self.note_numbers(numbers)
+        cells = with_numbers(self, self, numbers)
+        dict.clear(self)
+        dict.update(self, cells)
+
+    def note_numbers(self, numbers: Numbers) -> None:
+        """For states that know how they came about."""
+
+    def canonical(self) -> WorldStore:
+        """The same state with the numbers that all states have which differ from it in numbers only."""
+        numbers = canonical_numbers(self)
+        if numbers is None:
+            return self
+        copy = self.copy()
+        copy.renumber(numbers)
+        return copy
 
     # ---- elements -----------------------------------------------------------------------------------------------
 
@@ -369,7 +438,7 @@ class WorldStore(Store):
         """Nothing unseen at a place (a sort, or an open set or sequence) meets a condition.
 
         key names the question.  refusal: how to hold the elements that are met later to it; None when the answer could change, and then
-        it is forgotten when the call ends.
+        it is forgotten when the call ends (`end_call`).
         """
         self[DENIED,] = ()
         self[DENIED, *place] = (*self.get((DENIED, *place), ()), (key, refusal))
@@ -389,8 +458,17 @@ class WorldStore(Store):
         if demands:
             self[PENDING,] = (*self.get((PENDING,), ()), *demands)
 
-    def forget_answers(self) -> None:
-        """At the end of a call: answers that may change are forgotten."""
+    def end_call(self) -> None:
+        """At the end of a call: answers that may change are forgotten, and unknown elements that nothing holds."""
+        self._forget_answers()
+        if any((UNKNOWNS, sort) in self for sort in self.world.comparable):
+            numbers, held = final_numbers(self)
+            self.note_numbers(numbers)
+            dict.update(self, held)
+            said = {cell: dict.pop(self, cell) for cell in [cell for cell in self if cell[0] in _ABOUT_UNKNOWNS]}
+            dict.update(self, with_numbers(self, said, numbers))
+
+    def _forget_answers(self) -> None:
         if (DENIED,) not in self:
             return
         for cell in [c for c in self if c[0] == DENIED and len(c) > 1]:
