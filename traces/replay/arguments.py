@@ -13,6 +13,7 @@ from luocheck.model.semantics.store import live_index
 from luocheck.traces.call import Call, Kind, OpenFile
 from luocheck.traces.replay.cells import BOUND, KNOWN
 from luocheck.traces.replay.handles import Handles, text_of
+from luocheck.traces.replay.unknowns import Unknown
 from luocheck.traces.replay.world import Undecided, WorldStore
 
 
@@ -54,9 +55,10 @@ class Arguments:
             subject_taken = subject_taken or is_subject
             for state, values, anonymous in partial:
                 for after, value, is_new in self._values(state, call, event, ioctl, parameter, is_subject, every):
-                    named = (
-                        [*anonymous, (parameter.type.sort, value)] if is_new and isinstance(parameter.type, ElemT) else anonymous
-                    )
+                    named = anonymous
+                    if is_new and isinstance(parameter.type, ElemT):
+                        sort = parameter.type.sort
+                        named = [*anonymous, (sort, after[KNOWN, sort.index] - 1 if type(value) is Unknown else value)]
                     options.append((after, [*values, value], named))
             partial = options
         for state, values, anonymous in partial:
@@ -122,11 +124,17 @@ class Arguments:
         copy[KNOWN, sort.index] = highest + 1
         return copy
 
-    def _unknown(self, store: WorldStore, sort: Sort, call: Call, every: bool) -> Iterator[tuple[WorldStore, int, bool]]:
+    def _unknown(
+        self, store: WorldStore, sort: Sort, call: Call, every: bool, *, late: bool = True
+    ) -> Iterator[tuple[WorldStore, int, bool]]:
         succeeded = call.result is not None and call.result >= 0
         if sort.index in store.world.comparable:
             copy = store.copy()
             yield copy, copy.unknown(sort), False
+            return
+        if sort.index in store.world.choosable and late:
+            copy = store.copy()
+            yield copy, copy.choose(sort)[0], True
             return
         if sort.ordered:
             store = self._counted(store, sort)
@@ -183,7 +191,7 @@ class Arguments:
         if bound is not None:
             yield store, bound, False
             return
-        for state, x, _ in self._unknown(store, sort, call, every):
+        for state, x, _ in self._unknown(store, sort, call, every, late=False):
             copy = state.copy() if state is store else state
             copy[BOUND, file.number, sort.index] = x
             yield copy, x, False

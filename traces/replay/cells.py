@@ -15,4 +15,5 @@ ENDED = -11  # (ENDED,): this kernel is gone
 USED = -12  # (USED, field): values of a unique field that belong to elements which the kernel before handed over
 UNKNOWNS = -13  # (UNKNOWNS, sort): how many `Unknown`s of the sort there are
 APART = -14  # (APART,): pairs of values, at least one unknown, that differ
+CANDIDATES = -16  # (CANDIDATES, unknown): what an element can be that is to be chosen, until the call ends
 SAME = -15  # (SAME, unknown): what it turned out to be, until the call ends

@@ -169,6 +169,8 @@ class _Names:
     def renumbered(self, numbers: Numbers, known: tuple[int, ...]) -> None:
         names = {}
         for (sort, x), name in self.names.items():
+            if type(x) is Unknown and sort not in numbers:
+                continue
             if sort not in numbers or (type(x) is not Unknown and not self.system.sorts[sort].pool and x < known[sort]):
                 names[sort, x] = name
             elif x in numbers[sort] and (type(x) is not Unknown or type(numbers[sort][x]) is Unknown):

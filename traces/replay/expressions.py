@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from luocheck.model.ir import expressions as e
@@ -9,13 +10,39 @@ from luocheck.model.ir.vocabulary import ElemT, EnumDef, Lifetime, SeqT, SetT, S
 from luocheck.model.semantics.expressions import Code, Compiler, Env, Oops
 from luocheck.model.semantics.store import live_index
 from luocheck.traces.replay.cells import EDGE
-from luocheck.traces.replay.renaming import Question
-from luocheck.traces.replay.unknowns import Unknown, comparable_sorts, resolved
+from luocheck.traces.replay.renaming import Question, choosable_sorts
+from luocheck.traces.replay.unknowns import Unknown, comparable_sorts
 from luocheck.traces.replay.world import MISSING, Demand, OpenSet, OpenTuple, Undecided, Way, sort_place
 
 
 class LazyCompiler(Compiler):
     """Compiles expressions so that they ask for what they need to know, and for no more."""
+
+    def _var(self, expr: e.Var) -> Code:
+        slot = expr.slot
+        if not isinstance(expr.type, ElemT) or expr.type.sort.index not in self.late:
+            return super()._var(expr)
+
+        def var(s: Any, env: Env) -> Any:
+            x = env[slot]
+            return s.chosen(x) if type(x) is Unknown else x
+
+        return var
+
+    def _cell_of_any(self, expr: e.Read) -> Code:
+        """`_cell`, where one of several elements is asked for that have the same there."""
+        argument = expr.arguments[0] if len(expr.arguments) == 1 else None
+        if not isinstance(argument, e.Var) or isinstance(expr.type, SeqT | SetT):
+            return self._cell(expr)
+        if not isinstance(argument.type, ElemT) or argument.type.sort.index not in choosable_sorts(self.system):
+            return self._cell(expr)
+        index, slot, default, known = expr.field.index, argument.slot, self.defaults[expr.field.index], self._cell(expr)
+
+        def cell(s: Any, env: Env) -> Any:
+            x = env[slot]
+            return (index, s.alike(index, default, x)) if type(x) is Unknown else known(s, env)
+
+        return cell
 
     def _cell(self, expr: e.Read) -> Code:
         """Code for the cell that is read.  Raises Oops when it is a field of none or of a freed element."""
@@ -53,7 +80,7 @@ class LazyCompiler(Compiler):
         return cell
 
     def _read(self, expr: e.Read) -> Code:
-        cell, default = self._cell(expr), self.defaults[expr.field.index]
+        cell, default = self._cell_of_any(expr), self.defaults[expr.field.index]
         return lambda s, env: s.value(cell(s, env), default)
 
     def _compare(self, expr: e.Compare) -> Code:
@@ -66,11 +93,16 @@ class LazyCompiler(Compiler):
             return lambda s, env: s.same(left(s, env), right(s, env)) is wanted  # type: ignore[attr-defined]
         return super()._compare(expr)
 
+    @cached_property
+    def late(self) -> frozenset[int]:
+        """Sorts of which a local may hold an element that is not known yet."""
+        return comparable_sorts(self.system) | choosable_sorts(self.system)
+
     def _is_comparable(self, type_: Type) -> bool:
         return isinstance(type_, ElemT) and type_.sort.index in comparable_sorts(self.system)
 
     def _split(self, read: e.Read, other: e.Expr, wanted: bool) -> Code:
-        cell, default, value = self._cell(read), self.defaults[read.field.index], self(other)
+        cell, default, value = self._cell_of_any(read), self.defaults[read.field.index], self(other)
 
         def split(s: Any, env: Env) -> bool:
             key = cell(s, env)
@@ -122,7 +154,7 @@ class LazyCompiler(Compiler):
         lasting = body is not None and _is_local(body, slot)
 
         def ask(s: Any, env: Env, place: tuple[int, ...], meet: Any) -> None:
-            used = {name: resolved(s, env[name]) for name in names if name < len(env) and name != 0}
+            used = {name: s.chosen(env[name]) for name in names if name < len(env) and name != 0}
             key = (question, *used.items())
             if s.is_denied(place, key):
                 return

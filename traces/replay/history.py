@@ -15,7 +15,7 @@ from luocheck.model.ir.vocabulary import Sort
 from luocheck.model.semantics.machine import Arguments
 from luocheck.model.semantics.run import Outcome
 from luocheck.traces.call import Call, Kind
-from luocheck.traces.replay.cells import BOUND, EXCLUDED
+from luocheck.traces.replay.cells import BOUND, CANDIDATES, EXCLUDED
 from luocheck.traces.replay.handles import Handles
 from luocheck.traces.replay.handover import handed_over
 from luocheck.traces.replay.kernels import Part, Replay
@@ -193,6 +193,10 @@ class HistoryStore(WorldStore):
     def identify(self, unknown: Unknown, x: int) -> None:
         self.tell(Identified(unknown, x))
         super().identify(unknown, x)
+
+    def _end_choices(self) -> None:
+        for cell in [cell for cell in self if cell[0] == CANDIDATES]:
+            self.identify(Unknown(cell[1]), min(self[cell]))
 
     def note_numbers(self, numbers: Numbers) -> None:
         self.tell(Renumbered(numbers, self.world.known))

@@ -60,6 +60,12 @@ def exchangeable_sorts(system: System) -> frozenset[int]:
     return frozenset(plain - comparable_sorts(system))
 
 
+@cache
+def choosable_sorts(system: System) -> frozenset[int]:
+    """Sorts (their indices) of whose elements one that is not shown is chosen only when it makes a difference which."""
+    return exchangeable_sorts(system) - {sort.index for sort in system.sorts if sort.pool}
+
+
 @dataclass(frozen=True, slots=True)
 class _Shape:
     """Where elements are in a cell: the sort (None: no element) of each owner, and of the value."""

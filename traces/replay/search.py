@@ -32,6 +32,9 @@ MOST_CONFIGURATIONS = 4_096
 MANY_CONFIGURATIONS = 16
 """Configurations in a complete search from which on it is worth the time to tell which of them are the same but for numbers."""
 
+MOST_FOLLOWED = 512
+"""Configurations that are followed while explanations are looked for quickly."""
+
 QUICK_INSERTIONS = 3
 """Most calls in a row that nobody recorded and that explain one recorded call, while explanations are looked for quickly."""
 
@@ -331,8 +334,10 @@ class Search:
             if len(kept) > MANY_CONFIGURATIONS and not self.memory.merging and not self.quick:
                 return self._merged(chain(kept.values(), configurations))
             if len(kept) > MOST_CONFIGURATIONS:
+                if self.quick:
+                    break
                 raise Overwhelmed("too many states agree with what was seen")
-        return list(kept.values())
+        return _thinned(list(kept.values())) if self.quick else list(kept.values())
 
     def _merged(self, found: Iterable[Configuration]) -> list[Configuration]:
         """From here on, states that differ only in the numbers of their elements are the same."""
@@ -408,6 +413,15 @@ class Search:
         states = len({frozenset(each.store.items()) for each in belief})
         nearest = partial(self._nearest, belief, call)
         return Refusal(call, states, tuple(sorted(certain)), tuple(sorted(possible)), belief, self.since, nearest)
+
+
+def _thinned(belief: list[Configuration]) -> list[Configuration]:
+    """Of more configurations than are followed quickly some of each size of the state: one that explains the rest is enough."""
+    if len(belief) <= MOST_FOLLOWED:
+        return belief
+    by_size = sorted(range(len(belief)), key=lambda at: len(belief[at].store))
+    step = len(belief) / MOST_FOLLOWED
+    return [belief[at] for at in sorted(by_size[int(position * step)] for position in range(MOST_FOLLOWED))]
 
 
 def returned(call: Call) -> int:

@@ -413,6 +413,10 @@ class Stepper:
                 match parameter.type:
                     case ElemT(sort) if sort.index in store.world.comparable:
                         domains.append([wide.unknown(sort)])
+                    case ElemT(sort) if sort.index in store.world.choosable and event.name not in self.passing:
+                        chosen, fresh = wide.choose(sort)
+                        new.append((sort, fresh))
+                        domains.append([chosen])
                     case ElemT(sort) if not sort.pool and not sort.caller:
                         new.append((sort, wide.fresh(sort)))
                         domains.append([*store.elements(sort), new[-1][1]])

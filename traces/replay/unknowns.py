@@ -134,7 +134,9 @@ def final_numbers(store: WorldStore) -> Final:
                 counts[x.sort] += 1
             held[cell] = known[x]
     for cell in [cell for cell in store if cell[0] == SAME]:
-        x, known = resolved(store, cell[1]), numbers[Unknown(cell[1]).sort]
-        if type(x) is not Unknown or x in known:
-            known[cell[1]] = known.get(x, x)
+        unknown = Unknown(cell[1])
+        if unknown.sort in numbers:  # else it was chosen, which is over
+            x, known = resolved(store, unknown), numbers[unknown.sort]
+            if type(x) is not Unknown or x in known:
+                known[unknown] = known.get(x, x)
     return Final(numbers, held)

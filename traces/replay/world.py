@@ -24,6 +24,7 @@ from luocheck.model.semantics.store import Store, live_index
 from luocheck.traces.replay.cells import (
     ABSENT,
     APART,
+    CANDIDATES,
     DENIED,
     EXCLUDED,
     FACTS,
@@ -35,7 +36,7 @@ from luocheck.traces.replay.cells import (
     UNSEEN,
     USED,
 )
-from luocheck.traces.replay.renaming import Numbers, canonical_numbers, renamed, with_numbers
+from luocheck.traces.replay.renaming import Numbers, canonical_numbers, choosable_sorts, renamed, with_numbers
 from luocheck.traces.replay.unique import unique_fields
 from luocheck.traces.replay.unknowns import (
     Unknown,
@@ -116,7 +117,7 @@ class World:
 
     known: how many elements of each sort the recording itself names.  fresh_only: an unknown element is taken to be one that was not met
     yet, where both are possible.  That finds most explanations quickly; only without it a refusal means something, and elements of the sorts
-    `comparable` that the recording does not show are kept unknown.
+    `comparable` that the recording does not show are kept unknown, those of the sorts `choosable` are chosen late.
     """
 
     system: System
@@ -167,6 +168,7 @@ class World:
 
         self.unique = dict(unique_fields(system)) if self.beginning is Beginning.WARM else {}
         self.comparable = frozenset() if self.fresh_only else comparable_sorts(system)
+        self.choosable = frozenset() if self.fresh_only else choosable_sorts(system)
         self.comparable_fields = frozenset(
             f.index for f in system.fields if isinstance(f.type, ElemT) and f.type.sort.index in self.comparable
         )
@@ -323,6 +325,46 @@ class WorldStore(Store):
             return False
         raise Undecided([Way(lambda s: s.identify(unknown, x)), Way(lambda s: set_apart(s, unknown, x))])
 
+    def choose(self, sort: Sort) -> tuple[Unknown, int]:
+        """An element of a choosable sort that nothing shows: one that was met, or a new one, whose number is the second of the two."""
+        candidates = frozenset((*self.elements(sort), new := self.fresh(sort)))
+        chosen = self.unknown(sort)
+        self[CANDIDATES, chosen] = candidates
+        return chosen, new
+
+    def chosen(self, x: Any) -> Any:
+        """What a local holds, when it matters which element that is."""
+        x = resolved(self, x)
+        if type(x) is Unknown and (CANDIDATES, x) in self:
+            raise Undecided([self._choice(x, candidate) for candidate in sorted(self[CANDIDATES, x])])
+        return x
+
+    def _choice(self, unknown: Unknown, x: int) -> Way:
+        return Way(lambda s: s.identify(unknown, x))
+
+    def alike(self, index: int, default: Value, x: Any) -> Any:
+        """An element whose field has the value that it has for all that x can be.  Raises Undecided when they do not have the same."""
+        x = resolved(self, x)
+        if type(x) is not Unknown or (CANDIDATES, x) not in self:
+            return x
+        decided: dict[Any, list[int]] = {}
+        ways = []
+        for candidate in sorted(self[CANDIDATES, x]):
+            cell = (index, candidate)
+            if cell not in self and self.is_lazy(cell):
+                ways.append(self._choice(x, candidate))
+            else:
+                decided.setdefault(resolved(self, self.get(cell, default)), []).append(candidate)
+        if not ways and len(decided) == 1:
+            return min(self[CANDIDATES, x])
+        raise Undecided([*(self._restriction(x, group) for group in decided.values()), *ways])
+
+    def _restriction(self, unknown: Unknown, candidates: list[int]) -> Way:
+        def restrict(s: WorldStore) -> None:
+            s[CANDIDATES, unknown] = frozenset(candidates)
+
+        return Way(restrict) if len(candidates) > 1 else self._choice(unknown, candidates[0])
+
     def identify(self, unknown: Unknown, x: Any) -> None:
         """An unknown element turns out to be x.  Fields and locals have it until the call ends."""
         apart = self.pop((APART,), frozenset())
@@ -331,6 +373,7 @@ class WorldStore(Store):
         dict.update(self, renamed(self.instance.system, changed, lambda sort, y: x if y == unknown else y))
         if left := apart - changed[APART,] | self.get((APART,), frozenset()):
             self[APART,] = left
+        self.pop((CANDIDATES, unknown), None)
         self[SAME, unknown] = x
 
     def renumber(self, numbers: Numbers) -> None:
@@ -339,6 +382,11 @@ class WorldStore(Store):
         cells = with_numbers(self, self, numbers)
         dict.clear(self)
         dict.update(self, cells)
+
+    def _end_choices(self) -> None:
+        """It made no difference which elements those are that were not chosen: any of the candidates."""
+        for cell in [cell for cell in self if cell[0] == CANDIDATES]:
+            del self[cell]
 
     def note_numbers(self, numbers: Numbers) -> None:
         """For states that know how they came about."""
@@ -461,7 +509,10 @@ class WorldStore(Store):
     def end_call(self) -> None:
         """At the end of a call: answers that may change are forgotten, and unknown elements that nothing holds."""
         self._forget_answers()
-        if any((UNKNOWNS, sort) in self for sort in self.world.comparable):
+        if any((UNKNOWNS, sort) in self for sort in (*self.world.comparable, *self.world.choosable)):
+            self._end_choices()
+            for sort in self.world.choosable:
+                self.pop((UNKNOWNS, sort), None)
             numbers, held = final_numbers(self)
             self.note_numbers(numbers)
             dict.update(self, held)
