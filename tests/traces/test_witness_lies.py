@@ -14,6 +14,8 @@ import pytest
 
 from luocheck.model.diagnostics import SpecError
 from luocheck.model.spec import Spec, load
+from luocheck.traces.audit import audit
+from luocheck.traces.witness import dump
 
 sys.path.insert(0, str(Path(__file__).parent))
 shared = import_module("witnessed")
@@ -223,3 +225,27 @@ def test_whatever_stands_in_a_witness_is_an_answer_or_an_error(seed: int, spec: 
             continue
         if result.accepted:
             assert {step["call"] for step in witness["steps"]} >= {0, 1, 2, 3, 4}
+
+
+# ---- after the end ----------------------------------------------------------------------------------------------------
+
+ENDING = """\
+82    1.000000 openat(AT_FDCWD, "/dev/liveupdate", O_RDWR) = 3</dev/liveupdate> <0.000100>
+82    2.000000 reboot(LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_KEXEC <unfinished ...>
+83    3.000000 openat(AT_FDCWD, "/dev/liveupdate", O_RDWR) = -1 EBUSY (Device or resource busy) <0.000100>
+"""
+
+
+def test_no_call_is_answered_by_a_kernel_that_is_gone(spec: Spec, tmp_path: Path) -> None:
+    """An open is answered even while nothing else is, until the next kernel runs."""
+    capture = tmp_path / "ending.strace.txt"
+    capture.write_text(ENDING, encoding="utf-8")
+    witness = audit(spec, str(capture), witness=True).witness
+    assert witness is not None
+    told = dump(witness)
+    first, busy = told["steps"]
+    reboot = shared.step(1, [2], "REBOOT", {"a": first["arguments"]["a"]})
+    for steps, accepted in (([first, busy, reboot], True), ([first, reboot, busy], False)):
+        result = checked(spec, {**told, "steps": steps}, str(capture))
+        assert result.accepted is accepted, result
+        assert accepted or (result.gap, result.step) == ("the kernel had ended", 3)
