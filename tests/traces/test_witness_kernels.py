@@ -334,8 +334,8 @@ def test_a_kernel_without_calls_has_no_part_of_a_witness(spec: Spec) -> None:
 
 def test_an_end_that_is_not_known_is_not_told(spec: Spec, monkeypatch: pytest.MonkeyPatch) -> None:
     """Replay goes on with any state then, and that is no run of the spec."""
-    monkeypatch.setattr(HistorySearch, "ended", lambda search: [])
-    monkeypatch.setattr(Search, "ended", lambda search: [])
+    monkeypatch.setattr(HistorySearch, "ended", lambda search, later: [])
+    monkeypatch.setattr(Search, "ended", lambda search, later: [])
     answer = audit(spec, UNSEEN, witness=True)
     assert answer.witness is None and "what the next one was handed is not known" in answer.unwitnessed, answer
 

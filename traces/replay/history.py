@@ -280,9 +280,9 @@ class HistorySearch(Search):
                     each = each._replace(store=after[0], done=each.done | {call.number})
         return each
 
-    def ended(self) -> list[WorldStore]:
+    def ended(self, later: int) -> list[WorldStore]:
         """Where the recording shows the reboot, that one is the end of the kernel."""
-        found = super().ended()
+        found = super().ended(later)
         if all(call.kind is not Kind.REBOOT or call.exit is not None for call in self.recording.calls):
             return found
         return [store for store in found if any(isinstance(each, Happened) and _reboots(each) for each in entries(_history(store)))]

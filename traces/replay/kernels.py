@@ -144,15 +144,16 @@ class Replay:
     def run(self) -> Replayed:
         out = Replayed(self.parts)
         search: Search | None = None
-        for part in self.parts:
-            search = self._part(part, search, out)
+        for number, part in enumerate(self.parts):
+            later = sum(len(each.recording.calls) for each in self.parts[number:])
+            search = self._part(part, search, out, later)
             out.explained.append(search.result)
             out.overwhelmed |= search.stepper.overwhelmed
             if search.result.gave_up is not None or len(out.refusals) >= self.most:
                 break
         return out
 
-    def _part(self, part: Part, before: Search | None, out: Replayed) -> Search:
+    def _part(self, part: Part, before: Search | None, out: Replayed, later: int) -> Search:
         beginning, handles, stores = self.beginning, Handles.of(self.system, part.recording), None
         if part.start is Start.LOST:
             beginning = Beginning.RUNNING
@@ -160,7 +161,8 @@ class Replay:
             beginning = Beginning.WARM
         elif part.start is Start.KEXEC and before is not None:
             try:
-                ended = before.ended()
+                ended = before.ended(later)
+                out.overwhelmed |= before.stepper.overwhelmed
             except Overwhelmed:
                 ended = []
                 out.overwhelmed = out.loosened = True

@@ -38,6 +38,9 @@ MOST_FOLLOWED = 512
 QUICK_INSERTIONS = 3
 """Most calls in a row that nobody recorded and that explain one recorded call, while explanations are looked for quickly."""
 
+MOST_LATE = 1_000
+"""Most configurations after more unrecorded calls than one recorded call needs, for the calls of the kernels that follow."""
+
 MOST_INSERTED = 20_000
 """Most configurations after unrecorded calls in which one recorded call is tried."""
 
@@ -389,12 +392,20 @@ class Search:
 
     # ---- the end of the kernel ------------------------------------------------------------------------------------
 
-    def ended(self) -> list[WorldStore]:
-        """The states in which the kernel of this recording can have ended by kexec, after `run`.  Raises Overwhelmed."""
+    def ended(self, later: int) -> list[WorldStore]:
+        """The states in which the kernel of this recording can have ended by kexec, after `run`.  Raises Overwhelmed.
+
+        later: how many calls of the kernels after it are recorded.  Each of them may need what `MOST_UNRECORDED_STEPS` unrecorded calls
+        left here; when there are too many ways to that, `stepper.overwhelmed` is set, and the states are those after fewer calls.
+        """
         found: dict[object, WorldStore] = {}
         reboots = [call.enter.line for call in self.optional.values() if call.kind is Kind.REBOOT]
         line = max(reboots, default=sys.maxsize)
-        for layer in chain([self.result.belief], self._insertions(self.result.belief, line, unrecorded=not self.quick)):
+        if self.quick:
+            layers = chain([self.result.belief], self._insertions(self.result.belief, line, unrecorded=False))
+        else:
+            layers = chain(self._by_steps(line, MOST_UNRECORDED_STEPS * later))
+        for layer in layers:
             for each in layer:
                 self._poll()
                 for store in [each.store, *self.stepper.kernel_ends(each.store)]:
@@ -403,6 +414,28 @@ class Search:
             if len(found) > MOST_CONFIGURATIONS:
                 raise Overwhelmed("the kernel can have ended in too many ways")
         return list(found.values())
+
+    def _by_steps(self, line: int, most: int) -> Iterator[list[Configuration]]:
+        """The configurations after the recorded calls and no unrecorded step before a line, one, and so on; each in one layer only."""
+        seen: set[object] = set()
+        following = self.result.belief
+        for steps in range(max(most, MOST_UNRECORDED_STEPS) + 1):
+            layer, todo, following = [], deque(following), []
+            while todo:
+                self._poll()
+                each = todo.popleft()
+                if each.key in seen:
+                    continue
+                seen.add(each.key)
+                layer.append(each)
+                if len(seen) > (MOST_INSERTED if steps <= MOST_UNRECORDED_STEPS else MOST_LATE):
+                    if steps <= MOST_UNRECORDED_STEPS:
+                        raise Overwhelmed("more unrecorded calls are possible than can be followed")
+                    self.stepper.overwhelmed = True
+                    return
+                for after, is_step in self._inserted(each, line, True):
+                    (following if is_step else todo).append(after._replace(store=after.store.canonical()))
+            yield layer
 
     # ---- explaining ---------------------------------------------------------------------------------------------
 

@@ -7,18 +7,22 @@ graph, visit the known elements in the order in which they were met).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from luocheck.model.instances import Instance
 from luocheck.model.ir import expressions as e
 from luocheck.model.ir import statements as st
+from luocheck.model.ir.vocabulary import ElemT, Field, Lifetime, SeqT, SetT, Sort
 from luocheck.model.semantics.expressions import Code
 from luocheck.model.semantics.run import SEQ, WALK, Frame, Run
 from luocheck.model.semantics.statements import Op, Program
 from luocheck.model.semantics.store import live_index
 from luocheck.model.semantics.walks import WalkCode
+from luocheck.model.source import Span
+from luocheck.traces.replay.cells import ABSENT
 from luocheck.traces.replay.expressions import LazyCompiler
-from luocheck.traces.replay.world import Demand, OpenTuple, Undecided, sort_place
+from luocheck.traces.replay.world import Demand, OpenSet, OpenTuple, Undecided, sort_place
 
 DEMAND = 6
 """A frame of the control stack: (DEMAND, demand), something that must be true before the next statement."""
@@ -41,11 +45,53 @@ class LazyProgram(Program):
     def _assign(self, stmt: st.Assign) -> Op:
         return _nothing if stmt.field.is_ghost else super()._assign(stmt)
 
+    def converted(self, field: Field, value: e.Expr, span: Span) -> Code:
+        """A set or sequence that is written has the undecided members of the one that it is a copy of."""
+        plain, code = super().converted(field, value, span), self.expr(value)
+        if not isinstance(field.type, SeqT | SetT):
+            return plain
+
+        def members(s: Any, env: Any) -> Any:
+            found = code(s, env)
+            return found if isinstance(found, OpenTuple | OpenSet) else plain(s, env)
+
+        return members
+
     def _insert(self, stmt: st.Insert) -> Op:
-        return _nothing if stmt.field.is_ghost else super()._insert(stmt)
+        """A set or sequence has its undecided members also when another one comes to it."""
+        if stmt.field.is_ghost:
+            return _nothing
+        plain, place = super()._insert(stmt), self.place(stmt.field, stmt.arguments, stmt.span)
+
+        def insert(run: Run) -> None:
+            cell = place(run.store, run.env)
+            before = run.store.get(cell)
+            plain(run)
+            if isinstance(before, OpenTuple | OpenSet) and (now := run.store[cell]) is not before:
+                run.own()[cell] = type(before)(now)
+
+        return insert
 
     def _remove(self, stmt: st.Remove) -> Op:
         return _nothing if stmt.field.is_ghost else super()._remove(stmt)
+
+    def remove_code(self, field: Field, arguments: tuple[e.Expr, ...], span: Span) -> Callable[[Run, int], None]:
+        """What is taken out is not among the undecided members that are left."""
+        plain, place = super().remove_code(field, arguments, span), self.place(field, arguments, span)
+        assert isinstance(field.type, SeqT | SetT)
+        sort = field.type.sort
+
+        def remove(run: Run, x: int) -> None:
+            cell = place(run.store, run.env)
+            before = run.store.get(cell)
+            if not isinstance(before, OpenTuple | OpenSet):
+                plain(run, x)
+            elif run.store.has_member(cell, sort, before, x):  # type: ignore[attr-defined]
+                store = run.own()
+                store[cell] = type(before)(y for y in before if y != x)
+                store[ABSENT, *cell, x] = True
+
+        return remove
 
     def _step(self, stmt: st.Step) -> Op:
         return _nothing
@@ -186,6 +232,17 @@ def _nothing(run: Run) -> None:
     return None
 
 
+def _written(step: st.Block, sort: Sort) -> Iterator[Field]:
+    """The fields of elements of a sort that the step of a walk may write."""
+    for each in st.statements(step):
+        if isinstance(each, st.Assign | st.Insert | st.Remove) and sort in each.field.owners and not each.field.is_ghost:
+            yield each.field
+        if isinstance(each, st.Walk) and each.drains:
+            for binder in each.binders:
+                if isinstance(binder, st.OverSeq) and isinstance(binder.sequence, e.Read) and sort in binder.sequence.field.owners:
+                    yield binder.sequence.field
+
+
 class LazyWalk(WalkCode):
     """A walk that may meet elements which nothing has shown yet."""
 
@@ -197,6 +254,12 @@ class LazyWalk(WalkCode):
         binder = stmt.binders[0]
         if isinstance(binder, st.OverSeq) and isinstance(binder.sequence, e.Read):
             self.open_cell = program.place(binder.sequence.field, binder.sequence.arguments, stmt.span)
+        sort = st.sort_walked(binder)
+        self.moved_to = [
+            (each.field, program.place(each.field, each.arguments, each.span))
+            for each in st.statements(stmt.step)
+            if self.drains and isinstance(each, st.Insert) and isinstance(each.item.type, ElemT) and each.item.type.sort is sort
+        ]
 
     def _items(self, run: Run, position: int) -> Any:
         binder = self.stmt.binders[position]
@@ -239,7 +302,29 @@ class LazyWalk(WalkCode):
             runs.append(other)
         if self.drains and not is_sort:
             run.own()[cell] = ()
+            self._move(run)
         return runs if len(runs) > 1 else None
+
+    def _move(self, run: Run) -> None:
+        """Unseen elements are where the step has put them; what it has written of them is not known until they are met."""
+        store = run.own()
+        for f, place in self.moved_to:
+            cell = place(store, run.env)
+            known = store.get(cell, ())
+            store[cell] = OpenTuple(known) if isinstance(f.type, SeqT) else OpenSet(known)
+        if not self.moved_to:
+            return
+        sort = self.sorts[-1]
+        written = set(_written(self.stmt.step, sort))
+        if written:
+            defaults = run.store.instance.defaults
+            others = [
+                f
+                for f in run.store.instance.system.fields
+                if f.owners == (sort,) and f.lifetime is Lifetime.VOLATILE and not f.drawn and f not in written
+            ]
+            facts = [*((f, None) for f in written), *((f, (defaults[f.index],)) for f in others)]
+            store.remember_forall(sort, facts)  # type: ignore[attr-defined]
 
     def _open_place(self, run: Run) -> tuple[tuple[int, ...], bool] | None:
         """Where unseen elements of the walk may be: an open sequence or a sort; None when there are none (or the walk has two binders)."""

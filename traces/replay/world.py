@@ -20,7 +20,7 @@ from luocheck.model.instances import Cell, Instance, default_of
 from luocheck.model.ir.system import Scope, System
 from luocheck.model.ir.vocabulary import BoolT, CountT, ElemT, EnumT, Field, Lifetime, Owner, SeqT, SetT, Sort, Value
 from luocheck.model.semantics.expressions import Code
-from luocheck.model.semantics.store import Store, live_index
+from luocheck.model.semantics.store import Store, live_index, references
 from luocheck.traces.replay.cells import (
     ABSENT,
     APART,
@@ -453,6 +453,10 @@ class WorldStore(Store):
 
     def free(self, sort: Sort, x: int) -> None:
         super().free(sort, x)
+        if self.world.beginning is not Beginning.COLD:  # only there are sets and sequences of pool elements undecided
+            _, many = references(self.instance.system, sort)
+            for cell in [c for c in self if c[0] == ABSENT and c[1] in many and c[-1] == x]:
+                del self[cell]
         if self.pop((OLD, sort.index, x), None) is not None:
             owned = {f.index for f in self.instance.system.fields if sort in f.owners}
             for cell in [c for c in self if c[0] in (EXCLUDED, ABSENT) and c[1] in owned and c[2] == x]:
