@@ -72,6 +72,27 @@ def test_a_name_of_the_kernel_before_is_not_forgotten(spec: Spec, tmp_path: Path
     assert audit(spec, [str(HAPPY / PERSIST), other]).verdict is Conformance.VIOLATED
 
 
+ENDS = """\
+1 1.000000 openat(AT_FDCWD, "/dev/liveupdate", O_RDWR) = 3</dev/liveupdate> <0.000100>
+1 2.000000 reboot(LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_KEXEC <unfinished ...>
+"""
+GOES_ON = '1 1.000000 openat(AT_FDCWD, "/dev/liveupdate", O_RDWR) = 3</dev/liveupdate> <0.000100>\n'
+RETRIEVES = "1 2.{:06d} ioctl(3</dev/liveupdate>, LIVEUPDATE_IOCTL_RETRIEVE_SESSION, 0x7f00) = 0 <0.000100>\n"
+
+
+@pytest.mark.parametrize(
+    ("sessions", "verdict"), [(4, Conformance.CONFORMS), pytest.param(14, Conformance.INCONCLUSIVE, marks=pytest.mark.nightly)]
+)
+def test_a_kernel_whose_ioctls_are_not_recorded_can_have_left_many_sessions(
+    sessions: int, verdict: Conformance, spec: Spec, tmp_path: Path
+) -> None:
+    """More than one recorded call needs; with too many of them it is not known."""
+    (tmp_path / "first.txt").write_text(ENDS, encoding="utf-8")
+    (tmp_path / "next.txt").write_text(GOES_ON + "".join(map(RETRIEVES.format, range(sessions))), encoding="utf-8")
+    answer = audit(spec, [str(tmp_path / "first.txt"), str(tmp_path / "next.txt")], beginning=Beginning.COLD)
+    assert answer.verdict is verdict, answer
+
+
 def test_what_died_before_the_reboot_is_gone(spec: Spec) -> None:
     """The persistent buffer shows that the process was killed; the recorder of the agent shows no exits, so it can have been."""
     after = str(LOST / "stage2.one.trace.txt.gz")

@@ -12,7 +12,8 @@ ABSENT = -8  # (ABSENT, *cell, x): x is not among the undecided members of a set
 EDGE = -9  # (EDGE, graph, closure, a, b): does a need b?
 PENDING = -10  # (PENDING,): demands that the next statement waits for
 ENDED = -11  # (ENDED,): this kernel is gone
-USED = -12  # (USED, field): values of a unique field that belong to elements which the kernel before handed over
+USED = -12  # (USED, field): values of a unique field that belong to elements which the kernel before handed over;
+# (USED, field, variable): to those that were members of the variable's set or sequence, in which it is unique
 UNKNOWNS = -13  # (UNKNOWNS, sort): how many `Unknown`s of the sort there are
 APART = -14  # (APART,): pairs of values, at least one unknown, that differ
 CANDIDATES = -16  # (CANDIDATES, unknown): what an element can be that is to be chosen, until the call ends

@@ -38,7 +38,7 @@ MOST_FOLLOWED = 512
 QUICK_INSERTIONS = 3
 """Most calls in a row that nobody recorded and that explain one recorded call, while explanations are looked for quickly."""
 
-MOST_LATE = 1_000
+MOST_LATE = 300
 """Most configurations after more unrecorded calls than one recorded call needs, for the calls of the kernels that follow."""
 
 MOST_INSERTED = 20_000
@@ -449,12 +449,12 @@ class Search:
 
 
 def _thinned(belief: list[Configuration]) -> list[Configuration]:
-    """Of more configurations than are followed quickly some of each size of the state: one that explains the rest is enough."""
+    """Of more configurations than are followed quickly the first, and some of each size of the state: one that explains the rest is enough."""
     if len(belief) <= MOST_FOLLOWED:
         return belief
     by_size = sorted(range(len(belief)), key=lambda at: len(belief[at].store))
     step = len(belief) / MOST_FOLLOWED
-    return [belief[at] for at in sorted(by_size[int(position * step)] for position in range(MOST_FOLLOWED))]
+    return [belief[at] for at in sorted({0, *(by_size[int(position * step)] for position in range(MOST_FOLLOWED))})]
 
 
 def returned(call: Call) -> int:

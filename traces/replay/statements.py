@@ -58,17 +58,19 @@ class LazyProgram(Program):
         return members
 
     def _insert(self, stmt: st.Insert) -> Op:
-        """A set or sequence has its undecided members also when another one comes to it."""
+        """A set has its undecided members also when another one comes to it; a sequence is taken to have no more."""
         if stmt.field.is_ghost:
             return _nothing
+        if isinstance(stmt.field.type, SeqT):
+            return super()._insert(stmt)
         plain, place = super()._insert(stmt), self.place(stmt.field, stmt.arguments, stmt.span)
 
         def insert(run: Run) -> None:
             cell = place(run.store, run.env)
             before = run.store.get(cell)
             plain(run)
-            if isinstance(before, OpenTuple | OpenSet) and (now := run.store[cell]) is not before:
-                run.own()[cell] = type(before)(now)
+            if isinstance(before, OpenSet) and (now := run.store[cell]) is not before:
+                run.own()[cell] = OpenSet(now)
 
         return insert
 
@@ -89,7 +91,10 @@ class LazyProgram(Program):
             elif run.store.has_member(cell, sort, before, x):  # type: ignore[attr-defined]
                 store = run.own()
                 store[cell] = type(before)(y for y in before if y != x)
-                store[ABSENT, *cell, x] = True
+                if run.env[0] is not None and x in run.env[0].get(cell, ()):
+                    store.left_out(cell, x)  # type: ignore[attr-defined]
+                else:  # it came and went in this call
+                    store[ABSENT, *cell, x] = True
 
         return remove
 

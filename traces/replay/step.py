@@ -136,6 +136,8 @@ class Stepper:
         if outcome.errno == OK and not self._take_results(store, attempt.event, outcome, call):
             return None
         store.end_call()
+        if store.has_twins():
+            return None
         for sort, x in reversed(attempt.anonymous):
             if not self._is_named(store, sort, x) and not self._has_state(store, sort, x):
                 self._forget(store, sort, x)
@@ -291,7 +293,7 @@ class Stepper:
             if isinstance(outcome.store, WorldStore) and outcome.store is not store:
                 settled = outcome.store.copy()
                 settled.end_call()
-                if settled != store:
+                if settled != store and not settled.has_twins():
                     found.append(settled)
         return found
 

@@ -32,6 +32,31 @@ def unique_fields(system: System) -> Iterator[tuple[int, tuple[Sort, tuple[int, 
                 yield f.index, (outer.domain, tuple(other.index for other in known if other is not f))
 
 
+def unique_members(system: System) -> dict[int, tuple[int, ...]]:
+    """Fields that no two members of a set or sequence have the same value of, as the spec promises: by the variable that holds it.
+
+    The promise, or a part of it that must hold as well, has the form `all x in q, y in q | x.a == y.a => x == y`.
+    """
+    failing = {each.property for each in system.expectations if each.verdict is Expected.FAILS}
+    found: dict[int, tuple[int, ...]] = {}
+    for claim in system.properties:
+        if claim.kind is not Kind.INVARIANT or claim.name in failing or claim.condition is None:
+            continue
+        for outer in _conjuncts(claim.condition):
+            inner = outer.body if isinstance(outer, e.Quantifier) and outer.kind == "all" else None
+            if not isinstance(outer, e.Quantifier) or not isinstance(inner, e.Quantifier) or inner.kind != "all":
+                continue
+            over, again = outer.domain, inner.domain
+            if not isinstance(over, e.Read) or not isinstance(again, e.Read) or over.field is not again.field or over.arguments:
+                continue
+            pair = {outer.slot, inner.slot}
+            if isinstance(inner.body, e.Implies) and _is_same(inner.body.right, pair):
+                compared = _compared(inner.body.left, pair)
+                if compared is not None:
+                    found[over.field.index] = (*found.get(over.field.index, ()), compared.index)
+    return found
+
+
 def _conjuncts(condition: e.Expr) -> list[e.Expr]:
     return [*_conjuncts(condition.left), *_conjuncts(condition.right)] if isinstance(condition, e.And) else [condition]
 

@@ -37,7 +37,7 @@ from luocheck.traces.replay.cells import (
     USED,
 )
 from luocheck.traces.replay.renaming import Numbers, canonical_numbers, choosable_sorts, renamed, with_numbers
-from luocheck.traces.replay.unique import unique_fields
+from luocheck.traces.replay.unique import unique_fields, unique_members
 from luocheck.traces.replay.unknowns import (
     Unknown,
     comparable_sorts,
@@ -167,6 +167,7 @@ class World:
         )
 
         self.unique = dict(unique_fields(system)) if self.beginning is Beginning.WARM else {}
+        self.unique_members = unique_members(system) if warm else {}
         self.comparable = frozenset() if self.fresh_only else comparable_sorts(system)
         self.choosable = frozenset() if self.fresh_only else choosable_sorts(system)
         self.comparable_fields = frozenset(
@@ -482,7 +483,28 @@ class WorldStore(Store):
         """x turns out to be a member of an open set or sequence."""
         items = self[cell]
         self.hold_to_denials(cell, x)
+        for f in self.world.unique_members.get(cell[0], ()):
+            used = self.get((USED, f, cell[0]))
+            if used and (f, x) not in self:
+                self[EXCLUDED, f, x] = self.get((EXCLUDED, f, x), frozenset()) | used
         self[cell] = OpenTuple((*items, x)) if isinstance(items, OpenTuple) else OpenSet(items | {x})
+
+    def left_out(self, cell: Cell, x: int) -> None:
+        """x is no member of an open set or sequence any more.  Those that are unseen there have no value that no two members have."""
+        self[ABSENT, *cell, x] = True
+        for f in self.world.unique_members.get(cell[0], ()):
+            if self.get((f, x)) is not None:
+                self[USED, f, cell[0]] = self.get((USED, f, cell[0]), frozenset()) | {self[f, x]}
+
+    def has_twins(self) -> bool:
+        """Are there two members of a set or sequence with one value, where the spec promises that there are none?"""
+        for index, fields in self.world.unique_members.items():
+            members = self.get((index,), ())
+            for f in fields if len(members) > 1 else ():
+                values = [self[f, x] for x in members if (f, x) in self]
+                if len(set(values)) < len(values):
+                    return True
+        return False
 
     # ---- conditions that nothing unseen meets -------------------------------------------------------------------
 
