@@ -88,12 +88,6 @@ def test_the_last_line_of_a_kernel_is_cut(abi: Abi) -> None:
     assert "LUO706" in {note.code for note in recording.notes}
 
 
-def test_a_recording_that_leaves_too_much_open() -> None:
-    """Six threads make sessions at once, and which made which is not shown.  All others are in test_audit.py."""
-    answer = audit(load("linux_7_3"), str(CAPTURES / "strace" / "conc.strace.txt.gz"), timeout=2)
-    assert answer.verdict is Conformance.INCONCLUSIVE and answer.calls == 51
-
-
 # ---- frames ---------------------------------------------------------------------------------------------------------
 
 CALL = "close(3) = 0"

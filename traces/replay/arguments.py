@@ -12,9 +12,10 @@ from luocheck.model.ir.vocabulary import BoolT, ElemT, EnumT, Sort
 from luocheck.model.semantics.store import live_index
 from luocheck.traces.call import Call, Kind, OpenFile
 from luocheck.traces.replay.cells import BOUND, KNOWN
+from luocheck.traces.replay.deciding import Undecided
 from luocheck.traces.replay.handles import Handles, text_of
 from luocheck.traces.replay.unknowns import Unknown
-from luocheck.traces.replay.world import Undecided, WorldStore
+from luocheck.traces.replay.world import WorldStore
 
 
 class Attempt(NamedTuple):

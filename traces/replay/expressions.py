@@ -10,9 +10,10 @@ from luocheck.model.ir.vocabulary import ElemT, EnumDef, Lifetime, SeqT, SetT, S
 from luocheck.model.semantics.expressions import Code, Compiler, Env, Oops
 from luocheck.model.semantics.store import live_index
 from luocheck.traces.replay.cells import EDGE
+from luocheck.traces.replay.deciding import Demand, Undecided, Way
 from luocheck.traces.replay.renaming import Question, choosable_sorts
 from luocheck.traces.replay.unknowns import Unknown, comparable_sorts
-from luocheck.traces.replay.world import MISSING, Demand, OpenSet, OpenTuple, Undecided, Way, sort_place
+from luocheck.traces.replay.world import MISSING, OpenSet, OpenTuple, sort_place
 
 
 class LazyCompiler(Compiler):

@@ -11,8 +11,9 @@ from luocheck.model.semantics.machine import Arguments, Forks, Machine
 from luocheck.model.semantics.run import NOBODY, SEQ, Frame, Outcome, Run
 from luocheck.model.semantics.statements import Program
 from luocheck.traces.replay.cells import ENDED, PENDING
+from luocheck.traces.replay.deciding import Undecided
 from luocheck.traces.replay.statements import DEMAND, LazyProgram
-from luocheck.traces.replay.world import Beginning, Undecided, World, WorldStore
+from luocheck.traces.replay.world import Beginning, World, WorldStore
 
 
 class Bytes(Protocol):

@@ -15,9 +15,10 @@ from luocheck.model.ir.system import Expected, Kind, Property, System
 from luocheck.model.ir.vocabulary import Field
 from luocheck.model.semantics.expressions import Code, Oops
 from luocheck.traces.call import Call
+from luocheck.traces.replay.deciding import Undecided
 from luocheck.traces.replay.expressions import Kleene
 from luocheck.traces.replay.search import Configuration, returned
-from luocheck.traces.replay.world import Beginning, Undecided, World, WorldStore
+from luocheck.traces.replay.world import Beginning, World, WorldStore
 
 SECONDS = 2.0
 """Time for the invariants of one recording: in a state with thousands of sessions they take longer than the calls."""

@@ -33,7 +33,7 @@ from luocheck.traces.replay.cells import (
 from luocheck.traces.replay.unknowns import Unknown, comparable_sorts
 
 if TYPE_CHECKING:
-    from luocheck.traces.replay.world import WorldStore
+    from luocheck.traces.replay.open_elements import OpenElements
 
 Numbers = Mapping[int, Mapping[int, int]]
 """By sort and number: the new number.  Elements of these sorts that are not in it are gone, unless the recording names them."""
@@ -180,7 +180,7 @@ def _denied(entry: Any, new: Rename) -> Any:
 
 
 class _Numbering:
-    def __init__(self, store: WorldStore) -> None:
+    def __init__(self, store: OpenElements) -> None:
         self.store = store
         system = store.instance.system
         self.shapes, self.pools = _shapes(system), store.world.pools
@@ -283,7 +283,7 @@ class _Numbering:
         return {(sort, x) for sort, x in found if sort not in self.comparable and self.is_open(sort, x)}
 
 
-def canonical_numbers(store: WorldStore) -> Numbers | None:
+def canonical_numbers(store: OpenElements) -> Numbers | None:
     """The numbers with which a state is the same as others of its kind; None when it has them."""
     numbering = _Numbering(store)
     numbers = numbering.run()
@@ -294,7 +294,7 @@ def canonical_numbers(store: WorldStore) -> Numbers | None:
     return None if same and whole else numbers
 
 
-def with_numbers(store: WorldStore, among: Mapping[Cell, Any], numbers: Numbers) -> dict[Cell, Any]:
+def with_numbers(store: OpenElements, among: Mapping[Cell, Any], numbers: Numbers) -> dict[Cell, Any]:
     """Some cells of a state, with the counts, whose elements have other numbers (`Numbers`)."""
     known, pools, comparable = store.world.known, store.world.pools, comparable_sorts(store.instance.system)
 

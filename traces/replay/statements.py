@@ -21,8 +21,9 @@ from luocheck.model.semantics.store import live_index
 from luocheck.model.semantics.walks import WalkCode
 from luocheck.model.source import Span
 from luocheck.traces.replay.cells import ABSENT
+from luocheck.traces.replay.deciding import Demand, Undecided
 from luocheck.traces.replay.expressions import LazyCompiler
-from luocheck.traces.replay.world import Demand, OpenSet, OpenTuple, Undecided, sort_place
+from luocheck.traces.replay.world import OpenSet, OpenTuple, sort_place
 
 DEMAND = 6
 """A frame of the control stack: (DEMAND, demand), something that must be true before the next statement."""

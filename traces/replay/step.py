@@ -17,9 +17,10 @@ from luocheck.model.semantics.store import references
 from luocheck.traces.call import Call, Kind, Recording
 from luocheck.traces.replay.arguments import Arguments, Attempt
 from luocheck.traces.replay.cells import BOUND, DENIED, ENDED, EXCLUDED, KNOWN, OLD, USED
+from luocheck.traces.replay.deciding import Undecided
 from luocheck.traces.replay.handles import CallBytes, Handles, local_named
 from luocheck.traces.replay.machine import ReplayMachine
-from luocheck.traces.replay.world import Undecided, WorldStore
+from luocheck.traces.replay.world import WorldStore
 
 _WITHOUT_EFFECT = (st.Arguments, st.Assert, st.Fail, st.If, st.Require, st.Skip, st.Sometimes, st.Step)
 

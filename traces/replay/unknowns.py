@@ -21,7 +21,7 @@ from luocheck.model.ir.vocabulary import ElemT, SeqT, SetT, Sort
 from luocheck.traces.replay.cells import APART, SAME
 
 if TYPE_CHECKING:
-    from luocheck.traces.replay.world import WorldStore
+    from luocheck.traces.replay.open_elements import OpenElements
 
 _BITS = 32
 
@@ -91,18 +91,18 @@ def _sorts(expr: e.Expr) -> Iterator[Sort]:
 # ---- what a state keeps about them --------------------------------------------------------------------------------
 
 
-def resolved(store: WorldStore, x: Any) -> Any:
+def resolved(store: OpenElements, x: Any) -> Any:
     """What a value turned out to be."""
     while type(x) is Unknown and (SAME, x) in store:
         x = store[SAME, x]
     return x
 
 
-def is_apart(store: WorldStore, a: Any, b: Any) -> bool:
+def is_apart(store: OpenElements, a: Any, b: Any) -> bool:
     return frozenset((a, b)) in store.get((APART,), ())
 
 
-def set_apart(store: WorldStore, a: Any, b: Any) -> None:
+def set_apart(store: OpenElements, a: Any, b: Any) -> None:
     """Two values differ; nothing to keep where none of them is unknown."""
     if type(a) is Unknown or type(b) is Unknown:
         store[APART,] = store.get((APART,), frozenset()) | {frozenset((a, b))}
@@ -119,7 +119,7 @@ class Final(NamedTuple):
     held: dict[Cell, Any]
 
 
-def final_numbers(store: WorldStore) -> Final:
+def final_numbers(store: OpenElements) -> Final:
     """At the end of a call: unknown elements are numbered in the order of the cells that hold them."""
     fields = store.world.comparable_fields
     numbers: dict[int, dict[int, int]] = {sort: {} for sort in store.world.comparable}

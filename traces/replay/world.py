@@ -10,7 +10,7 @@ What is undecided: fields declared `= any`; and what an earlier kernel handed ov
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -19,36 +19,28 @@ from luocheck.model import graphs
 from luocheck.model.instances import Cell, Instance, default_of
 from luocheck.model.ir.system import Scope, System
 from luocheck.model.ir.vocabulary import BoolT, CountT, ElemT, EnumT, Field, Lifetime, Owner, SeqT, SetT, Sort, Value
-from luocheck.model.semantics.expressions import Code
-from luocheck.model.semantics.store import Store, live_index, references
+from luocheck.model.semantics.store import live_index, references
 from luocheck.traces.replay.cells import (
     ABSENT,
-    APART,
-    CANDIDATES,
     DENIED,
     EXCLUDED,
     FACTS,
     KNOWN,
     OLD,
     PENDING,
-    SAME,
     UNKNOWNS,
     UNSEEN,
     USED,
 )
-from luocheck.traces.replay.renaming import Numbers, canonical_numbers, choosable_sorts, renamed, with_numbers
+from luocheck.traces.replay.deciding import Demand, Refusal, Undecided, Way
+from luocheck.traces.replay.open_elements import OpenElements
+from luocheck.traces.replay.renaming import choosable_sorts
 from luocheck.traces.replay.unique import unique_fields, unique_members
 from luocheck.traces.replay.unknowns import (
-    Unknown,
     comparable_sorts,
-    final_numbers,
-    is_apart,
     resolved,
     set_apart,
 )
-
-_SAYS_WHAT_IS_NOT = (APART, DENIED, EXCLUDED, USED)
-_ABOUT_UNKNOWNS = (*_SAYS_WHAT_IS_NOT, SAME, UNKNOWNS)
 
 MANY = 1 << 40
 """Size of every sort: there is no scope."""
@@ -60,35 +52,6 @@ class Beginning(Enum):
     COLD = "a kernel that was not live-updated"
     WARM = "a kernel that came up by live update"
     RUNNING = "a kernel that had been running before"
-
-
-@dataclass(frozen=True, slots=True)
-class Demand:
-    """A condition that a way of deciding needs: code, the locals to ask it with, and the value it must have."""
-
-    code: Code
-    env: tuple[Any, ...]
-    wanted: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """One way in which the state can become definite: a change of the store, which may return what must then be true."""
-
-    change: Callable[[WorldStore], Demand | None]
-
-
-Refusal = tuple[Demand, int]
-"""A condition and the slot of the element that it is asked of."""
-
-
-class Undecided(Exception):
-    """An expression needs to know something that nothing has shown yet."""
-
-    def __init__(self, ways: Iterable[Way], cell: Cell | None = None) -> None:
-        super().__init__("undecided")
-        self.ways = tuple(ways)
-        self.cell = cell
 
 
 class OpenTuple(tuple[int, ...]):
@@ -193,12 +156,10 @@ class World:
         return store
 
 
-class WorldStore(Store):
+class WorldStore(OpenElements):
     """The cells of a state as far as they are decided."""
 
-    __slots__ = ("world",)
-
-    world: World
+    __slots__ = ()
 
     def copy(self) -> WorldStore:
         other = WorldStore(self.instance, self)
@@ -307,99 +268,6 @@ class WorldStore(Store):
             s[EXCLUDED, *cell] = excluded | {wanted}
 
         raise Undecided([Way(lambda s: s.decide(cell, wanted)), Way(exclude)], cell)
-
-    # ---- unknown elements ---------------------------------------------------------------------------------------
-
-    def unknown(self, sort: Sort) -> Unknown:
-        """An element of a comparable sort that nothing shows: any one."""
-        count = self.get((UNKNOWNS, sort.index), 0)
-        self[UNKNOWNS, sort.index] = count + 1
-        return Unknown.of(sort.index, count)
-
-    def same(self, one: Any, other: Any) -> bool:
-        """Are two values the same?  Raises Undecided, with the way in which they are first, when one is unknown and may be the other."""
-        one, other = resolved(self, one), resolved(self, other)
-        if one == other or one is None or other is None:
-            return bool(one == other)
-        unknown, x = (one, other) if type(one) is Unknown else (other, one)
-        if type(unknown) is not Unknown or is_apart(self, one, other):
-            return False
-        raise Undecided([Way(lambda s: s.identify(unknown, x)), Way(lambda s: set_apart(s, unknown, x))])
-
-    def choose(self, sort: Sort) -> tuple[Unknown, int]:
-        """An element of a choosable sort that nothing shows: one that was met, or a new one, whose number is the second of the two."""
-        candidates = frozenset((*self.elements(sort), new := self.fresh(sort)))
-        chosen = self.unknown(sort)
-        self[CANDIDATES, chosen] = candidates
-        return chosen, new
-
-    def chosen(self, x: Any) -> Any:
-        """What a local holds, when it matters which element that is."""
-        x = resolved(self, x)
-        if type(x) is Unknown and (CANDIDATES, x) in self:
-            raise Undecided([self._choice(x, candidate) for candidate in sorted(self[CANDIDATES, x])])
-        return x
-
-    def _choice(self, unknown: Unknown, x: int) -> Way:
-        return Way(lambda s: s.identify(unknown, x))
-
-    def alike(self, index: int, default: Value, x: Any) -> Any:
-        """An element whose field has the value that it has for all that x can be.  Raises Undecided when they do not have the same."""
-        x = resolved(self, x)
-        if type(x) is not Unknown or (CANDIDATES, x) not in self:
-            return x
-        decided: dict[Any, list[int]] = {}
-        ways = []
-        for candidate in sorted(self[CANDIDATES, x]):
-            cell = (index, candidate)
-            if cell not in self and self.is_lazy(cell):
-                ways.append(self._choice(x, candidate))
-            else:
-                decided.setdefault(resolved(self, self.get(cell, default)), []).append(candidate)
-        if not ways and len(decided) == 1:
-            return min(self[CANDIDATES, x])
-        raise Undecided([*(self._restriction(x, group) for group in decided.values()), *ways])
-
-    def _restriction(self, unknown: Unknown, candidates: list[int]) -> Way:
-        def restrict(s: WorldStore) -> None:
-            s[CANDIDATES, unknown] = frozenset(candidates)
-
-        return Way(restrict) if len(candidates) > 1 else self._choice(unknown, candidates[0])
-
-    def identify(self, unknown: Unknown, x: Any) -> None:
-        """An unknown element turns out to be x.  Fields and locals have it until the call ends."""
-        apart = self.pop((APART,), frozenset())
-        changed: dict[Cell, Any] = {(APART,): frozenset(pair for pair in apart if unknown in pair)}
-        changed |= {cell: self[cell] for cell in self if cell[0] in _SAYS_WHAT_IS_NOT}
-        dict.update(self, renamed(self.instance.system, changed, lambda sort, y: x if y == unknown else y))
-        if left := apart - changed[APART,] | self.get((APART,), frozenset()):
-            self[APART,] = left
-        self.pop((CANDIDATES, unknown), None)
-        self[SAME, unknown] = x
-
-    def renumber(self, numbers: Numbers) -> None:
-        """Gives elements other numbers; those of these sorts that have none, and that the recording does not name, are gone."""
-        self.note_numbers(numbers)
-        cells = with_numbers(self, self, numbers)
-        dict.clear(self)
-        dict.update(self, cells)
-
-    def _end_choices(self) -> None:
-        """It made no difference which elements those are that were not chosen: any of the candidates."""
-        for cell in [cell for cell in self if cell[0] == CANDIDATES]:
-            del self[cell]
-
-    def note_numbers(self, numbers: Numbers) -> None:
-        """For states that know how they came about."""
-
-    def canonical(self) -> WorldStore:
-        """The same state with the numbers that all states have which differ from it in numbers only."""
-        numbers = canonical_numbers(self)
-        if numbers is None:
-            return self
-        copy = self.copy()
-        copy.renumber(numbers)
-        return copy
 
     # ---- elements -----------------------------------------------------------------------------------------------
 
@@ -536,14 +404,7 @@ class WorldStore(Store):
         """At the end of a call: answers that may change are forgotten, and unknown elements that nothing holds."""
         self._forget_answers()
         if any((UNKNOWNS, sort) in self for sort in (*self.world.comparable, *self.world.choosable)):
-            self._end_choices()
-            for sort in self.world.choosable:
-                self.pop((UNKNOWNS, sort), None)
-            numbers, held = final_numbers(self)
-            self.note_numbers(numbers)
-            dict.update(self, held)
-            said = {cell: dict.pop(self, cell) for cell in [cell for cell in self if cell[0] in _ABOUT_UNKNOWNS]}
-            dict.update(self, with_numbers(self, said, numbers))
+            self.end_unknowns()
 
     def _forget_answers(self) -> None:
         if (DENIED,) not in self:
