@@ -142,6 +142,32 @@ def test_what_a_kexec_draws_anew() -> None:
         assert rejections(other, answer.certificate) != [None]
 
 
+ENDS = """\
+spec ends;
+sort File symmetric;
+graph needs on File acyclic;
+scope two { File = 2 }
+per File { volatile marked: bool = false; }
+env MARK(f: File) { require no g: File | needs(X);  f.marked = true; }
+invariant alone: all f: File, g: File | f.marked => not needs+(X);
+"""
+
+
+@pytest.mark.parametrize("ends", ["f, g", "g, f"])
+def test_a_path_begins_and_ends_with_an_edge(ends: str) -> None:
+    spec = load_source(Source("ends.luo", ENDS.replace("X", ends)))
+    answer = prove(spec)
+    assert results(answer) == {"alone": Result.PROVED} and rejections(spec, answer.certificate) == [None]
+    for old, new in (
+        (f"require no g: File | needs({ends});", ""),
+        (f"not needs+({ends})", f"not needs+({ends}) and not needs+({ends[::-1]})"),
+    ):
+        other = load_source(Source("other.luo", spec.source.text.replace(old, new)))
+        assert results(prove(other)) == {"alone": Result.FAILS}
+        assert not prove_alone(other.system, [other.system.claim("alone")], Limits()).proved
+        assert rejections(other, answer.certificate) != [None]
+
+
 def test_the_same_lemmas_are_found_again() -> None:
     again = prove(load(str(PEERS)))
     assert again.certificate == peers()[1].certificate

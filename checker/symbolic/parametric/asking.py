@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -89,6 +90,7 @@ class Inductive:
         self.solver = z3.SolverFor("QF_FD")
         self.solver.set("random_seed", 0)
         self.solver.set("ctrl_c", False)  # these questions are short: who asks looks at the limits between them
+        self.said: list[Term] = []
         self.hypotheses: list[Term] = []
         self.violations: list[Term] = []
         self.starts: list[Term] = []
@@ -117,6 +119,9 @@ class Inductive:
         for graph in self.cut.system.graphs:
             for axiom in encoder.graph_axioms(graph, self.before):
                 self._add(axiom)
+            for x in world.elements(graph.sort):
+                for axiom in world.ends(graph, x):
+                    self._add(axiom)
         for axiom in world.axioms:
             self._add(axiom)
         for place in world.ranges:
@@ -142,6 +147,7 @@ class Inductive:
         self._add(z3.Implies(hypothesis, before))
         self._add(z3.Implies(violation, negation(after)))
         self._add(z3.Implies(start, negation(before)))
+        self.said.append(before)
         self.hypotheses.append(hypothesis)
         self.violations.append(violation)
         self.starts.append(start)
@@ -174,6 +180,10 @@ class Inductive:
         """Which of the statements is false after the call."""
         return next(i for i in numbers if z3.is_true(model.eval(self.violations[i])))
 
+    def holds_in(self, model: Any, number: int) -> bool:
+        """Is the statement true before the call?"""
+        return bool(z3.is_true(model.eval(self.said[number], model_completion=True)))
+
     def _check(self, assumptions: list[Term]) -> Any:
         self.checks += 1
         result = self.solver.check(*assumptions)
@@ -189,12 +199,16 @@ class Inductive:
 
 @dataclass(frozen=True, slots=True)
 class Counterexample:
-    """A state, the call (None: it is an initial state) and the state after it.  statement: the number of one that is false then."""
+    """A state, the call (None: it is an initial state) and the state after it.  statement: the number of one that is false then.
+
+    holds_before: is a statement, by its number, true in the state before?
+    """
 
     statement: int
     event: Event | None
     before: Model
     after: Model | None
+    holds_before: Callable[[int], bool]
 
 
 class Worlds:
@@ -235,7 +249,7 @@ class Worlds:
         for each in self.asked:
             model = each.initially(number)
             if model is not None:
-                return Counterexample(number, None, Model(model, each.encoder, each.before), None)
+                return Counterexample(number, None, Model(model, each.encoder, each.before), None, partial(each.holds_in, model))
         return None
 
     def broken_by_step(self, numbers: Sequence[int], active: Sequence[int]) -> Counterexample | None:
@@ -245,7 +259,8 @@ class Worlds:
             model = each.broken_by_step(numbers, active)
             if model is not None:
                 before, after = Model(model, each.encoder, each.before), Model(model, each.encoder, each.after)
-                return Counterexample(each.broken_in(model, numbers), each.event_of(model), before, after)
+                holds = partial(each.holds_in, model)
+                return Counterexample(each.broken_in(model, numbers), each.event_of(model), before, after, holds)
             core.update(each.core)
         self.core = [i for i in active if i in core]
         return None

@@ -16,8 +16,18 @@ from luocheck.checker.symbolic.parametric.cutpoints import Cut
 from luocheck.checker.symbolic.parametric.encoding import Encoder, State
 from luocheck.checker.symbolic.parametric.rewriting import fields_read
 from luocheck.checker.symbolic.parametric.views import Clause
-from luocheck.checker.symbolic.parametric.worlds import Term, Uninterpreted, conjunction, disjunction, fresh_terms, negation
+from luocheck.checker.symbolic.parametric.worlds import (
+    Maybe,
+    Meaning,
+    Term,
+    Uninterpreted,
+    conjunction,
+    disjunction,
+    fresh_terms,
+    negation,
+)
 from luocheck.checker.symbolic.watched import watched
+from luocheck.model.ir.vocabulary import Sort
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +83,25 @@ def _questions(cut: Cut, lemmas: Sequence[Clause]) -> Iterator[tuple[Uninterpret
         world.graph(graph, False)
     axioms = [axiom for graph in cut.system.graphs for axiom in encoder.graph_axioms(graph, before)]
     false = _Falsehood(cut, lemmas, encoder)
+    false = _Falsehood(cut, lemmas, encoder)
     yield world, None, [*world.axioms, *axioms, false.of(encoder.initial(before))]
     known = [encoder.expr(condition, before, {}) for _, condition in cut.claims]
     known += [says(encoder, before, lemma) for lemma in lemmas]
+    known += [end for x in false.bound.values() for end in _ends(world, x)]
     for event in cut.system.events:
         for path in encoder.paths(event, before):
+            there = [end for value in path.values.values() for end in _ends(world, value)]
             broken_after = false.of(path.after, before)
-            yield world, event.name, [*world.axioms, *axioms, *known, conjunction(path.conditions), broken_after]
+            yield world, event.name, [*world.axioms, *axioms, *known, *there, conjunction(path.conditions), broken_after]
+
+
+def _ends(world: Uninterpreted, value: Meaning) -> list[Term]:
+    """What is said of the ends of paths at an element that has a name."""
+    if value is None or isinstance(value, Maybe):
+        return []
+    return [
+        end for graph in world.system.graphs if value.sort() == world.sorts[graph.sort.index] for end in world.ends(graph, value)
+    ]
 
 
 class _Falsehood:
@@ -91,9 +113,15 @@ class _Falsehood:
     def __init__(self, cut: Cut, lemmas: Sequence[Clause], encoder: Encoder) -> None:
         self.encoder = encoder
         self.claims = [(condition, {read.field.index for read in fields_read(condition)}) for _, condition in cut.claims]
-        world = encoder.world
-        self.lemmas = [(lemma, [world.constant(sort, sort.name.lower()) for sort in lemma.template.sorts]) for lemma in lemmas]
+        self.bound: dict[tuple[int, int], Term] = {}  # by sort and position: one false statement is enough, so all use the same
+        self.lemmas = [(lemma, [self._bound(sort, i) for i, sort in enumerate(lemma.template.sorts)]) for lemma in lemmas]
         self._made: dict[tuple[object, ...], Term] = {}
+
+    def _bound(self, sort: Sort, position: int) -> Term:
+        key = (sort.index, position)
+        if key not in self.bound:
+            self.bound[key] = self.encoder.world.constant(sort, sort.name.lower())
+        return self.bound[key]
 
     def of(self, state: State, before: State | None = None) -> Term:
         """before: a state in which every statement is true, so that those which only read what is as it was there are true still."""

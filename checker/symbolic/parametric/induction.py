@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from luocheck.checker.symbolic.parametric.asking import Model, Worlds
+from luocheck.checker.symbolic.parametric.asking import Model, Undecided, Worlds
 from luocheck.checker.symbolic.parametric.views import Clause, Known
 from luocheck.model.ir.system import Event, Property
 
@@ -68,8 +68,7 @@ class Search:
         self.clauses: dict[int, Clause] = {}
         self.claims: dict[int, Property] = {}
         self.active: list[int] = []
-        self.reasons: dict[int, list[int]] = {}  # what each statement was inductive with when it was asked last
-        self.wanted_by: dict[int, int] = {}  # of which statement each lemma excluded a counterexample
+        self.wanted_by: dict[int, int] = {}  # of which statement each lemma excludes a counterexample
         for claim, condition in worlds.cut.claims:
             self.claims[worlds.statement(condition)] = claim
 
@@ -92,7 +91,6 @@ class Search:
             if found is None:
                 found = worlds.broken_by_step([number], active)
             if found is None:
-                self.reasons[number] = worlds.core
                 todo.pop(0)
                 continue
             result.counterexamples += 1
@@ -100,7 +98,6 @@ class Search:
             if lemma is not None:
                 made = worlds.statement(lemma)
                 self.clauses[made] = lemma
-                self.wanted_by[made] = number
                 active.append(made)
                 fresh.add(made)
                 todo.insert(0, made)
@@ -155,13 +152,12 @@ class Search:
 
     def _minimised(self, active: list[int], claims: list[int]) -> list[int]:
         """Statements that are inductive together, of which each is needed by another or is a claim."""
-        reasons = _needed(self.reasons, claims)  # all are active: when one goes that was, every other is asked again
+        reasons = _needed(self._chosen(active, claims), claims)
         needed_by: dict[int, int] = {}
         while True:
             # what is needed by one that is still there is needed still: there are only fewer statements to make up for it
             left = [i for i in reasons if i not in claims and needed_by.get(i) not in reasons]
             if not left:
-                self.reasons.update(reasons)
                 return sorted(reasons)
             self.pulse()
             number = max(left)
@@ -175,6 +171,29 @@ class Search:
                 fewer |= dict.fromkeys(together, self.worlds.core)
             else:
                 reasons = _needed(fewer, claims)
+
+    def _chosen(self, active: list[int], claims: list[int]) -> dict[int, list[int]]:
+        """Few of what is inductive together that are so too, and what each of them is inductive with.
+
+        A counterexample is quicker than to see that there is none, and each is excluded by a lemma that is there; the last ones are
+        the most likely to be needed, since they were found when the others did not do.
+        """
+        reasons: dict[int, list[int]] = {}
+        chosen = list(claims)
+        todo = list(claims)
+        while todo:
+            self.pulse()
+            found = self.worlds.broken_by_step(todo[:1], chosen)
+            if found is None:
+                reasons[todo.pop(0)] = self.worlds.core
+                continue
+            lemma = next((i for i in reversed(active) if i not in chosen and not found.holds_before(i)), None)
+            if lemma is None:
+                raise Undecided("what was inductive is so no more")
+            self.wanted_by[lemma] = todo[0]
+            chosen.append(lemma)
+            todo.insert(0, lemma)
+        return reasons
 
     def _dependents(self, number: int, reasons: dict[int, list[int]]) -> list[list[int]]:
         """Statements that were inductive with the help of this one, in the order in which they are asked: first what it was made for."""

@@ -97,6 +97,22 @@ class World:
                 self.axioms.append(self._all(sort, 1, lambda x: z3.Not(path((x, x)))))
         return self.edges[graph.index, closure]
 
+    def ends(self, graph: Graph, x: Term) -> list[Term]:
+        """Where a path leaves an element so does an edge, and where one comes to it.
+
+        Said of all elements it would need another element for each, without end: whoever asks says of which it is said.
+        """
+        edge, path = self.graph(graph, False), self.graph(graph, True)
+
+        def end(pair: Callable[[Term], tuple[Term, Term]]) -> Term:
+            return self.quantified(
+                graph.sort,
+                "some",
+                lambda z: self.quantified(graph.sort, "all", lambda y: z3.Implies(path(pair(y)), edge(pair(z)))),
+            )
+
+        return [end(lambda y: (x, y)), end(lambda y: (y, x))]
+
     def _all(self, sort: Sort, count: int, body: Callable[..., Term]) -> Term:
         if count == 0:
             return body()
