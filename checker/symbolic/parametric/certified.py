@@ -17,7 +17,6 @@ from luocheck.checker.symbolic.parametric.encoding import Encoder, State
 from luocheck.checker.symbolic.parametric.rewriting import fields_read
 from luocheck.checker.symbolic.parametric.views import Clause
 from luocheck.checker.symbolic.parametric.worlds import (
-    Maybe,
     Meaning,
     Term,
     Uninterpreted,
@@ -97,7 +96,7 @@ def _questions(cut: Cut, lemmas: Sequence[Clause]) -> Iterator[tuple[Uninterpret
 
 def _ends(world: Uninterpreted, value: Meaning) -> list[Term]:
     """What is said of the ends of paths at an element that has a name."""
-    if value is None or isinstance(value, Maybe):
+    if not z3.is_expr(value):  # one that may be none, or is
         return []
     return [
         end for graph in world.system.graphs if value.sort() == world.sorts[graph.sort.index] for end in world.ends(graph, value)
