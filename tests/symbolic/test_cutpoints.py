@@ -95,7 +95,7 @@ def between_calls(system: System, relevant: frozenset[int], scope: Scope, made: 
         search.run(Limits(2_000))
         for state in range(len(search.states)):
             store = search.store(state)
-            if made is None or store.get((made.place.index,), IDLE) == IDLE:
+            if made is None or store.get((made.place.index,), made.place.initial) == IDLE:
                 found.add(frozenset([number, *((cell, value) for cell, value in store.items() if cell[0] in relevant)]))
     return found
 

@@ -17,6 +17,7 @@ from luocheck.checker.symbolic.parametric.frames import (
     Goto,
     Head,
     binder_of,
+    boots,
     caught,
     placed,
     statements_of,
@@ -37,6 +38,8 @@ PROVABLE = (Kind.INVARIANT, Kind.LEMMA, Kind.AFTER, Kind.ASSERT, Kind.NEVER)
 BROKEN = "BROKEN_"
 """Names of places where a claim is false begin so."""
 
+BOOTS = "boot"
+
 
 @dataclass(slots=True)
 class Cut:
@@ -51,7 +54,7 @@ class Cut:
     system: System
     place: Field
     places: EnumDef
-    status: dict[int, Field]
+    status: dict[tuple[int, int], Field]
     claims: list[tuple[Property, e.Expr]]
     origin: list[Event] = field(default_factory=list)
     copies: dict[int, Field] = field(default_factory=dict)
@@ -71,27 +74,26 @@ class _Cutter(Heads):
     def cut(self) -> Cut:
         self._refuse_fields()
         bodies: list[Piece] = []
-        head: Head | None
         for event in self.system.events:
             self.event, self.slots = event, self.slots_of.setdefault(event, list(event.slots))
             body = [*self._kept(event), *self._run(("seq", event.body.statements, ("effects",)))]
-            bodies.append((event, None, "", body))
-            while self.todo:
-                head = self.todo.pop()
-                if head.failing is None:
-                    pieces = [("next", self._visit(head)), ("end", self._end_of_walk(head))]
-                else:
-                    pieces = [("back", self._undo(head)), ("fail", self._end_of_undo(head))]
-                bodies += [(event, head, what, piece) for what, piece in pieces]
+            bodies += self._pieces(event, "", body)
+        booting = self._booting()
+        if booting is not None:
+            self.event, self.slots = booting, self.slots_of.setdefault(booting, list(booting.slots))
+            bodies += self._pieces(booting, BOOTS, self._run(("seq", booting.body.statements, ("booted",))))
         self._find_live(bodies)
         places = ["BETWEEN", *(head.name for head in self._in_order()), *(f"{BROKEN}{name}" for name in self.broken)]
+        places += ["BOOTING"] if booting is not None else []
         enum = EnumDef(len(self.system.enums) + 1, "Place", distinct(places), tuple(range(len(places))), NOWHERE)
-        self.place = self._new_field("at", (), EnumT(enum), IDLE)
+        start = IDLE if booting is None else len(places) - 1
+        self.place = self._new_field("at", (), EnumT(enum), start)
         patched: list[tuple[Event, Head | None, str, tuple[st.Stmt, ...]]] = []
         for event, head, what, body in bodies:
             self.event, self.slots = event, self.slots_of[event]
             name = event.name if head is None else f"{enum.members[head.number]}_{what}"
-            patched.append((event, head, name, (self._require_at(head), *self._loads(head), *self._patched(body))))
+            here = head.number if head is not None else start if what == BOOTS else IDLE
+            patched.append((event, head, name, (self._require_at(here), *self._loads(head), *self._patched(body))))
         events = [self._piece(number, *each) for number, each in enumerate(patched)]
         system = replace(
             self.system,
@@ -99,7 +101,7 @@ class _Cutter(Heads):
             fields=(*self.system.fields, *self.new_fields),
             locks=(),
             events=tuple(events),
-            boot=self._boot(),
+            boot=self._boot() if booting is None else None,
             properties=(),
             expectations=(),
             state_expectations=(),
@@ -119,6 +121,18 @@ class _Cutter(Heads):
         result.claims = [(claim, self._goal(claim)) for claim in self.claims]
         return result
 
+    def _pieces(self, event: Event, what: str, body: list[st.Stmt]) -> list[Piece]:
+        """The code of a call and of the walks in it."""
+        found: list[Piece] = [(event, None, what, body)]
+        while self.todo:
+            head = self.todo.pop()
+            if head.failing is None:
+                pieces = [("next", self._visit(head)), ("end", self._end_of_walk(head))]
+            else:
+                pieces = [("back", self._undo(head)), ("fail", self._end_of_undo(head))]
+            found += [(event, head, name, piece) for name, piece in pieces]
+        return found
+
     def _piece(self, number: int, event: Event, head: Head | None, name: str, statements: tuple[st.Stmt, ...]) -> Event:
         """A piece of a call as a call of its own; what goes on from a head has no parameters."""
         first = head is None
@@ -127,14 +141,15 @@ class _Cutter(Heads):
         parameters, predicates = (event.parameters, event.predicates) if first else ((), ())
         return Event(number, "env", name, parameters, predicates, None, body, (), types, None, event.span)
 
-    def _boot(self) -> st.Block | None:
+    def _booting(self) -> Event | None:
+        """The start of the first kernel as a call that is made once, before all others, where it is not one state that it leads to."""
         block = self.system.boot
-        if block is None:
+        if block is None or is_straight(block):
             return None
-        for stmt in st.statements(block):
-            if isinstance(stmt, st.Walk):
-                raise NoForm("boot walks", stmt.span)
-        return self._only_relevant(block)
+        return Event(len(self.system.events), "env", "boot", (), (), None, block, (), self.system.boot_slots, None, block.span)
+
+    def _boot(self) -> st.Block | None:
+        return self._only_relevant(self.system.boot) if self.system.boot is not None else None
 
     def _goal(self, claim: Property) -> e.Expr:
         """What a claim says of the cut system."""
@@ -171,6 +186,8 @@ class _Cutter(Heads):
                 return self._return(OK, None)
             case ("return", errno, label):
                 return self._claims_after(errno, label)
+            case ("booted",):
+                return [Goto(self.event.span, None, "", None)]
         raise AssertionError(frames)
 
     def _statement(self, stmt: st.Stmt, rest: Frames) -> list[st.Stmt]:
@@ -216,6 +233,8 @@ class _Cutter(Heads):
                 if errno is None:
                     errno, label = caught(rest)
                 return self._fail(errno, label, rest)
+            case st.Panic() if boots(rest):
+                return list(self._never(stmt).statements)
             case st.Panic(label=label):
                 return self._claims_after(PANIC, label)
             case st.Assert(name=name, condition=condition):
@@ -309,13 +328,13 @@ class _Cutter(Heads):
         walk = head.walk
         binder = binder_of(walk)
         here = e.Var(walk.span, ElemT(binder.sort), binder.slot, "")
-        ready = self._has_status(binder.sort, here, LEFT)
+        ready = self._has_status(head, here, LEFT)
         where = self._plain(walk.where) if walk.where is not None else None
         any_order = binder.order == "any"
         if any_order and where is not None:
             ready = e.And(walk.span, e.BOOL, ready, where)
         if binder.graph is not None:
-            ready = e.And(walk.span, e.BOOL, ready, self._none_before(walk, here, LEFT, walk.reversed))
+            ready = e.And(walk.span, e.BOOL, ready, self._none_before(head, here, LEFT, walk.reversed))
         choose = st.Choose(*placed(walk), binder.slot, binder.sort, ready, None)
         step = self._run(("seq", walk.step.statements, ("step", head, head.rest)))
         if any_order or where is None:
@@ -332,7 +351,7 @@ class _Cutter(Heads):
         binder = binder_of(walk)
         slot = binder.slot
         here = e.Var(walk.span, ElemT(binder.sort), slot, "")
-        left = self._has_status(binder.sort, here, LEFT)
+        left = self._has_status(head, here, LEFT)
         if binder.order == "any" and walk.where is not None:
             left = e.And(walk.span, e.BOOL, left, self._plain(walk.where))
         done = e.Quantifier(walk.span, e.BOOL, "no", slot, "", binder.sort, left)
@@ -344,10 +363,10 @@ class _Cutter(Heads):
         binder = binder_of(walk)
         assert walk.rollback is not None
         here = e.Var(walk.span, ElemT(binder.sort), binder.slot, "")
-        ready = self._has_status(binder.sort, here, VISITED)
+        ready = self._has_status(head, here, VISITED)
         if binder.graph is not None:
             backwards = walk.reversed != walk.rollback.reversed
-            ready = e.And(walk.span, e.BOOL, ready, self._none_before(walk, here, VISITED, backwards))
+            ready = e.And(walk.span, e.BOOL, ready, self._none_before(head, here, VISITED, backwards))
         choose = st.Choose(*placed(walk), binder.slot, binder.sort, ready, None)
         return [choose, *self._run(("seq", walk.rollback.body.statements, ("undo", head, head.rest)))]
 
@@ -356,7 +375,7 @@ class _Cutter(Heads):
         binder = binder_of(walk)
         assert head.failing is not None
         here = e.Var(walk.span, ElemT(binder.sort), binder.slot, "")
-        visited = self._has_status(binder.sort, here, VISITED)
+        visited = self._has_status(head, here, VISITED)
         done = e.Quantifier(walk.span, e.BOOL, "no", binder.slot, "", binder.sort, visited)
         return [self._only_if(walk, done), self._all_status(head, GONE), *self._fail(*head.failing, head.rest)]
 

@@ -15,7 +15,7 @@ Frames = tuple[Any, ...]
 """What happens after a piece of code: () or a frame whose last component is what happens after that.
 
 ("seq", statements, rest)   ("call", Call, rest)   ("catch", errno, label, rest)   ("step", Head, rest)   ("undo", Head, rest)
-("effects", rest)   ("return", errno, label)
+("effects", rest)   ("return", errno, label)   ("booted",)
 """
 
 
@@ -75,6 +75,13 @@ def caught(frames: Frames) -> tuple[str, str | None]:
     return frames[1], frames[2]
 
 
+def boots(frames: Frames) -> bool:
+    """Is it the start of the very first kernel?"""
+    while frames[0] not in ENDS:
+        frames = frames[-1]
+    return bool(frames[0] == "booted")
+
+
 def to_the_end(frames: Frames) -> Frames:
     """What `stop` ends: the step of a walk, the proc, the event."""
     while frames[0] in ("seq", "catch"):
@@ -82,12 +89,17 @@ def to_the_end(frames: Frames) -> Frames:
     return frames
 
 
-def walk_around(frames: Frames) -> Head | None:
-    while frames and frames[0] not in ("step", "undo"):
-        if frames[0] in ("effects", "return"):
-            return None
+def depth(frames: Frames) -> int:
+    """How many walks go on around a piece of code."""
+    found = 0
+    while frames[0] not in ENDS:
+        found += frames[0] in ("step", "undo")
         frames = frames[-1]
-    return frames[1] if frames else None
+    return found
+
+
+ENDS = ("effects", "return", "booted")
+"""Frames that nothing follows."""
 
 
 def live_locals(statements: Iterable[st.Stmt], live: dict[Head, frozenset[int]]) -> frozenset[int]:

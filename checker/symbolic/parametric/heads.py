@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from luocheck.checker.symbolic.parametric.copies import Copies
-from luocheck.checker.symbolic.parametric.frames import Broken, Frames, Goto, Head, binder_of, live_locals, placed, walk_around
+from luocheck.checker.symbolic.parametric.frames import Broken, Frames, Goto, Head, binder_of, depth, live_locals, placed
 from luocheck.checker.symbolic.parametric.refusal import NoForm
 from luocheck.model.ir import expressions as e
 from luocheck.model.ir import statements as st
@@ -37,7 +37,7 @@ class Heads(Copies):
         self.registers: dict[tuple[str, int], Field] = {}
         self.broken: dict[str, int] = {}
         self.status_type = EnumDef(len(system.enums), "WalkStatus", STATUS, (0, 1, 2), NOWHERE)
-        self.status: dict[int, Field] = {}
+        self.status: dict[tuple[int, int], Field] = {}
 
     def _in_order(self) -> list[Head]:
         return sorted(self.heads.values(), key=lambda head: head.number)
@@ -49,21 +49,22 @@ class Heads(Copies):
                 raise NoForm(f"`{walk.name}` walks along a list, or over pairs", walk.span)
             if walk.binders[0].sort.pool:
                 raise NoForm(f"elements of `{walk.binders[0].sort.name}` come and go", walk.span)
-            outer = walk_around(rest)
-            if outer is not None:
-                raise NoForm(f"`{walk.name}` runs inside of the walk `{outer.walk.name}`", walk.span)
             self.heads[key] = Head(len(self.heads) + 1, self.event, walk, rest, failing)
             self.todo.append(self.heads[key])
-            self._status_of(walk.binders[0].sort)
+            self._status_of(self.heads[key])
         return self.heads[key]
 
-    def _status_of(self, sort: Sort) -> Field:
-        if sort.index not in self.status:
-            self.status[sort.index] = self._new_field("walk", (sort,), EnumT(self.status_type), GONE)
-        return self.status[sort.index]
+    def _status_of(self, head: Head) -> Field:
+        """The status of the elements of a walk; walks inside of others have their own."""
+        key = (binder_of(head.walk).sort.index, depth(head.rest))
+        if key not in self.status:
+            name = "walk" if not key[1] else "inner_walk" if key[1] == 1 else f"inner_walk{key[1]}"
+            self.status[key] = self._new_field(name, (binder_of(head.walk).sort,), EnumT(self.status_type), GONE)
+        return self.status[key]
 
-    def _none_before(self, walk: st.Walk, here: e.Expr, status: int, backwards: bool) -> e.Expr:
+    def _none_before(self, head: Head, here: e.Expr, status: int, backwards: bool) -> e.Expr:
         """No element that has to come before this one has the status."""
+        walk = head.walk
         binder = binder_of(walk)
         assert binder.graph is not None
         graph = self.system.graphs[binder.graph]
@@ -73,21 +74,21 @@ class Heads(Copies):
         other = e.Var(walk.span, ElemT(binder.sort), slot, "")
         ends = (other, here) if backwards else (here, other)
         edge = e.HasEdge(walk.span, e.BOOL, graph, ends[0], ends[1], False)
-        waits = e.And(walk.span, e.BOOL, edge, self._has_status(binder.sort, other, status))
+        waits = e.And(walk.span, e.BOOL, edge, self._has_status(head, other, status))
         return e.Quantifier(walk.span, e.BOOL, "no", slot, "", binder.sort, waits)
 
     def _only_if(self, walk: st.Walk, condition: e.Expr) -> st.Stmt:
         return st.Require(walk.span, None, walk.name, condition)
 
-    def _has_status(self, sort: Sort, element: e.Expr, status: int) -> e.Expr:
-        f = self._status_of(sort)
+    def _has_status(self, head: Head, element: e.Expr, status: int) -> e.Expr:
+        f = self._status_of(head)
         read = e.Read(element.span, f.type, f, (element,))
         return e.Compare(element.span, e.BOOL, "==", read, e.Const(element.span, f.type, status))
 
     def _set_status(self, head: Head, status: int) -> st.Stmt:
         walk = head.walk
         binder = binder_of(walk)
-        f = self._status_of(binder.sort)
+        f = self._status_of(head)
         here = e.Var(walk.span, ElemT(binder.sort), binder.slot, "")
         return st.Assign(*placed(walk), f, (here,), e.Const(walk.span, f.type, status))
 
@@ -126,8 +127,8 @@ class Heads(Copies):
             )
         return self.registers[key]
 
-    def _require_at(self, head: Head | None) -> st.Stmt:
-        return st.Require(NOWHERE, None, "", self._at(head.number if head is not None else IDLE))
+    def _require_at(self, place: int) -> st.Stmt:
+        return st.Require(NOWHERE, None, "", self._at(place))
 
     def _loads(self, head: Head | None) -> list[st.Stmt]:
         if head is None:
