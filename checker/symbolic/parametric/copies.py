@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from luocheck.checker.symbolic.parametric.frames import placed
+from luocheck.checker.symbolic.parametric.marks import Formless, IfRelevant
 from luocheck.checker.symbolic.parametric.refusal import NoForm
 from luocheck.checker.symbolic.parametric.relevance import relevant_fields, under_old, watched
-from luocheck.checker.symbolic.parametric.rewriting import changed, changed_block
+from luocheck.checker.symbolic.parametric.rewriting import changed, changed_block, fields_read
 from luocheck.model.ir import expressions as e
 from luocheck.model.ir import statements as st
 from luocheck.model.ir.system import Event, Kind, Property, System
@@ -44,7 +45,7 @@ class Copies:
             raise NoForm(f"`{f.name}` is a {f.type}, which is not one of finitely many values or an element", f.span)
         if isinstance(f.type, ElemT) and not f.type.optional and f.lifetime is not Lifetime.FIXED:
             raise NoForm(f"`{f.name}` always names an element", f.span)
-        if f.drawn and f.lifetime is not Lifetime.FIXED and (len(f.owners) > 1 or isinstance(f.type, ElemT)):
+        if f.drawn and f.lifetime is not Lifetime.FIXED and len(f.owners) > 1:
             raise NoForm(f"`{f.name}` is drawn anew at every kexec", f.span)
 
     def _lifetimes(self, stmt: st.Reboot) -> list[st.Stmt]:
@@ -65,14 +66,26 @@ class Copies:
             slot = self._new_slot() if f.owners else 0
             sorts = [owner for owner in f.owners if isinstance(owner, Sort)]
             here = tuple(e.Var(stmt.span, ElemT(sort), slot, "") for sort in sorts)
-            any_value = _any_of([st.Assign(*placed(stmt), f, here, e.Const(stmt.span, f.type, value)) for value in _values(f.type)])
+            any_value = self._any_value(stmt, f, here)
             if not sorts:
-                found.append(any_value)
+                found += any_value
             else:
                 binder = st.OverSort(slot, sorts[0], "any", None)
-                step = st.Block((any_value,), (), stmt.span)
+                step = st.Block(any_value, (), stmt.span)
                 found.append(st.Walk(*placed(stmt), f"draw_{f.name}", (binder,), None, False, False, step, None))
         return tuple(found)
+
+    def _any_value(self, stmt: st.Stmt, f: Field, here: tuple[e.Expr, ...]) -> tuple[st.Stmt, ...]:
+        if not isinstance(f.type, ElemT):
+            return (_any_of([st.Assign(*placed(stmt), f, here, e.Const(stmt.span, f.type, value)) for value in _values(f.type)]),)
+        sort = f.type.sort
+        slot = self._new_slot(ElemT(sort))
+        chosen = e.Var(stmt.span, ElemT(sort), slot, "")
+        some = (st.Choose(*placed(stmt), slot, sort, None, None), st.Assign(*placed(stmt), f, here, chosen))
+        if not f.type.optional:
+            return some
+        none = st.Block((st.Assign(*placed(stmt), f, here, e.Const(stmt.span, f.type, None)),), (), stmt.span)
+        return (st.Sometimes(*placed(stmt), None, None, st.Block(some, (), stmt.span), none),)
 
     def _for_all_owners(self, f: Field, write: Any) -> st.Stmt:
         variables: list[tuple[int, Sort]] = []
@@ -136,14 +149,20 @@ class Copies:
                 return e.Const(part.span, e.BOOL, True)
             case e.IdleCaller():
                 raise NoForm("it asks about a caller that it has to look up", part.span)
-            case e.Quantifier(kind="number"):
-                raise NoForm("it counts elements", part.span)
+            case Formless():
+                raise NoForm(part.reason, part.span)
+            case IfRelevant(said=said):
+                if all(read.field.index in self.relevant for read in fields_read(said.expr)):
+                    return self._plain(said.expr)
+                return e.Const(part.span, e.BOOL, True)
         return None
 
     def _as_before(self, part: e.Expr) -> e.Expr | None:
         if isinstance(part, e.Read) and part.field.lifetime is not Lifetime.FIXED:
             arguments = tuple(changed(a, self._as_before) for a in part.arguments)
             return e.Read(part.span, part.type, self._copy(part.field), arguments)
+        if isinstance(part, Formless):
+            raise NoForm(part.reason, part.span)
         return None
 
     def _same_as_before(self, part: e.Unchanged) -> e.Expr:
@@ -225,8 +244,8 @@ class Copies:
 
         return changed(condition, moved)
 
-    def _new_slot(self) -> int:
-        self.slots.append(None)
+    def _new_slot(self, type_: Type | None = None) -> int:
+        self.slots.append(type_)
         return len(self.slots) - 1
 
     def _new_field(self, name: str, owners: tuple[Any, ...], type_: Type, initial: Value) -> Field:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from luocheck.checker.symbolic.parametric.formed import formed
 from luocheck.checker.symbolic.parametric.frames import (
     Broken,
     Frames,
@@ -24,6 +25,7 @@ from luocheck.checker.symbolic.parametric.frames import (
     to_the_end,
 )
 from luocheck.checker.symbolic.parametric.heads import GONE, IDLE, LEFT, VISITED, Heads, Piece
+from luocheck.checker.symbolic.parametric.marks import Gathered
 from luocheck.checker.symbolic.parametric.refusal import NoForm
 from luocheck.checker.symbolic.parametric.relevance import is_straight
 from luocheck.model.ir import expressions as e
@@ -60,6 +62,8 @@ class Cut:
     copies: dict[int, Field] = field(default_factory=dict)
     relevant: frozenset[int] = frozenset()
     declared: int = 0
+    members: dict[int, Field] = field(default_factory=dict)
+    orders: dict[int, Field] = field(default_factory=dict)
 
 
 def cut(system: System, claims: Iterable[Property]) -> Cut:
@@ -67,7 +71,16 @@ def cut(system: System, claims: Iterable[Property]) -> Cut:
 
     Raises NoForm when something in it has no form for every size.
     """
-    return _Cutter(system, tuple(claims)).cut()
+    asked = tuple(claims)
+    made = formed(system)
+    result = _Cutter(made.system, tuple(made.claims[claim.name] for claim in asked)).cut()
+    result.claims = [(claim, condition) for claim, (_, condition) in zip(asked, result.claims, strict=True)]
+    for index, law in made.laws.items():
+        if index in result.relevant:
+            assert law.condition is not None
+            result.claims.append((law, law.condition))
+    result.members, result.orders = made.members, made.orders
+    return result
 
 
 class _Cutter(Heads):
@@ -136,7 +149,7 @@ class _Cutter(Heads):
     def _piece(self, number: int, event: Event, head: Head | None, name: str, statements: tuple[st.Stmt, ...]) -> Event:
         """A piece of a call as a call of its own; what goes on from a head has no parameters."""
         first = head is None
-        types = (*event.slots, *[None] * (len(self.slots_of[event]) - len(event.slots)))
+        types = (*event.slots, *self.slots_of[event][len(event.slots) :])
         body = st.Block(statements, (), event.span)
         parameters, predicates = (event.parameters, event.predicates) if first else ((), ())
         return Event(number, "env", name, parameters, predicates, None, body, (), types, None, event.span)
@@ -226,7 +239,7 @@ class _Cutter(Heads):
                 return [*lets, *self._run(("seq", body.statements, ("call", stmt, rest)))]
             case st.Walk():
                 head = self._head(stmt, rest, None)
-                return [self._all_status(head, LEFT), Goto(*placed(stmt), head)]
+                return [*self._beginning(head), Goto(*placed(stmt), head)]
             case st.Fail(errno=errno, label=label):
                 if isinstance(errno, e.Expr):
                     raise NoForm("it fails with an errno that a field remembers", stmt.span)
@@ -297,8 +310,7 @@ class _Cutter(Heads):
                     if walk.rollback is None:
                         return [self._all_status(head, GONE), *self._fail(errno, label, following)]
                     undo = self._head(walk, following, (errno, label))
-                    every = [] if walk.rollback.visited_only else [self._all_status(head, VISITED)]
-                    return [*every, Goto(*placed(walk), undo)]
+                    return [*self._to_be_undone(head), Goto(*placed(walk), undo)]
                 case ("effects",):
                     return self._return(errno, label)
                 case _:
@@ -328,34 +340,56 @@ class _Cutter(Heads):
         walk = head.walk
         binder = binder_of(walk)
         here = e.Var(walk.span, ElemT(binder.sort), binder.slot, "")
-        ready = self._has_status(head, here, LEFT)
+        step = self._run(("seq", walk.step.statements, ("step", head, head.rest)))
+        if isinstance(walk, Gathered) and walk.drains:
+            first = self._none_listed_before(head, walk, here, None, walk.reversed)
+            next_ = e.And(walk.span, e.BOOL, self._plain(walk.among), first)
+            return [st.Choose(*placed(walk), binder.slot, binder.sort, next_, None), *step]
+        ready = self._turn(head, here, LEFT, walk.reversed)
         where = self._plain(walk.where) if walk.where is not None else None
         any_order = binder.order == "any"
         if any_order and where is not None:
             ready = e.And(walk.span, e.BOOL, ready, where)
-        if binder.graph is not None:
-            ready = e.And(walk.span, e.BOOL, ready, self._none_before(head, here, LEFT, walk.reversed))
         choose = st.Choose(*placed(walk), binder.slot, binder.sort, ready, None)
-        step = self._run(("seq", walk.step.statements, ("step", head, head.rest)))
         if any_order or where is None:
             return [choose, *step]
-        passed = (self._set_status(head, GONE), Goto(*placed(walk), head))
+        undone = isinstance(walk, Gathered) and walk.rollback is not None and not walk.rollback.visited_only
+        passed = (self._set_status(head, VISITED if undone else GONE), Goto(*placed(walk), head))
         return [choose, st.If(*placed(walk), where, st.Block(tuple(step), (), walk.span), st.Block(passed, (), walk.span))]
 
     def _step_done(self, head: Head) -> list[st.Stmt]:
-        remembered = head.walk.rollback is not None and head.walk.rollback.visited_only
-        return [self._set_status(head, VISITED if remembered else GONE)]
+        walk = head.walk
+        gathered = isinstance(walk, Gathered)
+        remembered = walk.rollback is not None and (walk.rollback.visited_only or gathered)
+        done: list[st.Stmt] = [self._set_status(head, VISITED if remembered else GONE)]
+        if isinstance(walk, Gathered) and walk.drains:
+            done = [*self._only_relevant(st.Block(walk.taken, (), walk.span)).statements, *(done if remembered else [])]
+        return done
 
     def _end_of_walk(self, head: Head) -> list[st.Stmt]:
         walk = head.walk
         binder = binder_of(walk)
         slot = binder.slot
         here = e.Var(walk.span, ElemT(binder.sort), slot, "")
-        left = self._has_status(head, here, LEFT)
+        if isinstance(walk, Gathered) and walk.drains:
+            left = self._plain(walk.among)
+        else:
+            left = self._has_status(head, here, LEFT)
         if binder.order == "any" and walk.where is not None:
             left = e.And(walk.span, e.BOOL, left, self._plain(walk.where))
         done = e.Quantifier(walk.span, e.BOOL, "no", slot, "", binder.sort, left)
         return [self._only_if(walk, done), self._all_status(head, GONE), *self._run(head.rest)]
+
+    def _to_be_undone(self, head: Head) -> list[st.Stmt]:
+        """The walk fails: which elements the rollback is for."""
+        walk = head.walk
+        assert walk.rollback is not None
+        if walk.rollback.visited_only:
+            return []
+        if not isinstance(walk, Gathered):
+            return [self._all_status(head, VISITED)]
+        here = e.Var(walk.span, ElemT(binder_of(walk).sort), binder_of(walk).slot, "")
+        return [self._all_status(head, VISITED, self._has_status(head, here, LEFT))]
 
     def _undo(self, head: Head) -> list[st.Stmt]:
         """The rollback takes an element that was visited: the last ones first, when it goes backwards."""
@@ -363,10 +397,7 @@ class _Cutter(Heads):
         binder = binder_of(walk)
         assert walk.rollback is not None
         here = e.Var(walk.span, ElemT(binder.sort), binder.slot, "")
-        ready = self._has_status(head, here, VISITED)
-        if binder.graph is not None:
-            backwards = walk.reversed != walk.rollback.reversed
-            ready = e.And(walk.span, e.BOOL, ready, self._none_before(head, here, VISITED, backwards))
+        ready = self._turn(head, here, VISITED, walk.reversed != walk.rollback.reversed)
         choose = st.Choose(*placed(walk), binder.slot, binder.sort, ready, None)
         return [choose, *self._run(("seq", walk.rollback.body.statements, ("undo", head, head.rest)))]
 

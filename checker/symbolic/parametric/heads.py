@@ -8,11 +8,12 @@ from typing import Any
 
 from luocheck.checker.symbolic.parametric.copies import Copies
 from luocheck.checker.symbolic.parametric.frames import Broken, Frames, Goto, Head, binder_of, depth, live_locals, placed
+from luocheck.checker.symbolic.parametric.marks import Gathered
 from luocheck.checker.symbolic.parametric.refusal import NoForm
 from luocheck.model.ir import expressions as e
 from luocheck.model.ir import statements as st
 from luocheck.model.ir.system import Event, Property, System
-from luocheck.model.ir.vocabulary import BoolT, ElemT, EnumDef, EnumT, Field, Sort, Type
+from luocheck.model.ir.vocabulary import BoolT, ElemT, EnumDef, EnumT, Field, Type
 from luocheck.model.source import NOWHERE
 
 STATUS = ("GONE", "LEFT", "VISITED")
@@ -45,8 +46,10 @@ class Heads(Copies):
     def _head(self, walk: st.Walk, rest: Frames, failing: tuple[str, str | None] | None) -> Head:
         key = (walk, rest, failing)
         if key not in self.heads:
-            if walk.drains or len(walk.binders) != 1 or not isinstance(walk.binders[0], st.OverSort):
-                raise NoForm(f"`{walk.name}` walks along a list, or over pairs", walk.span)
+            if len(walk.binders) != 1 or not isinstance(walk.binders[0], st.OverSort):
+                raise NoForm(f"`{walk.name}` walks over pairs", walk.span)
+            if walk.drains and walk.rollback is not None and not walk.rollback.visited_only:
+                raise NoForm(f"the rollback of `{walk.name}` is for all elements of a list that is drained", walk.span)
             if walk.binders[0].sort.pool:
                 raise NoForm(f"elements of `{walk.binders[0].sort.name}` come and go", walk.span)
             self.heads[key] = Head(len(self.heads) + 1, self.event, walk, rest, failing)
@@ -62,18 +65,39 @@ class Heads(Copies):
             self.status[key] = self._new_field(name, (binder_of(head.walk).sort,), EnumT(self.status_type), GONE)
         return self.status[key]
 
+    def _turn(self, head: Head, here: e.Expr, status: int, backwards: bool) -> e.Expr:
+        """The element has the status, and none that has to come before it has it."""
+        ready = self._has_status(head, here, status)
+        if binder_of(head.walk).graph is not None:
+            return _both(ready, self._none_before(head, here, status, backwards))
+        if isinstance(head.walk, Gathered):
+            return _both(ready, self._none_listed_before(head, head.walk, here, status, backwards))
+        return ready
+
+    def _none_listed_before(self, head: Head, walk: Gathered, here: e.Expr, status: int | None, backwards: bool) -> e.Expr:
+        """Of a list that is walked, no element that stands before this one has the status, or (None) is in there."""
+        if walk.order is None or walk.order.index not in self.relevant:
+            return e.Const(walk.span, e.BOOL, True)
+        binder = binder_of(walk)
+        slot = self._new_slot()
+        other = e.Var(walk.span, ElemT(binder.sort), slot, "")
+        ends = (here, other) if backwards else (other, here)
+        waits: e.Expr = e.Read(walk.span, e.BOOL, walk.order, (*walk.owner, *ends))
+        if status is not None:
+            waits = _both(waits, self._has_status(head, other, status))
+        return e.Quantifier(walk.span, e.BOOL, "no", slot, "", binder.sort, waits)
+
     def _none_before(self, head: Head, here: e.Expr, status: int, backwards: bool) -> e.Expr:
-        """No element that has to come before this one has the status."""
         walk = head.walk
         binder = binder_of(walk)
         assert binder.graph is not None
         graph = self.system.graphs[binder.graph]
-        if not graph.acyclic:
-            raise NoForm(f"`{walk.name}` goes along a graph that may have circles", walk.span)
         slot = self._new_slot()
         other = e.Var(walk.span, ElemT(binder.sort), slot, "")
         ends = (other, here) if backwards else (here, other)
-        edge = e.HasEdge(walk.span, e.BOOL, graph, ends[0], ends[1], False)
+        edge: e.Expr = e.HasEdge(walk.span, e.BOOL, graph, ends[0], ends[1], False)
+        if not graph.acyclic:  # in a circle nobody waits
+            edge = _both(edge, e.Not(walk.span, e.BOOL, e.HasEdge(walk.span, e.BOOL, graph, ends[1], ends[0], True)))
         waits = e.And(walk.span, e.BOOL, edge, self._has_status(head, other, status))
         return e.Quantifier(walk.span, e.BOOL, "no", slot, "", binder.sort, waits)
 
@@ -92,10 +116,19 @@ class Heads(Copies):
         here = e.Var(walk.span, ElemT(binder.sort), binder.slot, "")
         return st.Assign(*placed(walk), f, (here,), e.Const(walk.span, f.type, status))
 
-    def _all_status(self, head: Head, status: int) -> st.Stmt:
+    def _all_status(self, head: Head, status: int, where: e.Expr | None = None) -> st.Stmt:
         walk = head.walk
         binder = binder_of(walk)
-        return st.Forall(*placed(walk), binder.slot, binder.sort, None, st.Block((self._set_status(head, status),), (), walk.span))
+        return st.Forall(*placed(walk), binder.slot, binder.sort, where, st.Block((self._set_status(head, status),), (), walk.span))
+
+    def _beginning(self, head: Head) -> list[st.Stmt]:
+        """Whose turn is still to come when a walk starts."""
+        walk = head.walk
+        if not isinstance(walk, Gathered):
+            return [self._all_status(head, LEFT)]
+        if walk.drains:
+            return [self._all_status(head, GONE)]
+        return [self._all_status(head, GONE), self._all_status(head, LEFT, self._plain(walk.among))]
 
     def _at(self, number: int) -> e.Expr:
         read = e.Read(NOWHERE, self.place.type, self.place, ())
@@ -171,3 +204,7 @@ class Heads(Copies):
             found += self._forgotten()
         place = e.Const(NOWHERE, self.place.type, head.number if head is not None else number)
         return [*found, st.Assign(NOWHERE, None, "", self.place, (), place)]
+
+
+def _both(a: e.Expr, b: e.Expr) -> e.Expr:
+    return e.And(a.span, e.BOOL, a, b)

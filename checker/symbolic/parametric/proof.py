@@ -83,6 +83,7 @@ class _Prover:
         self.started = time.monotonic()
         self.limits = limits
         self.tell = tell
+        self.claims = list(claims)
         self.cut = cut(system, claims)
         fields = [f for f in self.cut.system.fields if f.index in self.cut.relevant]
         self.templates = templates(fields, self.cut.system.graphs)
@@ -146,13 +147,14 @@ class _Prover:
             self.tell("looking for lemmas")
             found = search.run()
             proof.obstacles, proof.counterexamples, proof.checks = found.obstacles, found.counterexamples, found.checks
-            if not found.proved:
+            proved = [claim for claim in found.proved if claim in self.claims]  # not only what is true of all lists
+            if not proved:
                 return
             self.tell(f"checking {len(found.lemmas)} lemmas for every size")
             self.cut.claims = [each for each in self.cut.claims if each[0] in found.proved]
             missing = list(gaps(self.cut, found.lemmas, QUESTION, self._pulse))
             if not missing:
-                proof.proved, proof.lemmas, proof.missing = found.proved, found.lemmas, None
+                proof.proved, proof.lemmas, proof.missing = proved, found.lemmas, None
                 return
             proof.missing = _reason(missing)
             grown = [worlds.add(sizes) for sizes in self._larger(missing)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from luocheck.checker.symbolic.parametric.marks import Gathered
 from luocheck.checker.symbolic.parametric.rewriting import fields_read
 from luocheck.model.ir import expressions as e
 from luocheck.model.ir import statements as st
@@ -37,6 +38,12 @@ def relevant_fields(system: System, claims: tuple[Property, ...]) -> frozenset[i
                 case _:
                     for expr in st.expressions(stmt):
                         found |= reads(system, expr)
+                    if isinstance(stmt, Gathered):
+                        found |= reads(system, stmt.among)
+                        if stmt.order is not None and asserts(
+                            stmt, asserted
+                        ):  # a claim about a step may need to know whose turn it is
+                            found.add(stmt.order.index)
     while True:
         more = set().union(*(reads for written, reads in flows if written in found)) - found
         if not more:
@@ -50,6 +57,12 @@ def reads(system: System, expr: e.Expr) -> set[int]:
         if isinstance(part, e.Unchanged):
             found |= {f.index for f in watched(system)} - {f.index for f in part.fields}
     return found
+
+
+def asserts(walk: st.Walk, names: set[str]) -> bool:
+    """Does a claim of these names stand in the walk?"""
+    inside = [*st.statements(walk.step), *(st.statements(walk.rollback.body) if walk.rollback is not None else ())]
+    return any(isinstance(stmt, st.Assert) and stmt.name in names for stmt in inside)
 
 
 def fields_written(block: st.Block) -> set[int]:
