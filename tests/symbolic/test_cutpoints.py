@@ -150,14 +150,14 @@ def between_calls(system: System, made: Cut, scope: Scope) -> States:
     """What the states of a scope show between calls, in the words of the cut system."""
     found: States = set()
     declared = [f for f in made.system.fields if f.index in made.relevant and f.index < made.declared]
-    for number, instance in enumerate(instances(system, scope)):
+    for instance in instances(system, scope):
         search = InstanceSearch(instance, Machine(instance), Monitors(instance, ()), Coverage(), keep_edges=False)
         search.run(Limits(2_000))
         for state in range(len(search.states)):
             store = search.store(state)
             if system is not made.system or store.get((made.place.index,), made.place.initial) == IDLE:
                 words = [(cell, said(store, instance, made, f, cell)) for f in declared for cell in cells_of(f, instance.sizes)]
-                found.add(frozenset([number, *words]))
+                found.add(frozenset([instance.edges if made.system.graphs else (), *words]))
     return found
 
 

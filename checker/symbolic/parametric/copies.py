@@ -9,7 +9,7 @@ from typing import Any
 from luocheck.checker.symbolic.parametric.frames import placed
 from luocheck.checker.symbolic.parametric.marks import Formless, IfRelevant
 from luocheck.checker.symbolic.parametric.refusal import NoForm
-from luocheck.checker.symbolic.parametric.relevance import relevant_fields, under_old, watched
+from luocheck.checker.symbolic.parametric.relevance import reads, relevant_fields, under_old, watched
 from luocheck.checker.symbolic.parametric.rewriting import changed, changed_block, fields_read
 from luocheck.model.ir import expressions as e
 from luocheck.model.ir import statements as st
@@ -29,6 +29,7 @@ class Copies:
         self.new_fields: list[Field] = []
         self.names_asserted = {claim.name for claim in claims if claim.kind is Kind.ASSERT}
         self.relevant = relevant_fields(system, claims)
+        self.of_graphs = {i for graph in system.graphs if graph.where is not None for i in reads(system, graph.where)}
 
     def _refuse_fields(self) -> None:
         for f in self.system.fields:
@@ -63,8 +64,8 @@ class Copies:
         for f in self.system.fields:
             if f.index not in self.relevant or f.lifetime is not Lifetime.VOLATILE or not f.drawn:
                 continue
-            slot = self._new_slot() if f.owners else 0
             sorts = [owner for owner in f.owners if isinstance(owner, Sort)]
+            slot = self._new_slot(ElemT(sorts[0])) if sorts else 0
             here = tuple(e.Var(stmt.span, ElemT(sort), slot, "") for sort in sorts)
             any_value = self._any_value(stmt, f, here)
             if not sorts:
@@ -113,7 +114,7 @@ class Copies:
                 f, lambda reads, f=f: st.Assign(NOWHERE, None, "", self._copy(f), reads, e.Read(NOWHERE, f.type, f, reads))
             )
             for f in self.system.fields
-            if f.index in needed and f.lifetime is not Lifetime.FIXED
+            if f.index in needed & self.relevant and f.lifetime is not Lifetime.FIXED
         ]
 
     def _copy(self, f: Field) -> Field:

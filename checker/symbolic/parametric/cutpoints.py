@@ -31,7 +31,7 @@ from luocheck.checker.symbolic.parametric.relevance import is_straight
 from luocheck.model.ir import expressions as e
 from luocheck.model.ir import statements as st
 from luocheck.model.ir.system import OK, PANIC, Event, Kind, Property, System
-from luocheck.model.ir.vocabulary import ElemT, EnumDef, EnumT, Field
+from luocheck.model.ir.vocabulary import BoolT, ElemT, EnumDef, EnumT, Field, Value
 from luocheck.model.source import NOWHERE, Span
 
 PROVABLE = (Kind.INVARIANT, Kind.LEMMA, Kind.AFTER, Kind.ASSERT, Kind.NEVER)
@@ -108,10 +108,12 @@ class _Cutter(Heads):
             here = head.number if head is not None else start if what == BOOTS else IDLE
             patched.append((event, head, name, (self._require_at(here), *self._loads(head), *self._patched(body))))
         events = [self._piece(number, *each) for number, each in enumerate(patched)]
+        goals = [self._goal(claim) for claim in self.claims]
         system = replace(
             self.system,
+            graphs=self.system.graphs if _on_graphs(events, goals) else (),
             enums=(*self.system.enums, self.status_type, enum),
-            fields=(*self.system.fields, *self.new_fields),
+            fields=(*(self._settled(f) for f in self.system.fields), *self.new_fields),
             locks=(),
             events=tuple(events),
             boot=self._boot() if booting is None else None,
@@ -131,7 +133,7 @@ class _Cutter(Heads):
         )
         result.declared = len(self.system.fields)
         result.relevant = self.relevant | {f.index for f in self.new_fields}
-        result.claims = [(claim, self._goal(claim)) for claim in self.claims]
+        result.claims = list(zip(self.claims, goals, strict=True))
         return result
 
     def _pieces(self, event: Event, what: str, body: list[st.Stmt]) -> list[Piece]:
@@ -153,6 +155,13 @@ class _Cutter(Heads):
         body = st.Block(statements, (), event.span)
         parameters, predicates = (event.parameters, event.predicates) if first else ((), ())
         return Event(number, "env", name, parameters, predicates, None, body, (), types, None, event.span)
+
+    def _settled(self, f: Field) -> Field:
+        """A field that matters to nobody has one value."""
+        if f.index in self.relevant or not f.drawn or f.index in self.of_graphs:
+            return f
+        initial: Value = None if isinstance(f.type, ElemT) and f.type.optional else False if isinstance(f.type, BoolT) else 0
+        return replace(f, drawn=False, initial=initial)
 
     def _booting(self) -> Event | None:
         """The start of the first kernel as a call that is made once, before all others, where it is not one state that it leads to."""
@@ -409,6 +418,12 @@ class _Cutter(Heads):
         visited = self._has_status(head, here, VISITED)
         done = e.Quantifier(walk.span, e.BOOL, "no", binder.slot, "", binder.sort, visited)
         return [self._only_if(walk, done), self._all_status(head, GONE), *self._fail(*head.failing, head.rest)]
+
+
+def _on_graphs(events: Iterable[Event], goals: Iterable[e.Expr]) -> bool:
+    """Does it matter which elements depend on which?"""
+    conditions = [*goals, *(expr for event in events for stmt in st.statements(event.body) for expr in st.expressions(stmt))]
+    return any(isinstance(part, e.HasEdge) for condition in conditions for part in e.walk(condition))
 
 
 def distinct(names: list[str]) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ QUESTION = 20.0
 """Seconds for one question to the solver."""
 EXPLORED_AT_ONCE = {True: 2, False: 1}
 """Scopes that are explored before the first search: with callers, and without."""
-STATES = 60_000
+STATES = 20_000
 """Most states of a scope of which the views are collected."""
 ROUNDS = 6
 """How often a gap in the proof for every size may lead to a larger world."""
