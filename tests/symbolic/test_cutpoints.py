@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from differential.specs import random_spec
 
@@ -9,6 +11,7 @@ from luocheck.checker.explore.limits import Limits, Stopped
 from luocheck.checker.explore.monitors import Monitors
 from luocheck.checker.explore.search import Coverage, InstanceSearch
 from luocheck.checker.symbolic.parametric.cutpoints import PROVABLE, Cut, cut
+from luocheck.checker.symbolic.parametric.formed import formed
 from luocheck.checker.symbolic.parametric.heads import IDLE
 from luocheck.checker.symbolic.parametric.refusal import NoForm
 from luocheck.model.diagnostics import SpecError
@@ -157,7 +160,7 @@ def between_calls(system: System, made: Cut, scope: Scope) -> States:
             store = search.store(state)
             if system is not made.system or store.get((made.place.index,), made.place.initial) == IDLE:
                 words = [(cell, said(store, instance, made, f, cell)) for f in declared for cell in cells_of(f, instance.sizes)]
-                found.add(frozenset([instance.edges if made.system.graphs else (), *words]))
+                found.add(frozenset([instance.edges, *words]))
     return found
 
 
@@ -180,6 +183,8 @@ def compared(system: System, scope: Scope, claims: list[Property] | None = None)
     if claims is None:
         claims = [claim for claim in system.properties if claim.kind in PROVABLE]
     made = cut(system, claims)
+    words = (*formed(system).system.fields, *made.system.fields[made.declared :])
+    made.system = replace(made.system, graphs=system.graphs, fields=words)  # so that the same instances are explored
     return between_calls(system, made, scope), between_calls(made.system, made, scope), made
 
 

@@ -42,7 +42,7 @@ class Wandering(Exception):
     """Views are added again and again: the explored scopes were much too small, or the views are too coarse."""
 
 
-PATIENCE = {False: 25, True: 100}
+PATIENCE = {False: 25, True: 400}
 """How often views may be added: while there are scopes that were not explored, and when there are none."""
 
 

@@ -13,7 +13,7 @@ from luocheck.checker.symbolic.parametric.cutpoints import Cut, cut
 from luocheck.checker.symbolic.parametric.induction import Obstacle, Search, Wandering
 from luocheck.checker.symbolic.parametric.reached import add_views
 from luocheck.checker.symbolic.parametric.refusal import NoForm
-from luocheck.checker.symbolic.parametric.sizes import counted, scopes
+from luocheck.checker.symbolic.parametric.sizes import counted, scopes, small_scopes
 from luocheck.checker.symbolic.parametric.views import Clause, Known, templates
 from luocheck.checker.symbolic.parametric.worlds import fresh_terms
 from luocheck.model.ir import expressions as e
@@ -119,6 +119,10 @@ class _Prover:
         """A claim that is inductive by itself needs none."""
         if not self.proof.states:
             for _ in range(EXPLORED_AT_ONCE[self.cut.system.caller is not None]):
+                self._explore()
+            if self.proof.states >= STATES:  # the first states of scopes that are too large show little of what comes late
+                self.left[:0] = small_scopes(self.cut, self.sizes)
+                self._explore()
                 self._explore()
 
     def _explore(self) -> None:

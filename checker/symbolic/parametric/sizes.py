@@ -38,6 +38,13 @@ def _counted(cut: Cut, templates: Sequence[Template], sort: Sort) -> int:
     return min(MOST, max(2, max(named, locals_) + of_statement))
 
 
+def small_scopes(cut: Cut, sizes: Sequence[int]) -> list[Scope]:
+    """Scopes that can be explored deeply: one element of each sort, and two of each but of callers."""
+    sorts = cut.system.sorts
+    found = [[1] * len(sizes), [1 if sort is cut.system.caller else min(2, size) for sort, size in zip(sorts, sizes, strict=True)]]
+    return [_scope(cut, each) for each in found]
+
+
 def scopes(cut: Cut, sizes: Sequence[int]) -> list[Scope]:
     """Scopes to explore, the most telling ones first: all of a sort while there are two of the others."""
     system = cut.system
@@ -51,7 +58,9 @@ def scopes(cut: Cut, sizes: Sequence[int]) -> list[Scope]:
         found.append(small)
     found.append(list(sizes))
     distinct = [each for i, each in enumerate(found) if each not in found[:i]]
-    return [
-        Scope("views", tuple((sort.name, size) for sort, size in zip(system.sorts, each, strict=True)), frozenset(), system.span)
-        for each in distinct
-    ]
+    return [_scope(cut, each) for each in distinct]
+
+
+def _scope(cut: Cut, sizes: Sequence[int]) -> Scope:
+    named = zip(cut.system.sorts, sizes, strict=True)
+    return Scope("views", tuple((sort.name, size) for sort, size in named), frozenset(), cut.system.span)
