@@ -144,11 +144,7 @@ class Search:
             for binding in known.template.bindings(reached.sizes):
                 known.add(known.template.view(reached, binding))
         by_template = {known.template: known for known in self.known}
-        return [
-            i
-            for i in active
-            if i not in self.clauses or all(self.clauses[i].allows(view) for view in by_template[self.clauses[i].template].views)
-        ]
+        return [i for i in active if i not in self.clauses or by_template[self.clauses[i].template].agree(self.clauses[i])]
 
     def _minimised(self, active: list[int], claims: list[int]) -> list[int]:
         """Statements that are inductive together, of which each is needed by another or is a claim."""

@@ -18,6 +18,7 @@ from luocheck.checker.symbolic.parametric.views import Clause, Known, templates
 from luocheck.checker.symbolic.parametric.worlds import fresh_terms
 from luocheck.model.ir import expressions as e
 from luocheck.model.ir.system import Property, Scope, System
+from luocheck.model.ir.vocabulary import Field, Lifetime
 
 QUESTION = 20.0
 """Seconds for one question to the solver."""
@@ -85,7 +86,7 @@ class _Prover:
         self.tell = tell
         self.claims = list(claims)
         self.cut = cut(system, claims)
-        fields = [f for f in self.cut.system.fields if f.index in self.cut.relevant]
+        fields = [f for f in self.cut.system.fields if f.index in self.cut.relevant and not _has_one_value(f)]
         self.templates = templates(fields, self.cut.system.graphs)
         self.sizes = counted(self.cut, self.templates)
         self.known = [Known(template) for template in self.templates]
@@ -171,6 +172,11 @@ class _Prover:
         one_more = tuple(size + 1 if size > 1 else 1 for size in self.sizes)
         shown = {tuple(min(size, most) for size, most in zip(sizes, one_more, strict=True)) for sizes in wanted}
         return sorted(shown) or [one_more]
+
+
+def _has_one_value(f: Field) -> bool:
+    """A field that has one value in every scope, and any in a proof: what is seen in scopes says nothing of it."""
+    return f.lifetime is Lifetime.FIXED and not f.drawn
 
 
 def _reason(missing: list[Gap]) -> str:

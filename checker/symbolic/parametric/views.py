@@ -179,6 +179,7 @@ class Known:
 
     def __init__(self, template: Template) -> None:
         self.template = template
+        self.places = {column: i for i, column in enumerate(template.columns)}
         self.views: dict[View, int] = {}
         self.masks: list[dict[int, int]] = [{value: 0 for value in column.domain} for column in template.columns]
 
@@ -190,6 +191,14 @@ class Known:
         for mask, value in zip(self.masks, view, strict=True):
             mask[value] |= bit
         return True
+
+    def agree(self, clause: Clause) -> bool:
+        """Is a clause over this template true of all known views?"""
+        left = -1
+        for column, values in clause.literals:
+            mask = self.masks[self.places[column]]
+            left &= sum(mask[value] for value in values)  # a view has one value, so these have no bit in common
+        return not left if clause.literals else not self.views
 
     def clause(self, view: View) -> Clause | None:
         """A clause that is true of all known views and false of this one, with as few literals and as many values as possible."""
