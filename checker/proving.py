@@ -287,7 +287,7 @@ class _Proving:
         return any(frozenset(each.edges[graph.index]) in renamed for each in instances(self.system, self._scope_of(sizes)))
 
     def _told(self, proof: Proof, obstacle: Obstacle, found: Exploration) -> Unproved:
-        from luocheck.checker.symbolic.parametric.lemmas import key, value_text
+        from luocheck.checker.symbolic.parametric.lemmas import key, listed, value_text
 
         before, cut = obstacle.before, proof.cut
         sizes = before.sizes
@@ -303,7 +303,7 @@ class _Proving:
                 if value != f.initial:
                     owners = [elements[o.index][x] for o, x in zip(f.owners, cell[1:], strict=True)]
                     place = f"{owners[0]}.{f.name}" if len(owners) == 1 else f"{key(f)}({', '.join(owners)})" if owners else f.name
-                    cells.append(f"{place} == {value_text(f, value, elements)}")
+                    cells.append(listed(cut, f, owners) or f"{place} == {value_text(f, value, elements)}")
         graph = [
             f"{elements[g.sort.index][x]} -> {elements[g.sort.index][y]}"
             for g in cut.system.graphs

@@ -176,6 +176,7 @@ def test_the_same_lemmas_are_found_again() -> None:
 # ---- what is not proved ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.nightly
 def test_no_failing_claim_of_rfc_v2_is_proved_for_every_size() -> None:
     """Also where nothing is explored first."""
     system = load("rfc_v2").system

@@ -58,6 +58,7 @@ class Forms:
         self.system = system
         self.enums: list[EnumDef] = list(system.enums)
         self.counts: dict[int, EnumDef] = {}
+        self.names = [f.name for f in system.fields]
         self.fields: list[Field] = [self._field(f) for f in system.fields]
         self.orders: dict[int, Field] = {}
         for f in system.fields:
@@ -73,7 +74,8 @@ class Forms:
     def _field(self, f: Field) -> Field:
         match f.type:
             case SetT(sort) | SeqT(sort):
-                return replace(f, owners=(*f.owners, sort), type=BoolT(), initial=False)
+                name = f.name if self.names.count(f.name) == 1 else self._free_name(f"{f.name}_members")
+                return replace(f, name=name, owners=(*f.owners, sort), type=BoolT(), initial=False)
             case CountT():
                 return replace(f, type=self.type(f.type))
             case ElemT(optional=optional) if isinstance(f.initial, SortEdge) and f.lifetime is not Lifetime.FIXED:
@@ -92,9 +94,9 @@ class Forms:
         return EnumT(self.counts[type_.limit])
 
     def _free_name(self, name: str) -> str:
-        taken = {f.name for f in self.fields}
-        while name in taken:
+        while name in self.names:
             name += "_"
+        self.names.append(name)
         return name
 
     def fresh(self, type_: Type | None = None) -> int:

@@ -88,11 +88,23 @@ def _edge(column: Column, there: bool, bound: Sequence[str]) -> str:
 def _place(cut: Cut, f: Field, owners: Sequence[str]) -> str:
     original = cut.copies.get(f.index)
     shown = original if original is not None else f
-    if len(owners) > 1:
-        word = f"{shown.name}({', '.join(owners)})"
-    else:
-        word = f"{owners[0]}.{shown.name}" if owners else shown.name
+    word = listed(cut, shown, owners) or _field_text(shown.name, owners)
     return f"old({word})" if original is not None else word
+
+
+def listed(cut: Cut, f: Field, owners: Sequence[str]) -> str | None:
+    """`f in s.files`, `before(s.files, f, g)`: what a field says that stands for a list or set of the spec; None when it is no such field."""
+    if f.index in cut.members:
+        return f"{owners[-1]} in {_field_text(cut.members[f.index].name, owners[:-1])}"
+    if f.index in cut.orders:
+        return f"before({_field_text(cut.orders[f.index].name, owners[:-2])}, {owners[-2]}, {owners[-1]})"
+    return None
+
+
+def _field_text(name: str, owners: Sequence[str]) -> str:
+    if len(owners) > 1:
+        return f"{name}({', '.join(owners)})"
+    return f"{owners[0]}.{name}" if owners else name
 
 
 def _saying(cut: Cut, column: Column, values: frozenset[int], bound: Sequence[str]) -> str:
@@ -106,6 +118,8 @@ def _saying(cut: Cut, column: Column, values: frozenset[int], bound: Sequence[st
     place = _place(cut, f, owners)
     match f.type:
         case BoolT():
+            if f.index in cut.members and 1 not in values:
+                return place.replace(" in ", " not in ", 1)
             return place if 1 in values else f"not {place}"
         case EnumT(enum):
             every = frozenset(column.domain)
