@@ -61,6 +61,8 @@ class Model:
         return self._values[key]
 
     def edge(self, graph: Graph, closure: bool, x: int, y: int) -> bool:
+        if not self.encoder.system.graphs:  # they do not matter, so there is none
+            return False
         key = (graph.index, closure, x, y)
         if key not in self._edges:
             ends = self._elements((graph.sort, graph.sort), (x, y))
