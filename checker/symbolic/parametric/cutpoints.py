@@ -27,7 +27,7 @@ from luocheck.checker.symbolic.parametric.frames import (
 from luocheck.checker.symbolic.parametric.heads import GONE, IDLE, LEFT, VISITED, Heads, Piece
 from luocheck.checker.symbolic.parametric.marks import Gathered
 from luocheck.checker.symbolic.parametric.refusal import NoForm
-from luocheck.checker.symbolic.parametric.relevance import is_straight
+from luocheck.checker.symbolic.parametric.relevance import is_straight, reads
 from luocheck.model.ir import expressions as e
 from luocheck.model.ir import statements as st
 from luocheck.model.ir.system import OK, PANIC, Event, Kind, Property, System
@@ -76,8 +76,8 @@ def cut(system: System, claims: Iterable[Property]) -> Cut:
     result = _Cutter(made.system, tuple(made.claims[claim.name] for claim in asked)).cut()
     result.claims = [(claim, condition) for claim, (_, condition) in zip(asked, result.claims, strict=True)]
     for index, law in made.laws.items():
-        if index in result.relevant:
-            assert law.condition is not None
+        assert law.condition is not None
+        if index in result.relevant and reads(made.system, law.condition) <= result.relevant:
             result.claims.append((law, law.condition))
     result.members, result.orders = made.members, made.orders
     return result
