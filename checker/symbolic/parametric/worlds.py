@@ -93,8 +93,8 @@ class World:
             self.edges[graph.index, False], self.edges[graph.index, True] = edge, path
             self.axioms.append(self._all(sort, 2, lambda x, y: z3.Implies(edge((x, y)), path((x, y)))))
             self.axioms.append(self._all(sort, 3, lambda x, y, z: z3.Implies(z3.And(path((x, y)), path((y, z))), path((x, z)))))
-            if graph.acyclic:
-                self.axioms.append(self._all(sort, 1, lambda x: z3.Not(path((x, x)))))
+            round_ = path if graph.acyclic else edge  # nothing needs itself directly, and in a graph without circles not at all
+            self.axioms.append(self._all(sort, 1, lambda x: z3.Not(round_((x, x)))))
         return self.edges[graph.index, closure]
 
     def ends(self, graph: Graph, x: Term) -> list[Term]:
