@@ -81,9 +81,12 @@ class Model:
 
 
 class Inductive:
-    """Asks whether statements about a cut system are inductive, over so many named elements of each sort."""
+    """Asks whether statements about a cut system are inductive, over so many named elements of each sort.
 
-    def __init__(self, cut: Cut, sizes: Sequence[int]) -> None:
+    whole: every path begins and ends with an edge, so there are no elements but these on it.
+    """
+
+    def __init__(self, cut: Cut, sizes: Sequence[int], whole: bool) -> None:
         self.cut = cut
         self.world = Named(cut.system, sizes)
         fields = [f for f in cut.system.fields if f.index in cut.relevant]
@@ -103,9 +106,9 @@ class Inductive:
         self.sets = 0  # of statements that were asked about together
         self.core: list[int] = []
         self._kept: dict[tuple[int, Reader, Reader], list[Term]] = {}
-        self._transitions(fields)
+        self._transitions(fields, whole)
 
-    def _transitions(self, fields: list[Field]) -> None:
+    def _transitions(self, fields: list[Field], whole: bool) -> None:
         encoder, world = self.encoder, self.world
         for graph in self.cut.system.graphs:
             world.graph(graph, False)
@@ -121,7 +124,7 @@ class Inductive:
         for graph in self.cut.system.graphs:
             for axiom in encoder.graph_axioms(graph, self.before):
                 self._add(axiom)
-            for x in world.elements(graph.sort):
+            for x in world.elements(graph.sort) if whole else ():
                 for axiom in world.ends(graph, x):
                     self._add(axiom)
         for axiom in world.axioms:
@@ -216,8 +219,9 @@ class Counterexample:
 class Worlds:
     """Asks in several worlds, the small ones first.  A statement about an element and another one says nothing where there is one alone."""
 
-    def __init__(self, cut: Cut) -> None:
+    def __init__(self, cut: Cut, whole: bool = False) -> None:
         self.cut = cut
+        self.whole = whole
         self.asked: list[Inductive] = []
         self.made: list[Clause | e.Expr] = []
         self.core: list[int] = []
@@ -226,7 +230,7 @@ class Worlds:
         """One more world; False when it was there."""
         if any(each.world.sizes == tuple(sizes) for each in self.asked):
             return False
-        fresh = Inductive(self.cut, sizes)
+        fresh = Inductive(self.cut, sizes, self.whole)
         for statement in self.made:
             self._tell(fresh, statement)
         self.asked.append(fresh)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from luocheck.checker.explore.limits import Limits, Stopped
 from luocheck.checker.symbolic.parametric.asking import Undecided, Worlds
@@ -13,6 +13,7 @@ from luocheck.checker.symbolic.parametric.cutpoints import Cut, cut
 from luocheck.checker.symbolic.parametric.induction import Obstacle, Search, Wandering
 from luocheck.checker.symbolic.parametric.reached import add_views
 from luocheck.checker.symbolic.parametric.refusal import NoForm
+from luocheck.checker.symbolic.parametric.relevance import reads_paths
 from luocheck.checker.symbolic.parametric.sizes import counted, scopes, small_scopes
 from luocheck.checker.symbolic.parametric.views import Clause, Known, templates
 from luocheck.checker.symbolic.parametric.worlds import fresh_terms
@@ -94,8 +95,24 @@ class _Prover:
         self.proof = Proof(self.cut)
 
     def run(self) -> Proof:
+        claims = self.cut.claims
+        self._attempt(whole=False)
+        if len(self.proof.proved) < len(claims) and reads_paths(self.cut.system, [condition for _, condition in claims]):
+            first, self.cut.claims = self.proof, claims
+            self.proof = replace(first, proved=[], lemmas=[], obstacles=[], missing=None)
+            self._attempt(whole=True)
+            if len(self.proof.proved) <= len(first.proved):
+                self.proof = first
+        self.proof.seconds = time.monotonic() - self.started
+        return self.proof
+
+    def _attempt(self, whole: bool) -> None:
+        """Looks for lemmas in worlds that may be parts of larger ones; or (whole) in which a path has its first and its last edge.
+
+        In the second more is inductive, also what is not for every size, so it is for what is not to be had in the first.
+        """
         while True:
-            worlds = Worlds(self.cut)
+            worlds = Worlds(self.cut, whole)
             worlds.add([1] * len(self.sizes))
             worlds.add(self.sizes)
             search = Search(worlds, self.known, self._pulse, patient=not self.left, prepare=self._first_views)
@@ -110,8 +127,6 @@ class _Prover:
             except Undecided as reason:
                 self.proof.missing = f"the solver gave up: {reason}"
                 break
-        self.proof.seconds = time.monotonic() - self.started
-        return self.proof
 
     def _pulse(self) -> None:
         self.limits.check(0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from luocheck.checker.symbolic.parametric.marks import Gathered
 from luocheck.checker.symbolic.parametric.rewriting import fields_read
 from luocheck.model.ir import expressions as e
@@ -95,3 +97,10 @@ def is_straight(block: st.Block) -> bool:
             case _:
                 return False
     return True
+
+
+def reads_paths(system: System, conditions: Iterable[e.Expr]) -> bool:
+    """Does a call, or one of the conditions, ask for a path in a graph (`needs+`)?"""
+    expressions = [expr for _, body in system.bodies() for stmt in st.statements(body) for expr in st.expressions(stmt)]
+    parts = (part for expr in (*expressions, *conditions) for part in e.walk(expr))
+    return any(isinstance(part, e.HasEdge) and part.closure for part in parts)
