@@ -87,10 +87,10 @@ def test_a_false_claim_is_told_with_its_run(cli: Any, tiny: str) -> None:
 def test_what_has_no_form_is_said_with_its_line(cli: Any, tmp_path: Path) -> None:
     spec = tmp_path / "counts.luo"
     spec.write_text(
-        "spec counts;\nscope one { }\nvolatile var n: count(2) = 0;\nenv E { require n < 2;  n = n + 1; }\ninvariant small: n <= 2;\n"
+        "spec counts;\nscope one { }\nvolatile var n: count(2) = 0;\nenv E { require n < 2;  n = n + n; }\ninvariant small: n <= 2;\n"
     )
     told = cli("prove", spec)
-    assert told.status == 3 and "LUO510" in told.out and "counts.luo:3" in told.out.replace("\n", "").replace(" ", "")
+    assert told.status == 3 and "LUO510" in told.out and "counts.luo:4" in told.out.replace("\n", "").replace(" ", "")
 
 
 @pytest.mark.parametrize(
