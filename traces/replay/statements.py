@@ -20,7 +20,7 @@ from luocheck.model.semantics.statements import Op, Program
 from luocheck.model.semantics.store import live_index
 from luocheck.model.semantics.walks import WalkCode
 from luocheck.model.source import Span
-from luocheck.traces.replay.cells import ABSENT
+from luocheck.traces.replay.cells import ABSENT, OLD
 from luocheck.traces.replay.deciding import Demand, Undecided
 from luocheck.traces.replay.expressions import LazyCompiler
 from luocheck.traces.replay.world import OpenSet, OpenTuple, sort_place
@@ -82,20 +82,20 @@ class LazyProgram(Program):
         """What is taken out is not among the undecided members that are left."""
         plain, place = super().remove_code(field, arguments, span), self.place(field, arguments, span)
         assert isinstance(field.type, SeqT | SetT)
-        sort = field.type.sort
+        sort = field.type.sort.index
 
         def remove(run: Run, x: int) -> None:
             cell = place(run.store, run.env)
             before = run.store.get(cell)
             if not isinstance(before, OpenTuple | OpenSet):
                 plain(run, x)
-            elif run.store.has_member(cell, sort, before, x):  # type: ignore[attr-defined]
+            elif (OLD, sort, x) in run.store or x in before:
                 store = run.own()
                 store[cell] = type(before)(y for y in before if y != x)
-                if run.env[0] is not None and x in run.env[0].get(cell, ()):
-                    store.left_out(cell, x)  # type: ignore[attr-defined]
-                else:  # it came and went in this call
+                if (OLD, sort, x) in store or isinstance(before, OpenSet):
                     store[ABSENT, *cell, x] = True
+                if run.env[0] is not None and x in run.env[0].get(cell, ()):  # else it came and went in this call
+                    store.note_value(cell, x)  # type: ignore[attr-defined]
 
         return remove
 

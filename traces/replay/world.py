@@ -322,14 +322,17 @@ class WorldStore(OpenElements):
 
     def free(self, sort: Sort, x: int) -> None:
         super().free(sort, x)
-        if self.world.beginning is not Beginning.COLD:  # only there are sets and sequences of pool elements undecided
-            _, many = references(self.instance.system, sort)
-            for cell in [c for c in self if c[0] == ABSENT and c[1] in many and c[-1] == x]:
-                del self[cell]
+        if self.world.beginning is not Beginning.COLD and (caller := self.instance.system.caller) is not None:
+            for f in self.instance.system.fields:  # what a caller that was there before has given up
+                if isinstance(f.type, SetT) and f.type.sort is sort and f.owners == (caller,):
+                    for y in self.elements(caller):
+                        self.pop((ABSENT, f.index, y, x), None)
         if self.pop((OLD, sort.index, x), None) is not None:
             owned = {f.index for f in self.instance.system.fields if sort in f.owners}
-            for cell in [c for c in self if c[0] in (EXCLUDED, ABSENT) and c[1] in owned and c[2] == x]:
-                del self[cell]
+            _, many = references(self.instance.system, sort)
+            for cell in [c for c in self if c[0] in (EXCLUDED, ABSENT)]:
+                if (cell[1] in owned and cell[2] == x) or (cell[0] == ABSENT and cell[1] in many and cell[-1] == x):
+                    del self[cell]
 
     # ---- undecided members --------------------------------------------------------------------------------------
 
@@ -357,9 +360,8 @@ class WorldStore(OpenElements):
                 self[EXCLUDED, f, x] = self.get((EXCLUDED, f, x), frozenset()) | used
         self[cell] = OpenTuple((*items, x)) if isinstance(items, OpenTuple) else OpenSet(items | {x})
 
-    def left_out(self, cell: Cell, x: int) -> None:
-        """x is no member of an open set or sequence any more.  Those that are unseen there have no value that no two members have."""
-        self[ABSENT, *cell, x] = True
+    def note_value(self, cell: Cell, x: int) -> None:
+        """x was a member of an open set or sequence.  Those that are unseen there do not have its value, where no two members have one."""
         for f in self.world.unique_members.get(cell[0], ()):
             if self.get((f, x)) is not None:
                 self[USED, f, cell[0]] = self.get((USED, f, cell[0]), frozenset()) | {self[f, x]}
