@@ -73,6 +73,21 @@ def test_the_four_promises_are_proved_without_a_written_lemma() -> None:
     assert rejections(spec, answer.certificate) == [None]
 
 
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", PROMISES)
+def test_a_promise_is_proved_alone(name: str) -> None:
+    """Other counterexamples are met then, so other lemmas are found."""
+    spec = load("intent")
+    answer = prove(spec, properties=[name])
+    assert results(answer) == {name: Result.PROVED} and rejections(spec, answer.certificate) == [None]
+
+
+def test_claims_about_lists_of_a_posted_series_are_proved() -> None:
+    spec = load("rfc_v2")
+    answer = prove(spec, properties=["failed_cancel_stays", "failed_freeze_stays"])
+    assert set(results(answer).values()) == {Result.PROVED} and rejections(spec, answer.certificate) == [None]
+
+
 def test_what_a_walk_has_passed_may_depend_on_a_local_of_the_call() -> None:
     """Of two files, one belongs to the agent whose session ends: that takes a word about the owner and a local together."""
     spec = load("intent")
