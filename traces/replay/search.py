@@ -32,7 +32,7 @@ MOST_CONFIGURATIONS = 4_096
 MANY_CONFIGURATIONS = 16
 """Configurations in a complete search from which on it is worth the time to tell which of them are the same but for numbers."""
 
-MOST_FOLLOWED = 512
+MOST_FOLLOWED = 128
 """Configurations that are followed while explanations are looked for quickly."""
 
 QUICK_INSERTIONS = 3
