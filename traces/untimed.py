@@ -18,6 +18,9 @@ from luocheck.traces.syscalls import MAKERS, OPENERS, OTHERS, duplicates
 _USERS = frozenset({"ioctl", "close", "dup", "dup2", "dup3", "fcntl", "accept", "accept4", "recvmsg", "recvmmsg"})
 """Calls whose first argument is a descriptor, of those that are followed."""
 
+_GIVERS = OPENERS | MAKERS | OTHERS
+"""Calls that return a descriptor, besides those that duplicate one."""
+
 
 class Dated(NamedTuple):
     """A record with a time, and what its part shows between it and the next one: returns.  part: the number of the file."""
@@ -137,6 +140,6 @@ def _given(record: Record, after: Sequence[Record]) -> int | None:
     if not isinstance(event, Enter):
         return None
     name = event.syscall
-    if name not in OPENERS | MAKERS | OTHERS and not duplicates(name, event.arguments):
+    if name not in _GIVERS and not duplicates(name, event.arguments):
         return None
     return next((each.event.result for each in after if isinstance(each.event, Exit) and each.event.result >= 0), None)

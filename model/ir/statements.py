@@ -302,8 +302,13 @@ def statements(block: Block) -> Iterator[Stmt]:
     """All statements of a block, at any depth, in the order of the text."""
     for stmt in block.statements:
         yield stmt
-        for inner in blocks(stmt):
-            yield from statements(inner)
+        yield from inside(stmt)
+
+
+def inside(stmt: Stmt) -> Iterator[Stmt]:
+    """All statements in a statement, at any depth, without itself."""
+    for inner in blocks(stmt):
+        yield from statements(inner)
 
 
 def expressions(stmt: Stmt) -> Iterator[Expr]:

@@ -26,14 +26,19 @@ _HELP = "record with `strace -ff -ttt`, or with `strace -f -o FILE`, which write
 
 def stem_of(name: str) -> str | None:
     """`A` of `A.PID`, a name that strace gives; None for any other name."""
-    match = _NAME.fullmatch(name)
-    return match[1] if match is not None and int(match[2]) <= LARGEST_TASK else None
+    match = _named(name)
+    return match[1] if match is not None else None
 
 
 def task_of(name: str) -> int | None:
     """`PID` of `A.PID`."""
+    match = _named(name)
+    return int(match[2]) if match is not None else None
+
+
+def _named(name: str) -> re.Match[str] | None:
     match = _NAME.fullmatch(name)
-    return int(match[2]) if match is not None and int(match[2]) <= LARGEST_TASK else None
+    return match if match is not None and int(match[2]) <= LARGEST_TASK else None
 
 
 def parts_among(paths: Iterable[str]) -> list[str]:

@@ -1,6 +1,6 @@
 """Other numbers for the elements of a state: what nothing but its number distinguishes is one state, not many.
 
-`numbering` goes from what has a place of its own (the elements that the recording names, variables, sequences in their order, open files)
+`canonical_numbers` goes from what has a place of its own (the elements that the recording names, variables, sequences in their order, open files)
 to what these lead to, and numbers elements as it meets them.  Two states that differ in the order in which their elements were met get the
 same numbers, with few exceptions: elements that only sets lead to keep the order that they had.  That costs a merge, nothing else.
 """

@@ -55,8 +55,7 @@ def comparable_sorts(system: System) -> frozenset[int]:
     asked |= {graph.sort for graph in system.graphs}
     named = {target for handle in system.abi.handles if DEVICE in handle.targets for target in handle.targets}
     asked |= {sort for sort in system.sorts if sort.name in named}
-    bodies = [event.body for event in system.events] + ([system.boot] if system.boot is not None else [])
-    found = [stmt for body in bodies for stmt in st.statements(body)]
+    found = [stmt for _, body in system.bodies() for stmt in st.statements(body)]
     for stmt in found:
         match stmt:
             case st.Choose(sort=sort) | st.Forall(sort=sort) | st.New(sort=sort):

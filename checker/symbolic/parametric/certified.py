@@ -82,7 +82,6 @@ def _questions(cut: Cut, lemmas: Sequence[Clause]) -> Iterator[tuple[Uninterpret
         world.graph(graph, False)
     axioms = [axiom for graph in cut.system.graphs for axiom in encoder.graph_axioms(graph, before)]
     false = _Falsehood(cut, lemmas, encoder)
-    false = _Falsehood(cut, lemmas, encoder)
     yield world, None, [*world.axioms, *axioms, false.of(encoder.initial(before))]
     known = [encoder.expr(condition, before, {}) for _, condition in cut.claims]
     known += [says(encoder, before, lemma) for lemma in lemmas]

@@ -346,9 +346,8 @@ class _Former(Forms):
 
 def _appends(walk: st.Walk, f: Field) -> bool:
     """Can the walk put elements at the end of the list that it goes along?"""
-    inside = [*st.statements(walk.step), *(st.statements(walk.rollback.body) if walk.rollback is not None else ())]
     return any(
-        isinstance(stmt, st.Insert | st.Assign | st.Reboot) and (isinstance(stmt, st.Reboot) or stmt.field is f) for stmt in inside
+        isinstance(stmt, st.Reboot) or (isinstance(stmt, st.Insert | st.Assign) and stmt.field is f) for stmt in st.inside(walk)
     )
 
 

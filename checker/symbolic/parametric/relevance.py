@@ -42,9 +42,8 @@ def relevant_fields(system: System, claims: tuple[Property, ...]) -> frozenset[i
                         found |= reads(system, expr)
                     if isinstance(stmt, Gathered):
                         found |= reads(system, stmt.among)
-                        if stmt.order is not None and asserts(
-                            stmt, asserted
-                        ):  # a claim about a step may need to know whose turn it is
+                        # a claim about a step may need to know whose turn it is
+                        if stmt.order is not None and asserts(stmt, asserted):
                             found.add(stmt.order.index)
     while True:
         more = set().union(*(reads for written, reads in flows if written in found)) - found
@@ -63,8 +62,7 @@ def reads(system: System, expr: e.Expr) -> set[int]:
 
 def asserts(walk: st.Walk, names: set[str]) -> bool:
     """Does a claim of these names stand in the walk?"""
-    inside = [*st.statements(walk.step), *(st.statements(walk.rollback.body) if walk.rollback is not None else ())]
-    return any(isinstance(stmt, st.Assert) and stmt.name in names for stmt in inside)
+    return any(isinstance(stmt, st.Assert) and stmt.name in names for stmt in st.inside(walk))
 
 
 def fields_written(block: st.Block) -> set[int]:
