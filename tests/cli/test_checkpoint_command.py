@@ -48,9 +48,9 @@ def whole() -> tuple[int, Any]:
     return found
 
 
-def written(path: Path) -> int:
-    """Which version of the file it is."""
-    return path.stat().st_ino if path.exists() else 0
+def written(path: Path) -> tuple[int, int] | None:
+    """Which version of the file it is: its number and its time, because a file system gives the number of a replaced file to the next one."""
+    return (path.stat().st_ino, path.stat().st_mtime_ns) if path.exists() else None
 
 
 def test_killed_again_and_again(tmp_path: Path, whole: tuple[int, Any]) -> None:

@@ -126,14 +126,15 @@ def test_what_was_done_is_not_done_again(tmp_path: Path) -> None:
     assert all(states >= 90_000 for states in told_first)
 
 
-def test_it_is_written_while_the_search_goes_on(tmp_path: Path) -> None:
+def test_it_is_written_while_the_search_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeper, "SHARE", 1)  # however long a writing takes
     where = place(PEERS, "crowd", "star5")
     path = tmp_path / "checkpoint"
-    versions: set[int] = set()
+    versions: set[tuple[int, int]] = set()  # with the time: a file system gives the number of a replaced file to the next one
 
     def interrupted() -> str | None:
         if path.exists():
-            versions.add(path.stat().st_ino)
+            versions.add((path.stat().st_ino, path.stat().st_mtime_ns))
         return "interrupted" if len(versions) >= 3 else None
 
     found = explore(*where, limits=Limits(interrupted=interrupted), symmetry=False, checkpoint=Checkpoint(path, every=0))
