@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 
 from luocheck.checker.checkpoint.keeper import Checkpoint
 from luocheck.checker.expectations import Judge, RunCheck, default_scope, line_text
-from luocheck.checker.explore.exploration import Exploration, Progress, explore
+from luocheck.checker.explore.exploration import explore
 from luocheck.checker.explore.limits import Limits, Stopped
+from luocheck.checker.explore.result import Exploration, Progress
 from luocheck.checker.plan import Planned, plan
 from luocheck.checker.scenarios import ScenarioRun
 from luocheck.checker.scenarios import replay as replay_scenario

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from luocheck.checker.explore.exploration import Exploration
+from luocheck.checker.explore.result import Exploration
 from luocheck.model.answer import Result, Verdict, Witness
 from luocheck.model.diagnostics import fail
 from luocheck.model.ir import statements as st

@@ -9,8 +9,9 @@ from itertools import permutations, product
 from typing import TYPE_CHECKING, Any
 
 from luocheck.checker.expectations import default_scope
-from luocheck.checker.explore.exploration import Exploration, explore
+from luocheck.checker.explore.exploration import explore
 from luocheck.checker.explore.limits import Limits, Stopped
+from luocheck.checker.explore.result import Exploration
 from luocheck.checker.selection import claims_named
 from luocheck.model.answer import Result, Verdict
 from luocheck.model.instances import cells_of, default_name, instances

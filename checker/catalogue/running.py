@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 from luocheck.checker.catalogue.entries import Bug, Catalogue, Place, Shown
 from luocheck.checker.expectations import default_scope
-from luocheck.checker.explore.exploration import Progress, explore
+from luocheck.checker.explore.exploration import explore
 from luocheck.checker.explore.limits import Limits
+from luocheck.checker.explore.result import Progress
 from luocheck.checker.selection import claims_named, scope_named, topology_named
 from luocheck.model.answer import Result, Verdict
 from luocheck.model.diagnostics import Diagnostic, SpecError

@@ -12,8 +12,9 @@ from luocheck.checker.diff.pairing import Pairing, pair
 from luocheck.checker.diff.setups import atomic, scope_for
 from luocheck.checker.diff.verdicts import WORSE, Compared, compared, dead_events, dead_texts, lost_reachable
 from luocheck.checker.expectations import default_scope
-from luocheck.checker.explore.exploration import Exploration, Progress, explore
+from luocheck.checker.explore.exploration import explore
 from luocheck.checker.explore.limits import Limits
+from luocheck.checker.explore.result import Exploration, Progress
 from luocheck.checker.selection import scope_named
 from luocheck.model.ir.system import Scope, System
 from luocheck.model.spec import Spec

@@ -8,7 +8,7 @@ from enum import Enum
 
 from luocheck.checker.diff.declarations import Declared, head
 from luocheck.checker.expectations import line_text
-from luocheck.checker.explore.exploration import Exploration
+from luocheck.checker.explore.result import Exploration
 from luocheck.model.answer import Result, Verdict
 from luocheck.model.ir import statements as st
 

@@ -4,95 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain, pairwise
 
 from luocheck.checker.checkpoint.keeper import Checkpoint, Keeper, described
 from luocheck.checker.checkpoint.plain import Plain, digest, sources_of
-from luocheck.checker.explore.contributions import Best, Contributions
+from luocheck.checker.explore.contributions import Contributions
+from luocheck.checker.explore.known import Known
 from luocheck.checker.explore.limits import NO_MORE_MEMORY, Limits, Stopped
-from luocheck.checker.explore.lock_order import lock_order
 from luocheck.checker.explore.monitors import Monitors
 from luocheck.checker.explore.order import told_apart
-from luocheck.checker.explore.search import Coverage, Discovery, InstanceSearch, Moment
+from luocheck.checker.explore.result import Exploration, Progress, Watch
+from luocheck.checker.explore.search import Discovery, InstanceSearch, Moment
 from luocheck.checker.explore.search import Progress as SearchProgress
 from luocheck.checker.explore.symmetry import Symmetry, groups_of
 from luocheck.checker.explore.ways import Traps, recoverable, stuck
-from luocheck.checker.explore.witnesses import Narrator, Path, best_path, cost
-from luocheck.checker.liveness.decide import MORE, Answer, Decider, owed
-from luocheck.checker.liveness.tell import tell as tell_lasso
+from luocheck.checker.liveness.decide import MORE, Decider, owed
 from luocheck.checker.native.program import Text, instance_data
 from luocheck.checker.native.tiers import Search, Tiers
-from luocheck.model.answer import Result, Verdict, Witness
 from luocheck.model.instances import Instance, instances
-from luocheck.model.ir import statements as st
 from luocheck.model.ir.system import Kind, Property, Scope, System, Topology
 from luocheck.model.semantics.machine import Machine
-from luocheck.model.semantics.statements import Program
-
-
-@dataclass(slots=True)
-class Exploration:
-    """What an exploration found.
-
-    stopped: a limit that ended it, or None.  ended_early: everything that was looked for had been found (`stop_when_found`), so there
-    are states that were not visited.  levels: how many states each level has, over all instances.  never_fired: events and `fail`
-    lines that no transition used (only complete explorations say something about the scope).  symmetry: states that a visited one may
-    stand for at most, over all instances; 1 when no elements were exchanged.  engine: what searched, interpreter or explore;
-    engine_missing: why there was no native engine where `auto` wanted one.  bound: of a bounded search, the most calls of the runs that it
-    looked at; it counts no states.  kept_states, kept_transitions: of second searches, in which all
-    elements kept their names because liveness asks for that.  liveness_seconds: what deciding liveness took, with those searches.
-    """
-
-    system: System
-    scope: Scope
-    topology: Topology | None
-    verdicts: tuple[Verdict, ...] = ()
-    states: int = 0
-    transitions: int = 0
-    depth: int = 0
-    instances: int = 0
-    stopped: str | None = None
-    ended_early: bool = False
-    levels: list[int] = field(default_factory=list)
-    events_never_fired: tuple[str, ...] = ()
-    lines_never_fired: tuple[st.Stmt, ...] = ()
-    cuts: dict[str, int] = field(default_factory=dict)
-    symmetry: int = 1
-    bound: int | None = None
-    engine: str = "interpreter"
-    engine_missing: str | None = None
-    kept_states: int = 0
-    kept_transitions: int = 0
-    liveness_seconds: float = 0.0
-
-    @property
-    def complete(self) -> bool:
-        """Was every reachable state visited?"""
-        return self.stopped is None and not self.ended_early and self.bound is None
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far an exploration is.
-
-    states: all that were found.  waiting: states of the current instance that are not expanded yet.  levels: sizes of its levels, the one
-    that is expanded last.  next_level: states that are found of the level after that.  start, starts: which of how many instances it is
-    (None: too many to be counted beforehand).
-    """
-
-    states: int
-    depth: int
-    waiting: int
-    levels: tuple[int, ...]
-    next_level: int
-    start: int
-    starts: int | None
-
-
-Watch = Callable[[Progress], None]
-"""Called now and then."""
 
 COUNTING = 0.5
 """Seconds for counting the instances before the first is explored, so that it can be told how many there are."""
@@ -152,18 +85,10 @@ class _Explorer:
         self.checkpoint: Checkpoint | None = None
         self.keeper: Keeper | None = None
         self.starts: int | None = None
-        self.by_name = {claim.name: claim for claim in claims}
-        self.best: dict[str, Best] = {}
-        self.depths: dict[str, int] = {}
-        self.seen: set[str] = set()
-        self.unknown: dict[str, str] = {}
+        self.known = Known(claims)
         self.left_open = False  # did the limit of states leave liveness open?
         self.again = False  # is it decided again for the instances that a checkpoint has finished?
-        self.needed: set[str] = set()  # claims about the graph that were about some state
-        self.coverage = Coverage()
         self.result = Exploration(system, scope, topology)
-        self.program: Program | None = None
-        self.telling: Machine | None = None  # executes witnesses again
 
     def run(self, limits: Limits, witnesses: bool, progress: Watch | None) -> Exploration:
         result = self.result
@@ -174,7 +99,7 @@ class _Explorer:
             for number, instance in enumerate(self._counted(every, limits) if progress is not None else every):
                 if machine is None or machine.sizes != instance.sizes:
                     machine = Machine(instance)
-                    self.program = machine.program
+                    self.known.program = machine.program
                 if number < finished:
                     if self.again:
                         self._liveness_again(instance, machine, limits, witnesses)
@@ -192,10 +117,9 @@ class _Explorer:
         finally:
             if self.keeper is not None:
                 self.keeper.close()
-        result.verdicts = tuple(self._verdict(claim) for claim in self.claims)
-        result.cuts = dict(sorted(self.coverage.cuts.items()))
+        result.verdicts = tuple(self.known.verdict(claim, result) for claim in self.claims)
         result.engine, result.engine_missing = self.tiers.used, self.tiers.missing
-        self._coverage()
+        self.known.tell_coverage(result)
         return result
 
     def _counted(self, every: Iterator[Instance], limits: Limits) -> Iterator[Instance]:
@@ -241,21 +165,13 @@ class _Explorer:
                 self.keeper.write(search)  # before anything of it counts as contributed
             raise
         finally:
-            self.coverage.add(search.coverage)
+            self.known.coverage.add(search.coverage)
             self._account(search)
             self.unreduced = False
-            self.seen |= monitors.seen
-            narrator: Narrator | None = None
-            for name, discovery in search.discoveries.items():
-                if name not in self.by_name:
-                    continue  # an assertion or a built-in finding that was not asked for
-                if not witnesses:
-                    self._offer_depth(name, discovery)
-                    continue
-                if self.telling is None or self.telling.sizes != instance.sizes:
-                    self.telling = Machine(instance, notes=True)
-                narrator = narrator or Narrator(instance, self.telling)
-                self._offer(search, name, discovery, narrator)
+            self.known.seen |= monitors.seen
+            limit = self.known.offer(search, witnesses)
+            if limit is not None:
+                self.result.stopped = limit
             search.close()
 
     def _search(self, instance: Instance, machine: Machine, limits: Limits, tell: SearchProgress | None) -> Search:
@@ -292,14 +208,9 @@ class _Explorer:
         if head is None:
             return 0
         found, result = head.found, self.result
-        self.best, self.depths, self.seen, self.unknown, self.needed = (
-            found.best,
-            found.depths,
-            found.seen,
-            found.unknown,
-            found.needed,
-        )
-        self.coverage = found.coverage
+        known = self.known
+        known.best, known.depths, known.seen = found.best, found.depths, found.seen
+        known.unknown, known.needed, known.coverage = found.unknown, found.needed, found.coverage
         result.instances, result.states, result.transitions = found.instances, found.states, found.transitions
         result.depth, result.levels, result.symmetry = found.depth, found.levels, found.symmetry
         result.kept_states, result.kept_transitions = found.kept_states, found.kept_transitions
@@ -332,19 +243,19 @@ class _Explorer:
         )
 
     def _contributions(self) -> Contributions:
-        result = self.result
+        result, known = self.result, self.known
         return Contributions(
             result.instances,
             result.states,
             result.transitions,
             result.depth,
             result.levels,
-            self.best,
-            self.depths,
-            self.seen,
-            self.unknown,
-            self.needed,
-            self.coverage,
+            known.best,
+            known.depths,
+            known.seen,
+            known.unknown,
+            known.needed,
+            known.coverage,
             result.symmetry,
             self.unreduced,
             result.kept_states,
@@ -376,12 +287,9 @@ class _Explorer:
         for claim in self.claims:
             if claim.kind not in _FOUND_BY_SEARCH or claim.name == "lock_order":
                 return False
-            known = [self.depths[claim.name]] if claim.name in self.depths else []
-            if claim.name in self.best:
-                known.append(self.best[claim.name].key[0])
-            if claim.name in search.discoveries:
-                known.append(search.discoveries[claim.name].depth)
-            if not known or min(known) > depth:
+            least = self.known.least_depth(claim.name)
+            here = search.discoveries[claim.name].depth if claim.name in search.discoveries else None
+            if min((found for found in (least, here) if found is not None), default=depth + 1) > depth:
                 return False
         return True
 
@@ -410,9 +318,9 @@ class _Explorer:
 
     def _trapped(self, search: InstanceSearch, claim: Property, traps: Traps) -> None:
         if not traps.vacuous:
-            self.needed.add(claim.name)
+            self.known.needed.add(claim.name)
         if traps.unknown:
-            self.unknown[claim.name] = "needs a larger scope: only a path that the scope cut could be a way out"
+            self.known.unknown[claim.name] = "needs a larger scope: only a path that the scope cut could be a way out"
         if traps.states:
             depth = search.depth_of(traps.states[0])
             moments = [Moment(s, None, (), False, "OK", "state", None, 0, 0) for s in traps.states if search.depth_of(s) == depth]
@@ -425,8 +333,8 @@ class _Explorer:
         due: list[Property] = []
         for each in owed(search):
             if each.anywhere:
-                self.needed.add(each.claim.name)
-            if each.due and each.claim.name not in self.unknown:
+                self.known.needed.add(each.claim.name)
+            if each.due and each.claim.name not in self.known.unknown:
                 due.append(each.claim)
         if not due:
             return
@@ -444,17 +352,13 @@ class _Explorer:
             if self.keeper is not None and (most is None or reason != f"stopped after {most:,} states"):
                 raise  # it goes on from there
             self.left_open = True
-            self.unknown |= {claim.name: reason for claim in due}
+            self.known.unknown |= {claim.name: reason for claim in due}
         finally:
             self.result.liveness_seconds += time.monotonic() - began
 
     def _forget_liveness(self) -> None:
         """A checkpoint has liveness left open by a limit, which now may be another: it is decided again."""
-        names = [claim.name for claim in self._long_run]
-        for name in names:
-            for known in (self.best, self.depths, self.unknown):
-                known.pop(name, None)
-        self.needed -= set(names)
+        self.known.forget([claim.name for claim in self._long_run])
         self.result.kept_states = self.result.kept_transitions = 0
         self.again = True
 
@@ -498,110 +402,8 @@ class _Explorer:
         for claim in due:
             answer = decider.decide(claim)
             if answer.unknown:
-                self.unknown[claim.name] = MORE
+                self.known.unknown[claim.name] = MORE
             elif answer.lasso is not None and not witnesses:
-                self._offer_depth(claim.name, Discovery(len(answer.lasso.legs), []))
+                self.known.offer_depth(claim.name, len(answer.lasso.legs))
             elif answer.lasso is not None:
-                self._offer_lasso(decider, answer, claim)
-
-    def _offer_lasso(self, decider: Decider, answer: Answer, claim: Property) -> None:
-        """A lasso of one instance competes with the best of the others."""
-        instance, before = decider.search.instance, self.best.get(claim.name)
-        assert answer.lasso is not None
-        key = (*answer.key, sum(len(edges) for edges in instance.edges))
-        if before is not None and key >= before.key:
-            return
-        if self.telling is None or self.telling.sizes != instance.sizes:
-            self.telling = Machine(instance, notes=True)
-        witness = tell_lasso(decider.graph, answer.lasso, answer.elements, Narrator(instance, self.telling), claim)
-        self.best[claim.name] = Best(key, witness, False)
-
-    def _offer_depth(self, name: str, discovery: Discovery) -> None:
-        """A discovery whose story is not told."""
-        self.depths[name] = min(discovery.depth, self.depths.get(name, discovery.depth))
-
-    def _offer(self, search: InstanceSearch, name: str, discovery: Discovery, narrator: Narrator) -> None:
-        """A discovery of one instance competes with the best of the others."""
-        before = self.best.get(name)
-        calls, faults = cost(search, discovery)
-        if before is not None and (calls, faults) > before.key[:2]:
-            return
-        try:
-            self._tell(search, name, discovery, narrator)
-        except (Stopped, MemoryError) as stop:  # what was found is certain, also when there is no memory left for its story
-            self._offer_depth(name, discovery)
-            self.result.stopped = stop.reason if isinstance(stop, Stopped) else NO_MORE_MEMORY
-
-    def _tell(self, search: InstanceSearch, name: str, discovery: Discovery, narrator: Narrator) -> None:
-        before = self.best.get(name)
-        path: Path = best_path(search, discovery)
-        edges = sum(len(edges) for edges in search.instance.edges)
-        key = (path.calls, path.faults, path.elements, edges)
-        if before is None or key < before.key:
-            witness = narrator.witness(search, path, self.by_name[name], ())
-            self.best[name] = Best(key, witness, path.fewest_elements)
-
-    # ---- verdicts -----------------------------------------------------------------------------------------------
-
-    def _verdict(self, claim: Property) -> Verdict:
-        states = f"{self.result.states:,} state{'' if self.result.states == 1 else 's'}"
-        method = f"exhaustive, {states}" if self.result.complete else f"explored {states}"
-        if claim.kind is Kind.LIVENESS and self.result.kept_states:
-            method += f"; {self.result.kept_states:,} with names kept"
-
-        def verdict(result: Result, witness: Witness | None = None, note: str = "") -> Verdict:
-            return Verdict(claim.name, claim.kind.value, claim.doc, result, method, witness, note=note, span=claim.span)
-
-        if claim.name == "lock_order":
-            return verdict(*lock_order(self.system, self.scope))
-        best = self.best.get(claim.name)
-        goal = claim.kind is Kind.REACHABLE
-        if best is not None or claim.name in self.depths:
-            witness = self._with_minimality(best) if best is not None else None
-            note = (self.result.stopped or "") if witness is None else ""
-            return verdict(Result.REACHED if goal else Result.FAILS, witness, note)
-        if self.result.stopped is not None:
-            return verdict(Result.UNKNOWN, note=self.result.stopped)
-        if claim.name in self.unknown:
-            return verdict(Result.UNKNOWN, note=self.unknown[claim.name])
-        if goal:
-            return verdict(Result.UNREACHED)
-        if self._vacuous(claim):
-            return verdict(Result.VACUOUS)
-        return verdict(Result.HOLDS)
-
-    def _with_minimality(self, best: Best) -> Witness:
-        """What is claimed minimal: nothing while some instances were not searched to that depth, nor of lassos."""
-        if self.result.stopped is not None or best.witness.loop is not None:
-            return best.witness
-        proved = ["calls", "faults"]
-        if best.fewest_elements:
-            proved += ["elements", "edges"] if self.system.graphs else ["elements"]
-        return replace(best.witness, minimal=tuple(proved))
-
-    def _vacuous(self, claim: Property) -> bool:
-        match claim.kind:
-            case Kind.INVARIANT | Kind.LEMMA | Kind.AFTER | Kind.NEVER:
-                if claim.kind is Kind.NEVER:
-                    assert claim.pattern is not None
-                    return claim.pattern.event not in self.coverage.events
-                return claim.name not in self.seen
-            case Kind.RECOVERABLE | Kind.STUCK | Kind.LIVENESS:
-                return claim.name not in self.needed
-            case Kind.ASSERT:
-                lines = self.program.lines if self.program is not None else []
-                fired = [lines[number] for number in self.coverage.lines]
-                return not any(isinstance(line, st.Assert) and line.name == claim.name for line in fired)
-        return False
-
-    def _coverage(self) -> None:
-        result = self.result
-        fired = self.coverage.events
-        result.events_never_fired = tuple(e.name for e in self.system.events if e.name not in fired)
-        if self.program is None:  # there was no instance
-            return
-        result.lines_never_fired = tuple(
-            line
-            for number, line in enumerate(self.program.lines)
-            if isinstance(line, st.Fail | st.Panic) and number not in self.coverage.lines
-        )
+                self.known.offer_lasso(decider, answer, claim)

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from luocheck.checker.expectations import Judge
-from luocheck.checker.explore.exploration import Exploration, Progress, explore
+from luocheck.checker.explore.exploration import explore
 from luocheck.checker.explore.limits import Limits
+from luocheck.checker.explore.result import Exploration, Progress
 from luocheck.checker.plan import Planned, plan
 from luocheck.checker.scenarios.answer import Chosen, ScenarioAnswer
 from luocheck.checker.scenarios.restriction import Avoided, restricted

@@ -18,8 +18,8 @@ from typing import Any
 from luocheck.checker.check import CheckedRun, explore_planned, judged
 from luocheck.checker.checkpoint.plain import NotPlain, Plain
 from luocheck.checker.expectations import Judge
-from luocheck.checker.explore.exploration import Exploration
 from luocheck.checker.explore.limits import NO_MORE_MEMORY, Limits
+from luocheck.checker.explore.result import Exploration
 from luocheck.checker.plan import Planned
 from luocheck.checker.selection import topology_named
 from luocheck.checker.sweep.runs import SpecRun

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from luocheck.checker.explore.exploration import Progress
+    from luocheck.checker.explore.result import Progress
 
 WINDOW = 10.0
 """Seconds over which speed is measured."""

@@ -14,7 +14,7 @@ from luocheck.report.pace import Pace
 from luocheck.report.page import NARROW, Page
 
 if TYPE_CHECKING:
-    from luocheck.checker.explore.exploration import Progress
+    from luocheck.checker.explore.result import Progress
 
 _STYLES = {"good": "green", "bad": "bold red", "open": "yellow", "title": "bold", "dim": "dim"}
 

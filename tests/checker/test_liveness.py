@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 import luocheck
-from luocheck.checker.explore.exploration import Exploration, explore
+from luocheck.checker.explore.exploration import explore
 from luocheck.checker.explore.limits import Limits
+from luocheck.checker.explore.result import Exploration
 from luocheck.model.answer import Verdict, Witness
 from luocheck.model.diagnostics import SpecError
 from luocheck.model.source import Source

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from luocheck.checker.explore.exploration import Progress, explore
+from luocheck.checker.explore.exploration import explore
+from luocheck.checker.explore.result import Progress
 from luocheck.model.spec import load
 from luocheck.report.pace import Pace, remaining, shrinks
 

@@ -133,7 +133,7 @@ def test_check_loads_neither_z3_nor_rich_without_need(tiny: str) -> None:
 def test_log_lines_when_standard_error_is_no_terminal() -> None:
     import io
 
-    from luocheck.checker.explore.exploration import Progress
+    from luocheck.checker.explore.result import Progress
     from luocheck.report.terminal import ProgressLine
 
     err = io.StringIO()

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from luocheck.checker.explore.exploration import Exploration, explore
+from luocheck.checker.explore.exploration import explore
+from luocheck.checker.explore.result import Exploration
 from luocheck.model.answer import Verdict, Witness
 from luocheck.model.ir.system import Scope, System, Topology
 from luocheck.model.spec import Spec

@@ -7,8 +7,8 @@ from pathlib import Path
 from differential.agreement import Explore, compare, difference, scope_of, topology_of
 from differential.naive import naive
 
-from luocheck.checker.explore.exploration import Exploration
 from luocheck.checker.explore.limits import Limits
+from luocheck.checker.explore.result import Exploration
 from luocheck.checker.scenarios import replay
 from luocheck.model.answer import Result, Verdict
 from luocheck.model.diagnostics import Diagnostics

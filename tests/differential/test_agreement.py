@@ -24,7 +24,7 @@ from differential.derived import derived_text
 from differential.specs import RandomSpec, random_spec
 from engine.agreement import QUICK, assert_threads_change_nothing, names_kept
 
-from luocheck.checker.explore.exploration import Exploration
+from luocheck.checker.explore.result import Exploration
 from luocheck.checker.native import build
 from luocheck.checker.native.refusal import Refused
 from luocheck.model.diagnostics import SpecError

@@ -15,7 +15,7 @@ from differential.naive import Key, Move, State, states_of
 from differential.runs import STRONG, Condition, met_by, would_meet
 from engine.agreement import QUICK, names_kept
 
-from luocheck.checker.explore.exploration import Exploration
+from luocheck.checker.explore.result import Exploration
 from luocheck.checker.native import build
 from luocheck.model.answer import Verdict
 from luocheck.model.instances import Instance, instances

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from unittest.mock import patch
 
 from luocheck.checker.explore import exploration
-from luocheck.checker.explore.exploration import Exploration
 from luocheck.checker.explore.limits import Limits, Stopped
 from luocheck.checker.explore.monitors import Monitors
 from luocheck.checker.explore.order import told_apart
+from luocheck.checker.explore.result import Exploration
 from luocheck.checker.explore.search import Coverage, Edges
 from luocheck.checker.explore.symmetry import Symmetry, groups_of
 from luocheck.checker.native import build

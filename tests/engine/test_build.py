@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 from engine.agreement import QUICK, told
 
-from luocheck.checker.explore.exploration import Exploration, explore
+from luocheck.checker.explore.exploration import explore
 from luocheck.checker.explore.limits import Limits
+from luocheck.checker.explore.result import Exploration
 from luocheck.checker.native import build, tiers
 from luocheck.model.diagnostics import SpecError
 from luocheck.model.source import Source

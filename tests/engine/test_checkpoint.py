@@ -12,8 +12,9 @@ from engine.agreement import QUICK, told
 from luocheck.checker.checkpoint import keeper
 from luocheck.checker.checkpoint.file import MAGIC, Reader
 from luocheck.checker.checkpoint.keeper import Checkpoint
-from luocheck.checker.explore.exploration import Exploration, explore
+from luocheck.checker.explore.exploration import explore
 from luocheck.checker.explore.limits import Limits
+from luocheck.checker.explore.result import Exploration
 from luocheck.checker.native import build
 from luocheck.model.diagnostics import SpecError
 from luocheck.model.ir.system import Scope, System, Topology

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from engine.agreement import QUICK, assert_same, told
 
-from luocheck.checker.explore.exploration import Exploration, explore
+from luocheck.checker.explore.exploration import explore
+from luocheck.checker.explore.result import Exploration
 from luocheck.checker.native import build, tiers
 from luocheck.checker.native.layout import Layout
 from luocheck.model.diagnostics import SpecError

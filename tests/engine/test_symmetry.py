@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from engine.test_specs import named, places
 
-from luocheck.checker.explore.exploration import Exploration, explore
+from luocheck.checker.explore.exploration import explore
 from luocheck.checker.explore.limits import Limits, Stopped
 from luocheck.checker.explore.monitors import Monitors
 from luocheck.checker.explore.order import told_apart
+from luocheck.checker.explore.result import Exploration
 from luocheck.checker.explore.search import Coverage, InstanceSearch, calls
 from luocheck.checker.explore.symmetry import Symmetry, groups_of
 from luocheck.model.instances import instances

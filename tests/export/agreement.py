@@ -6,8 +6,9 @@ from pathlib import Path
 
 from export.spin import Found, spin
 
-from luocheck.checker.explore.exploration import Exploration, explore
+from luocheck.checker.explore.exploration import explore
 from luocheck.checker.explore.limits import Limits
+from luocheck.checker.explore.result import Exploration
 from luocheck.checker.export.claims import translated
 from luocheck.checker.export.promela import promela
 from luocheck.model.answer import Result

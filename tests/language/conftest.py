@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import pytest
 from engine.agreement import QUICK, assert_same, names_kept
 
-from luocheck.checker.explore.exploration import Exploration, explore
+from luocheck.checker.explore.exploration import explore
+from luocheck.checker.explore.result import Exploration
 from luocheck.checker.native import build
 from luocheck.model.answer import Step, Verdict
 from luocheck.model.diagnostics import SpecError

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from luocheck.checker.explore.exploration import Exploration, explore
+from luocheck.checker.explore.exploration import explore
 from luocheck.checker.explore.limits import Limits
+from luocheck.checker.explore.result import Exploration
 from luocheck.checker.scenarios import replay
 from luocheck.model.answer import Result, Verdict
 from luocheck.model.instances import instances

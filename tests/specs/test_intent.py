@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import pytest
 from engine.agreement import names_kept
 
-from luocheck.checker.explore.exploration import Exploration, explore
+from luocheck.checker.explore.exploration import explore
+from luocheck.checker.explore.result import Exploration
 from luocheck.model.answer import Result
 from luocheck.model.instances import instances
 from luocheck.model.ir.system import Kind, System

@@ -12,7 +12,8 @@ import pytest
 from engine.agreement import names_kept
 
 from luocheck.checker.expectations import Judge, line_text
-from luocheck.checker.explore.exploration import Exploration, explore
+from luocheck.checker.explore.exploration import explore
+from luocheck.checker.explore.result import Exploration
 from luocheck.checker.scenarios import replay
 from luocheck.checker.selection import scope_named
 from luocheck.model.abi import Ioctl

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from luocheck.checker.expectations import Judge
-from luocheck.checker.explore.exploration import Exploration, explore
+from luocheck.checker.explore.exploration import explore
+from luocheck.checker.explore.result import Exploration
 from luocheck.checker.scenarios import replay
 from luocheck.checker.selection import scope_named
 from luocheck.model.answer import Result, Verdict

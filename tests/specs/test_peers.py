@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from luocheck.checker.explore.exploration import Exploration, explore
+from luocheck.checker.explore.exploration import explore
 from luocheck.checker.explore.limits import Limits
+from luocheck.checker.explore.result import Exploration
 from luocheck.model.answer import Result
 from luocheck.model.ir.system import Kind
 from luocheck.model.spec import load

@@ -11,7 +11,8 @@ from functools import cache
 import pytest
 
 from luocheck.checker.expectations import Judge
-from luocheck.checker.explore.exploration import Exploration, explore
+from luocheck.checker.explore.exploration import explore
+from luocheck.checker.explore.result import Exploration
 from luocheck.checker.scenarios import replay
 from luocheck.checker.selection import scope_named
 from luocheck.model.answer import Result

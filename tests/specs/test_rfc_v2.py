@@ -8,7 +8,8 @@ from functools import lru_cache
 import pytest
 
 from luocheck.checker.expectations import Judge
-from luocheck.checker.explore.exploration import Exploration, explore
+from luocheck.checker.explore.exploration import explore
+from luocheck.checker.explore.result import Exploration
 from luocheck.checker.scenarios import replay
 from luocheck.model.answer import Result, Verdict
 from luocheck.model.ir.system import Expected, System

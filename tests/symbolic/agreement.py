@@ -8,8 +8,9 @@ from differential.agreement import scope_of, topology_of
 from differential.checks import loaded
 from differential.specs import RandomSpec
 
-from luocheck.checker.explore.exploration import Exploration, explore
+from luocheck.checker.explore.exploration import explore
 from luocheck.checker.explore.limits import Limits
+from luocheck.checker.explore.result import Exploration
 from luocheck.checker.symbolic.bounded.bmc import bounded
 from luocheck.checker.symbolic.bounded.unroll import DECIDED
 from luocheck.model.answer import Result, Verdict, Witness

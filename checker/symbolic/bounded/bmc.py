@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from luocheck.checker.explore.exploration import Exploration, Progress
 from luocheck.checker.explore.limits import NO_MORE_MEMORY, Limits, Stopped
 from luocheck.checker.explore.lock_order import lock_order
+from luocheck.checker.explore.result import Exploration, Progress
 from luocheck.checker.symbolic.bounded.gates import FALSE, Gates, Lit, Valuation
 from luocheck.checker.symbolic.bounded.refusal import Refused
 from luocheck.checker.symbolic.bounded.replay import Mismatch, Replayer, value_of

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from luocheck.checker.expectations import Judge
-from luocheck.checker.explore.exploration import Exploration
 from luocheck.checker.explore.limits import NO_MORE_MEMORY, Limits, Stopped
+from luocheck.checker.explore.result import Exploration
 from luocheck.checker.selection import claims_named, scope_named, topology_named
 from luocheck.checker.symbolic.bounded.bmc import bounded, starting_points
 from luocheck.checker.symbolic.bounded.gates import Gates
