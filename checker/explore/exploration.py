@@ -21,7 +21,8 @@ from luocheck.checker.explore.search import Progress as SearchProgress
 from luocheck.checker.explore.symmetry import Symmetry, groups_of
 from luocheck.checker.explore.ways import Traps, recoverable, stuck
 from luocheck.checker.liveness.decide import MORE, Decider, owed
-from luocheck.checker.native.program import Text, instance_data
+from luocheck.checker.native.program import Text
+from luocheck.checker.native.store_text import instance_data
 from luocheck.checker.native.tiers import Search, Tiers
 from luocheck.model.instances import Instance, instances
 from luocheck.model.ir.system import Kind, Property, Scope, System, Topology

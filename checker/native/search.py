@@ -17,9 +17,10 @@ from luocheck.checker.explore.monitors import Monitors, combinations
 from luocheck.checker.explore.search import Coverage, EdgeRule, Edges, InstanceSearch, Moment, Progress
 from luocheck.checker.explore.symmetry import Symmetry
 from luocheck.checker.native import runtime, saved
-from luocheck.checker.native.program import Text, instance_data
+from luocheck.checker.native.program import Text
 from luocheck.checker.native.refusal import Refused
 from luocheck.checker.native.states import States
+from luocheck.checker.native.store_text import instance_data
 from luocheck.model.diagnostics import fail
 from luocheck.model.instances import Instance
 from luocheck.model.ir.system import Event, Property
