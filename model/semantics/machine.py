@@ -17,6 +17,7 @@ from luocheck.model.ir.system import OK, PANIC, Event
 from luocheck.model.ir.vocabulary import BoolT, ElemT, EnumT, Type
 from luocheck.model.semantics.expressions import Oops
 from luocheck.model.semantics.lifetimes import after_reboot, draws
+from luocheck.model.semantics.locks import hold_for_ever
 from luocheck.model.semantics.run import (
     BOOT,
     CALL,
@@ -31,7 +32,7 @@ from luocheck.model.semantics.run import (
     Outcome,
     Run,
 )
-from luocheck.model.semantics.statements import Program, hold_for_ever
+from luocheck.model.semantics.statements import Program
 from luocheck.model.semantics.store import Store, call_index
 
 Forks = list[Run | Outcome]

@@ -9,130 +9,35 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from luocheck.model.instances import Instance
 from luocheck.model.ir import expressions as e
 from luocheck.model.ir import statements as st
-from luocheck.model.ir.system import Event, Kind
-from luocheck.model.ir.vocabulary import CountT, ElemT, Field, Lifetime, SeqT, SetT, Sort
+from luocheck.model.ir.vocabulary import CountT, ElemT, Field, SeqT, SetT, Sort
+from luocheck.model.semantics.bodies import Bodies, CallCode, Op
 from luocheck.model.semantics.explain import Explainer
-from luocheck.model.semantics.expressions import Code, Compiler, Oops
+from luocheck.model.semantics.expressions import Code, Oops
 from luocheck.model.semantics.forall import ForallCode
 from luocheck.model.semantics.lifetimes import draws
-from luocheck.model.semantics.run import CALL, FOREVER, SEQ, WALK, Run
-from luocheck.model.semantics.store import Store, live_index, lock_index
+from luocheck.model.semantics.locks import acquire, give_back, keep
+from luocheck.model.semantics.run import CALL, SEQ, WALK, Run
+from luocheck.model.semantics.store import Store, live_index
 from luocheck.model.semantics.walks import WalkCode
 from luocheck.model.source import Span
 
 if TYPE_CHECKING:
-    from luocheck.model.semantics.machine import Machine
-
-Op = Callable[[Run], Any]
+    pass
 
 
-class CallCode:
-    """Where the result of a run goes, and what catches its failure."""
-
-    __slots__ = ("name", "orelse", "result", "result_to")
-
-    def __init__(self, stmt: st.Call, orelse: int | None) -> None:
-        self.name = stmt.name
-        self.result = stmt.result
-        self.result_to = stmt.result_to
-        self.orelse = orelse
-
-
-class Program:
-    """The code of all bodies of a system for one scope.  Blocks, calls and walks are referred to by number, so that frames are values."""
-
-    def __init__(self, instance: Instance, machine: Machine) -> None:
-        self.system = instance.system
-        self.instance = instance
-        self.machine = machine
-        self.expr = self.compiler(instance)
-        self.blocks: list[tuple[Op, ...]] = []
-        self.locals: list[tuple[int, ...]] = []
-        self.calls: list[CallCode] = []
-        self.walks: list[WalkCode] = []
-        self.lines: list[st.Stmt] = []
-        self._line_of: dict[tuple[str, int, str], int] = {}
-        self._steps: dict[tuple[str, int], str] = {}
-        self._lock_labels: set[str] = set()
-        self._await_labels: set[str] = set()
-
-    def compiler(self, instance: Instance) -> Compiler:
-        """What makes code of the expressions in bodies."""
-        return Compiler(instance, checked=True)
-
-    def walk_code(self, stmt: st.Walk) -> WalkCode:
-        return WalkCode(self, stmt)
-
-    # ---- structure ----------------------------------------------------------------------------------------------
+class Program(Bodies):
+    """The code of all bodies of a system for one scope."""
 
     def block(self, block: st.Block) -> int:
         return self._add_block(tuple(self._statement(stmt) for stmt in block.statements), block.locals)
 
-    def _add_block(self, code: tuple[Op, ...], locals: tuple[int, ...] = ()) -> int:
-        self.blocks.append(code)
-        self.locals.append(locals)
-        return len(self.blocks) - 1
-
     def optional_block(self, block: st.Block | None) -> int | None:
         return self.block(block) if block is not None else None
 
-    def line(self, stmt: st.Stmt) -> int:
-        """Number of a line of the text; a statement that is inlined in several places has one."""
-        key = (stmt.span.source.name, stmt.span.start, type(stmt).__name__)
-        if key not in self._line_of:
-            self._line_of[key] = len(self.lines)
-            self.lines.append(stmt)
-        return self._line_of[key]
-
-    def step_label(self, stmt: st.Stmt) -> str:
-        """Label of a place where a call can stop: its own, or `NAME.N` for the Nth unlabelled one in its event, proc or walk."""
-        if stmt.label is not None:
-            return stmt.label
-        key = (stmt.span.source.name, stmt.span.start)
-        if key not in self._steps:
-            count = sum(label.startswith(stmt.place + ".") for label in self._steps.values())
-            self._steps[key] = f"{stmt.place}.{count + 1}"
-        return self._steps[key]
-
-    def waits_for_lock(self, label: str) -> bool:
-        """Does a call that stopped at a label wait for a lock there?  A label that a lock shares with an `await` does not tell."""
-        return label in self._lock_labels and label not in self._await_labels
-
-    def give_result(self, run: Run, call: int) -> None:
-        """The body of a call is done: its result goes to the caller."""
-        code = self.calls[call]
-        if code.result is not None:
-            value, run.env[code.result] = run.env[code.result], None
-            if code.result_to is not None:
-                run.env[code.result_to] = value
-
-    def fields_under_old(self, event: Event) -> frozenset[int]:
-        """Fields that asserts and after-claims about an event read in the state before the call."""
-        found: set[int] = set()
-        conditions: list[e.Expr] = [s.condition for s in st.statements(event.body) if isinstance(s, st.Assert)]
-        for claim in self.system.properties:
-            pattern = claim.pattern
-            if claim.kind is not Kind.AFTER or pattern is None or claim.condition is None:
-                continue
-            if pattern.event in (None, event.name) and pattern.kind in (None, event.kind):
-                conditions.append(claim.condition)
-        for effect in event.effects:
-            for stmt in st.statements(effect.body):
-                conditions += st.expressions(stmt)
-        for condition in conditions:
-            for part in e.walk(condition):
-                if isinstance(part, e.Old):
-                    found |= {inner.field.index for inner in e.walk(part.operand) if isinstance(inner, e.Read)}
-                    found |= {live_index(self.system, sort) for sort in self.system.sorts if sort.pool}
-                elif isinstance(part, e.Unchanged):
-                    found |= {f.index for f in self.system.fields if f.lifetime is not Lifetime.GHOST}
-                    found |= {live_index(self.system, sort) for sort in self.system.sorts if sort.pool}
-        return frozenset(found)
-
-    # ---- statements ---------------------------------------------------------------------------------------------
+    def walk_code(self, stmt: st.Walk) -> WalkCode:
+        return WalkCode(self, stmt)
 
     def _statement(self, stmt: st.Stmt) -> Op:
         made: Op = getattr(self, self._cases[type(stmt)])(stmt)
@@ -215,7 +120,7 @@ class Program:
     def _await(self, stmt: st.Await) -> Op:
         condition, machine, errno = self.expr(stmt.condition), self.machine, stmt.errno
         label, line = self.step_label(stmt), self.line(stmt)
-        self._await_labels.add(label)
+        self.await_labels.add(label)
         signal = self._add_block((lambda run: machine.fail(run, errno or "", stmt.label),))
 
         def wait(run: Run) -> Any:
@@ -470,70 +375,14 @@ class Program:
 
         return begin
 
-    # ---- locks --------------------------------------------------------------------------------------------------
-
-    def _lock_cell(self, stmt: st.Acquire | st.GiveBack | st.Keep) -> Code:
-        index, span = lock_index(self.system, stmt.lock), stmt.span
-        if stmt.owner is None:
-            key = (index,)
-            return lambda s, env: key
-        owner = self.expr(stmt.owner)
-
-        def cell(s: Store, env: list[Any]) -> tuple[int, int]:
-            x = owner(s, env)
-            if x is None:
-                raise Oops("null_dereference", span)
-            return index, x
-
-        return cell
-
     def _acquire(self, stmt: st.Acquire) -> Op:
-        cell, shared, scoped, machine = self._lock_cell(stmt), stmt.shared, stmt.scoped, self.machine
-        label = self.step_label(stmt)
-        self._lock_labels.add(label)
-
-        def acquire(run: Run) -> Any:
-            lock = cell(run.store, run.env)
-            taken = run.store.get(lock)
-            mine = [held for held in run.held if held[0] == lock]
-            if (taken is not None and not (shared and taken[0] == "s")) or any(not (shared and held[1]) for held in mine):
-                return machine.blocked(run, label)
-            run.held = (*run.held, (lock, shared))
-            if scoped:
-                _, block, index, guards = run.frames[-1]
-                run.frames[-1] = (SEQ, block, index, (*guards, (lock, shared)))
-            return None
-
-        return acquire
+        return acquire(self, stmt)
 
     def _give_back(self, stmt: st.GiveBack) -> Op:
-        cell, span = self._lock_cell(stmt), stmt.span
-
-        def give_back(run: Run) -> None:
-            lock = cell(run.store, run.env)
-            for held in run.held:
-                if held[0] == lock:
-                    _forget(run, held)
-                    return
-            raise Oops("held_at_return", span)
-
-        return give_back
+        return give_back(self, stmt)
 
     def _keep(self, stmt: st.Keep) -> Op:
-        cell, span = self._lock_cell(stmt), stmt.span
-
-        def keep(run: Run) -> None:
-            lock = cell(run.store, run.env)
-            for held in run.held:
-                if held[0] == lock:
-                    _forget(run, held)
-                    hold_for_ever(run.own(), lock, shared=held[1])
-                    return
-            raise Oops("held_at_return", span)
-
-        return keep
-
-    # ---- the rest -----------------------------------------------------------------------------------------------
+        return keep(self, stmt)
 
     def _reboot(self, stmt: st.Reboot) -> Op:
         boot, machine, place, span = self.block(stmt.boot), self.machine, stmt.place, stmt.span
@@ -590,24 +439,3 @@ class Program:
         st.Skip: "_skip",
         st.Arguments: "_arguments",
     }
-
-
-def hold_for_ever(store: Store, lock: Any, *, shared: bool) -> None:
-    """A lock is never given back; other calls that hold it shared may go on."""
-    mode, holders = store.get(lock, ("s", ()))
-    others = tuple(holder for holder in holders if holder != FOREVER)
-    store[lock] = (mode if shared else "x", (FOREVER, *others))
-
-
-def _forget(run: Run, held: Any) -> None:
-    """A lock is given back: it is no longer held, and no block has to give it back at its end."""
-    left = list(run.held)
-    left.remove(held)
-    run.held = tuple(left)
-    for position in range(len(run.frames) - 1, -1, -1):
-        frame = run.frames[position]
-        if frame[0] == SEQ and held in frame[3]:
-            guards = list(frame[3])
-            guards.remove(held)
-            run.frames[position] = (*frame[:3], tuple(guards))
-            return

@@ -8,9 +8,10 @@ from typing import Any
 from luocheck.model.instances import Instance
 from luocheck.model.ir import statements as st
 from luocheck.model.ir.system import OK, Event, System
+from luocheck.model.semantics.bodies import Op
 from luocheck.model.semantics.machine import Machine
 from luocheck.model.semantics.run import Run
-from luocheck.model.semantics.statements import Op, Program
+from luocheck.model.semantics.statements import Program
 from luocheck.model.semantics.store import Store
 
 

@@ -14,9 +14,10 @@ from luocheck.model.instances import Instance
 from luocheck.model.ir import expressions as e
 from luocheck.model.ir import statements as st
 from luocheck.model.ir.vocabulary import ElemT, Field, Lifetime, SeqT, SetT, Sort
+from luocheck.model.semantics.bodies import Op
 from luocheck.model.semantics.expressions import Code
 from luocheck.model.semantics.run import SEQ, WALK, Frame, Run
-from luocheck.model.semantics.statements import Op, Program
+from luocheck.model.semantics.statements import Program
 from luocheck.model.semantics.store import live_index
 from luocheck.model.semantics.walks import WalkCode
 from luocheck.model.source import Span

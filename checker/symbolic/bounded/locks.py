@@ -12,7 +12,7 @@ from luocheck.checker.symbolic.bounded.paths import Path
 from luocheck.checker.symbolic.bounded.summaries import Summary, constant, made, mapped
 from luocheck.model.instances import Cell
 from luocheck.model.ir import statements as st
-from luocheck.model.semantics.statements import hold_for_ever
+from luocheck.model.semantics.locks import hold_for_ever
 from luocheck.model.semantics.store import Store, lock_index
 
 if TYPE_CHECKING:
