@@ -21,7 +21,7 @@ from luocheck.model.ir.vocabulary import BoolT, ElemT, EnumT
 from luocheck.model.semantics.machine import Machine, _leading_requires
 from luocheck.model.source import Span
 
-RUNTIME = tuple(Path(__file__).with_name(name) for name in ("engine.c", "threads.c"))
+RUNTIME = tuple(Path(__file__).with_name(name) for name in ("engine.c", "interface.c", "threads.c"))
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""The arrays of a native search, for checkpoints.  Which ones there are says `luo_arrays` in engine.c, and only that."""
+"""The arrays of a native search, for checkpoints.  Which ones there are says `luo_arrays` in interface.c, and only that."""
 
 from __future__ import annotations
 
