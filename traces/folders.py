@@ -108,10 +108,13 @@ def _no_capture(entry: os.DirEntry[str]) -> str | None:
     """Why something surely is none, by what it is and is called."""
     if entry.name.startswith("."):
         return "hidden"
-    if entry.is_dir():
-        return "a link to a folder" if entry.is_symlink() else None
-    if not entry.is_file():
-        return "not a regular file"
+    try:
+        if entry.is_dir():
+            return "a link to a folder" if entry.is_symlink() else None
+        if not entry.is_file():
+            return "not a regular file"
+    except OSError as error:  # a link in a circle, or to where one may not look
+        return f"cannot be followed: {error.strerror}"
     if entry.name.lower().startswith("readme") or entry.name.lower().endswith((".md", ".rst", ".html")):
         return "documentation"
     return None

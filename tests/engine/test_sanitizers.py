@@ -22,7 +22,9 @@ def sanitized(*names: str) -> subprocess.CompletedProcess[str]:
     command = [*compiler(), "-print-file-name=libasan.so"]
     runtime = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
     if not Path(runtime).is_absolute():
-        pytest.fail(f"`{' '.join(command)}` finds no libasan.so, so nothing was checked: install it (Debian: libasan8 comes with gcc)")
+        pytest.fail(
+            f"`{' '.join(command)}` finds no libasan.so, so nothing was checked: install it (Debian: libasan8 comes with gcc)"
+        )
     environment = {**os.environ, "LD_PRELOAD": runtime, "ASAN_OPTIONS": "detect_leaks=0", "UBSAN_OPTIONS": "print_stacktrace=1"}
     script = [sys.executable, str(Path(__file__).with_name("sanitized.py")), str(MANY), *names]
     return subprocess.run(script, capture_output=True, text=True, env=environment, check=False)

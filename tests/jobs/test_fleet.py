@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -102,6 +103,16 @@ def test_a_folder_is_walked_in_the_order_of_names(mixed: Path) -> None:
         "notes.md": "documentation",
         "pipe": "not a regular file",
     }
+
+
+def test_links_that_lead_nowhere_are_skipped(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("")
+    (tmp_path / "circle").symlink_to("circle")
+    (tmp_path / "dangling").symlink_to("nothing")
+    first, circle, dangling = places([str(tmp_path)])
+    assert isinstance(first, Place)
+    assert isinstance(circle, Skipped) and circle.why == f"cannot be followed: {os.strerror(errno.ELOOP)}"
+    assert isinstance(dangling, Skipped) and dangling.why == "not a regular file"
 
 
 def test_a_folder_that_cannot_be_read_is_told(mixed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
