@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -25,9 +26,12 @@ def is_path(spec: str) -> bool:
 
 
 def read_shipped(name: str) -> Source:
-    """The text of a shipped spec; its source is named `NAME.luo`.  Raises SpecError LUO607 with a did-you-mean."""
+    """The text of a shipped spec; its source is named `NAME.luo`.  Raises SpecError LUO607 with a did-you-mean, or how to name a file."""
     if name not in shipped():
-        help = did_you_mean(name, shipped()) or "the shipped specs are " + ", ".join(shipped())
+        if os.path.exists(name):
+            help = f"for the {'folder' if os.path.isdir(name) else 'file'} of this name write `./{name}`"
+        else:
+            help = did_you_mean(name, shipped()) or "the shipped specs are " + ", ".join(shipped())
         fail("LUO607", f"there is no shipped spec `{name}`", _nowhere(name), help=help)
     text = resources.files("luocheck.specs").joinpath(name + SUFFIX).read_text(encoding="utf-8")
     return Source(name + SUFFIX, text)

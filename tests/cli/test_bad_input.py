@@ -138,3 +138,12 @@ def test_bad_scenarios(cli: Any, tiny: str, tmp_path: Path, name: str) -> None:
 def test_spec_without_scenarios(cli: Any, endless: str) -> None:
     ended = cli("replay", endless)
     assert ended.status == 2 and "LUO604" in ended.err
+
+
+def test_a_path_that_looks_like_a_name_gets_a_hint(cli: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "notes.txt").write_text("")
+    for name, kind in (("mine", "folder"), ("notes.txt", "file")):
+        ended = cli("check", name)
+        assert ended.status == 2 and f"for the {kind} of this name write `./{name}`" in ended.err
