@@ -13,6 +13,7 @@ from luocheck.cli.captures import file_of
 from luocheck.cli.options import Subparsers, nowhere
 from luocheck.cli.status import FINE, UNDECIDED
 from luocheck.model.diagnostics import fail
+from luocheck.report.terminal import drop_output
 from luocheck.traces.convert import WRITERS, Conversion, convert
 from luocheck.traces.formats.registry import READERS
 from luocheck.traces.parts import Parts, gathered
@@ -60,8 +61,12 @@ def run(args: argparse.Namespace) -> int:
             print(f"{captures[0].name}: {made.undecodable}", file=sys.stderr)
             return UNDECIDED
         if args.output is None:
-            sys.stdout.flush()
-            _write(sys.stdout.buffer, made.lines)
+            try:
+                sys.stdout.flush()
+                _write(sys.stdout.buffer, made.lines)
+            except BrokenPipeError:  # nobody reads any more
+                drop_output(sys.stdout)
+                return FINE
         else:
             with args.output.open("wb") as file:
                 _write(file, made.lines)

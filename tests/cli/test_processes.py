@@ -71,10 +71,8 @@ def test_second_signal_ends_at_once(endless: str) -> None:
 
 
 def test_closed_pipe_is_quiet(tiny: str) -> None:
-    for extra in ([], ["--json"]):
-        child = subprocess.Popen(
-            [sys.executable, "-m", "luocheck", "check", tiny, *extra], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+    for argv in (["check", tiny], ["check", tiny, "--json"], ["convert", "demo"], ["calls", "linux_7_3", "demo"], ["show", tiny]):
+        child = subprocess.Popen([sys.executable, "-m", "luocheck", *argv], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         assert child.stdout is not None and child.stderr is not None
         child.stdout.close()
         assert child.stderr.read() == b""
