@@ -19,7 +19,7 @@ from luocheck.model.instances import Cell, Instance, cells_of, instances
 from luocheck.model.ir.system import Property, Scope, System
 from luocheck.model.ir.vocabulary import Field, Value
 from luocheck.model.semantics.machine import Machine
-from luocheck.model.semantics.store import Store
+from luocheck.model.semantics.store import Store, live_index
 from luocheck.model.source import Source
 from luocheck.model.spec import load, load_source
 
@@ -173,6 +173,8 @@ def said(store: Store, instance: Instance, made: Cut, f: Field, cell: Cell) -> V
         row = store.get((index, *cell[1:-2]), instance.defaults[index])
         x, y = cell[-2:]
         return x in row and y in row and row.index(x) < row.index(y)
+    if f.index in made.alive:
+        return (live_index(instance.system, instance.system.sorts[made.alive[f.index].index]), cell[1]) in store
     if f.index in made.members:
         return cell[-1] in store.get((f.index, *cell[1:-1]), instance.defaults[f.index])
     return store.get(cell, instance.defaults[f.index])
@@ -183,8 +185,9 @@ def compared(system: System, scope: Scope, claims: list[Property] | None = None)
     if claims is None:
         claims = [claim for claim in system.properties if claim.kind in PROVABLE]
     made = cut(system, claims)
-    words = (*formed(system).system.fields, *made.system.fields[made.declared :])
-    made.system = replace(made.system, graphs=system.graphs, fields=words)  # so that the same instances are explored
+    form = formed(system).system
+    words = (*form.fields, *made.system.fields[made.declared :])
+    made.system = replace(made.system, graphs=form.graphs, fields=words)  # so that the same instances are explored
     return between_calls(system, made, scope), between_calls(made.system, made, scope), made
 
 

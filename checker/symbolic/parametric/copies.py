@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -38,8 +38,6 @@ class Copies:
 
     def _refuse(self, f: Field) -> None:
         for owner in f.owners:
-            if isinstance(owner, Sort) and owner.pool:
-                raise NoForm(f"elements of `{owner.name}` come and go", f.span)
             if isinstance(owner, EnumDef):
                 raise NoForm(f"`{f.name}` is a field of an enum", f.span)
         if not isinstance(f.type, BoolT | EnumT | ElemT):
@@ -67,26 +65,14 @@ class Copies:
             sorts = [owner for owner in f.owners if isinstance(owner, Sort)]
             slot = self._new_slot(ElemT(sorts[0])) if sorts else 0
             here = tuple(e.Var(stmt.span, ElemT(sort), slot, "") for sort in sorts)
-            any_value = self._any_value(stmt, f, here)
+            drawn = any_value(stmt, f, here, self._new_slot)
             if not sorts:
-                found += any_value
+                found += drawn
             else:
                 binder = st.OverSort(slot, sorts[0], "any", None)
-                step = st.Block(any_value, (), stmt.span)
+                step = st.Block(drawn, (), stmt.span)
                 found.append(st.Walk(*placed(stmt), f"draw_{f.name}", (binder,), None, False, False, step, None))
         return tuple(found)
-
-    def _any_value(self, stmt: st.Stmt, f: Field, here: tuple[e.Expr, ...]) -> tuple[st.Stmt, ...]:
-        if not isinstance(f.type, ElemT):
-            return (_any_of([st.Assign(*placed(stmt), f, here, e.Const(stmt.span, f.type, value)) for value in _values(f.type)]),)
-        sort = f.type.sort
-        slot = self._new_slot(ElemT(sort))
-        chosen = e.Var(stmt.span, ElemT(sort), slot, "")
-        some = (st.Choose(*placed(stmt), slot, sort, None, None), st.Assign(*placed(stmt), f, here, chosen))
-        if not f.type.optional:
-            return some
-        none = st.Block((st.Assign(*placed(stmt), f, here, e.Const(stmt.span, f.type, None)),), (), stmt.span)
-        return (st.Sometimes(*placed(stmt), None, None, st.Block(some, (), stmt.span), none),)
 
     def _for_all_owners(self, f: Field, write: Any) -> st.Stmt:
         variables: list[tuple[int, Sort]] = []
@@ -207,11 +193,9 @@ class Copies:
                     other = self._only_relevant(orelse) if orelse is not None else None
                     if inner.statements or (other is not None and other.statements):
                         kept.append(replace(stmt, condition=self._plain(condition), then=inner, orelse=other))
-                case st.Forall(where=where, body=body, sort=sort):
+                case st.Forall(where=where, body=body):
                     inner = self._only_relevant(body)
                     if inner.statements:
-                        if sort.pool:
-                            raise NoForm(f"elements of `{sort.name}` come and go", stmt.span)
                         kept.append(replace(stmt, where=self._plain(where) if where is not None else None, body=inner))
                 case st.Skip() | st.Arguments() | st.Assert():
                     pass
@@ -258,6 +242,20 @@ class Copies:
         )
         self.new_fields.append(made)
         return made
+
+
+def any_value(stmt: st.Stmt, f: Field, here: tuple[e.Expr, ...], new_slot: Callable[[Type | None], int]) -> tuple[st.Stmt, ...]:
+    """A field of some elements gets any value.  new_slot: of a local that is not used."""
+    if not isinstance(f.type, ElemT):
+        return (_any_of([st.Assign(*placed(stmt), f, here, e.Const(stmt.span, f.type, value)) for value in _values(f.type)]),)
+    sort = f.type.sort
+    slot = new_slot(ElemT(sort))
+    chosen = e.Var(stmt.span, ElemT(sort), slot, "")
+    some = (st.Choose(*placed(stmt), slot, sort, None, None), st.Assign(*placed(stmt), f, here, chosen))
+    if not f.type.optional:
+        return some
+    none = st.Block((st.Assign(*placed(stmt), f, here, e.Const(stmt.span, f.type, None)),), (), stmt.span)
+    return (st.Sometimes(*placed(stmt), None, None, st.Block(some, (), stmt.span), none),)
 
 
 def _values(type_: Type) -> tuple[bool | int, ...]:

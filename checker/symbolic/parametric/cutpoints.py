@@ -31,7 +31,7 @@ from luocheck.checker.symbolic.parametric.relevance import is_straight, reads
 from luocheck.model.ir import expressions as e
 from luocheck.model.ir import statements as st
 from luocheck.model.ir.system import OK, PANIC, Event, Kind, Property, System
-from luocheck.model.ir.vocabulary import BoolT, ElemT, EnumDef, EnumT, Field, Value
+from luocheck.model.ir.vocabulary import BoolT, ElemT, EnumDef, EnumT, Field, Sort, Value
 from luocheck.model.source import NOWHERE, Span
 
 PROVABLE = (Kind.INVARIANT, Kind.LEMMA, Kind.AFTER, Kind.ASSERT, Kind.NEVER)
@@ -64,6 +64,7 @@ class Cut:
     declared: int = 0
     members: dict[int, Field] = field(default_factory=dict)
     orders: dict[int, Field] = field(default_factory=dict)
+    alive: dict[int, Sort] = field(default_factory=dict)
 
 
 def cut(system: System, claims: Iterable[Property]) -> Cut:
@@ -79,7 +80,7 @@ def cut(system: System, claims: Iterable[Property]) -> Cut:
         assert law.condition is not None
         if index in result.relevant and reads(made.system, law.condition) <= result.relevant:
             result.claims.append((law, law.condition))
-    result.members, result.orders = made.members, made.orders
+    result.members, result.orders, result.alive = made.members, made.orders, made.alive
     return result
 
 
@@ -234,8 +235,6 @@ class _Cutter(Heads):
                 plain = self._plain(condition) if condition is not None else None
                 return [st.Sometimes(*placed(stmt), plain, fault, first, second)]
             case st.Choose(slot=slot, sort=sort, where=where, orelse=orelse):
-                if sort.pool:
-                    raise NoForm(f"elements of `{sort.name}` come and go", stmt.span)
                 plain = self._plain(where) if where is not None else None
                 chosen = [st.Choose(*placed(stmt), slot, sort, plain, None), *self._run(rest)]
                 if orelse is None:
@@ -282,8 +281,6 @@ class _Cutter(Heads):
                 condition=condition
             ):  # in a scope that is too small for this path there is none; others are as large as it takes
                 return [st.If(*placed(stmt), self._plain(condition), self._never(stmt), self._block(rest, stmt.span))]
-            case st.New(sort=sort) | st.Free(sort=sort):
-                raise NoForm(f"elements of `{sort.name}` come and go", stmt.span)
         field_ = getattr(stmt, "field", None)
         if isinstance(field_, Field) and field_.index not in self.relevant and isinstance(stmt, st.Insert | st.Remove):
             return self._run(rest)

@@ -149,9 +149,9 @@ class Encoder:
         if isinstance(domain, EnumDef):
             parts = [body(self.world.member(EnumT(domain), i)) for i in range(len(domain.members))]
             return disjunction(parts) if which == "some" else conjunction(parts)
-        if isinstance(domain, Sort) and not domain.pool:
+        if isinstance(domain, Sort):
             return self.world.quantified(domain, which, body)
-        raise NoForm("it ranges over a list, a set, or elements that come and go", expr.span)
+        raise NoForm("it ranges over a list or a set", expr.span)
 
     # ---- calls --------------------------------------------------------------------------------------------------
 

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from typing import Any
 
-from luocheck.checker.symbolic.parametric.forms import Forms, NotSaid, is_there, named, same, sort_of
+from luocheck.checker.symbolic.parametric.forms import NotSaid, is_there, named, same, sort_of
 from luocheck.checker.symbolic.parametric.marks import Formless, Gathered, IfRelevant, Kept
+from luocheck.checker.symbolic.parametric.pools import Pools
+from luocheck.checker.symbolic.parametric.relevance import is_straight
 from luocheck.checker.symbolic.parametric.rewriting import changed
 from luocheck.model.ir import expressions as e
 from luocheck.model.ir import statements as st
@@ -26,7 +28,7 @@ class Formed:
     """A spec over new fields.
 
     claims: those of the spec, by name.  members: of which list or set a field says what is in it.  orders: of which list a field says
-    what comes first, and what is always true of it.
+    what comes first, and what is always true of it.  alive: of which sort a field says which elements live.
     """
 
     system: System
@@ -34,6 +36,7 @@ class Formed:
     members: dict[int, Field] = field(default_factory=dict)
     orders: dict[int, Field] = field(default_factory=dict)
     laws: dict[int, Property] = field(default_factory=dict)
+    alive: dict[int, Sort] = field(default_factory=dict)
 
 
 @cache
@@ -42,7 +45,7 @@ def formed(system: System) -> Formed:
     return _Former(system).formed()
 
 
-class _Former(Forms):
+class _Former(Pools):
     def formed(self) -> Formed:
         system = self.system
         events = tuple(self._event(event) for event in system.events)
@@ -65,11 +68,13 @@ class _Former(Forms):
             {f.index: f for f in system.fields if isinstance(f.type, SetT | SeqT)},
             {order.index: system.fields[index] for index, order in self.orders.items()},
             {order.index: self._law(system.fields[index], order) for index, order in self.orders.items()},
+            {alive.index: system.sorts[index] for index, alive in self.alive.items()},
         )
 
     def _event(self, event: Event) -> Event:
         self.slots = [self.type(each) if each is not None else None for each in event.slots]
         body = self.block(event.body)
+        body = replace(body, statements=(*self.arguments_live(event), *body.statements))
         effects = tuple(Effect(effect.pattern, self.block(effect.body)) for effect in event.effects)
         return replace(event, body=body, effects=effects, slots=tuple(self.slots))
 
@@ -125,6 +130,8 @@ class _Former(Forms):
         found: list[st.Stmt] = []
         for stmt in block.statements:
             try:
+                if not at_once:
+                    found += self.cuts(stmt)
                 found += self._statement(stmt, at_once)
             except NotSaid as reason:
                 found.append(st.Require(stmt.span, None, stmt.place, Formless(stmt.span, e.BOOL, str(reason))))
@@ -142,11 +149,36 @@ class _Former(Forms):
                 return self._remove(stmt, f, stmt.arguments, self.expr(stmt.item))
             case st.Find():
                 return [self._find(stmt)]
+            case st.Choose(slot=slot, sort=sort, where=where) if sort.index in self.alive:
+                made = self._rebuilt(stmt, at_once)
+                assert isinstance(made, st.Choose)
+                return [replace(made, where=self.among_living(sort, e.Var(stmt.span, ElemT(sort), slot, ""), made.where))]
+            case st.New():
+                return self.new(stmt)
+            case st.Free():
+                return self.free(stmt, at_once)
+            case st.Reboot(boot=boot):
+                started = self.block(boot)
+                return [replace(stmt, boot=replace(started, statements=(*self.forgets(stmt), *started.statements)))]
+            case st.If():
+                return [self._if(stmt, at_once)]
             case st.Walk():
                 return [self._walk(stmt)]
-            case st.Forall(body=body, where=where):
-                return [replace(stmt, where=self.expr(where) if where is not None else None, body=self.block(body, at_once=True))]
+            case st.Forall(slot=slot, sort=sort, body=body, where=where):
+                plain = self.expr(where) if where is not None else None
+                those = self.among_living(sort, e.Var(stmt.span, ElemT(sort), slot, ""), plain)
+                return [replace(stmt, where=those, body=self.block(body, at_once=True))]
         return [self._rebuilt(stmt, at_once)]
+
+    def _if(self, stmt: st.If, at_once: bool) -> st.Stmt:
+        """Where both ways have no choices, nothing in them may end the run, so that it stays one way through the call."""
+        before, self.quiet = self.quiet, True
+        made = self._rebuilt(stmt, at_once)
+        self.quiet = before
+        assert isinstance(made, st.If)
+        if before or (is_straight(made.then) and (made.orelse is None or is_straight(made.orelse))):
+            return made
+        return self._rebuilt(stmt, at_once)
 
     def _rebuilt(self, stmt: st.Stmt, at_once: bool) -> st.Stmt:
         new: dict[str, Any] = {}
@@ -311,6 +343,9 @@ class _Former(Forms):
         match stmt.binders:
             case (st.OverSeq(slot=slot, sequence=sequence),):
                 pass
+            case (st.OverSort(slot=slot, sort=sort),) if sort.index in self.alive:
+                living = self.living(sort, e.Var(stmt.span, ElemT(sort), slot, ""))
+                return self._gathered(stmt, plain, plain.binders[0], living)
             case _:
                 return plain
         span, sort = stmt.span, sort_of(sequence)
@@ -327,7 +362,18 @@ class _Former(Forms):
                 taken = tuple(self._remove(stmt, f, sequence.arguments, x))
         elif stmt.drains:
             raise NotSaid("a list that is not a field has no form")
-        binder = st.OverSort(slot, sort, "order", None)
+        return self._gathered(stmt, plain, st.OverSort(slot, sort, "order", None), among, order, owner, taken)
+
+    def _gathered(
+        self,
+        stmt: st.Walk,
+        plain: st.Walk,
+        binder: st.OverSort | st.OverSeq,
+        among: e.Expr,
+        order: Field | None = None,
+        owner: tuple[e.Expr, ...] = (),
+        taken: tuple[st.Stmt, ...] = (),
+    ) -> st.Stmt:
         return Gathered(
             *_at(stmt),
             stmt.name,

@@ -52,7 +52,11 @@ class NotSaid(Exception):
 
 
 class Forms:
-    """The fields of a system, and expressions over them.  `slots`: types of the locals of the body that is read now; it grows."""
+    """The fields of a system, and expressions over them.
+
+    slots: types of the locals of the body that is read now; it grows.  alive: by the index of a sort whose elements come and go, the field
+    that says which of them live.
+    """
 
     def __init__(self, system: System) -> None:
         self.system = system
@@ -68,6 +72,7 @@ class Forms:
                 self.orders[f.index] = Field(len(self.fields), name, owners, f.lifetime, BoolT(), False, False, f.span)
                 self.fields.append(self.orders[f.index])
         self.slots: list[Type | None] = []
+        self.alive: dict[int, Field] = {}
 
     # ---- fields -------------------------------------------------------------------------------------------------
 
@@ -128,6 +133,9 @@ class Forms:
                 raise NotSaid("it counts elements")
             case e.Quantifier(domain=e.Expr() as domain):
                 return self._over_collection(part, domain)
+            case e.Quantifier(domain=Sort() as sort) if sort.index in self.alive:
+                living = self.living(sort, e.Var(part.span, ElemT(sort), part.slot, part.name))
+                return self._among(part, sort, living)
             case e.Before(sequence=q, left=x, right=y):
                 return self.earlier(q, self.expr(x), self.expr(y), part.span)
             case e.Compare(left=left, right=right):
@@ -204,9 +212,23 @@ class Forms:
     def _over_collection(self, part: e.Quantifier, domain: e.Expr) -> e.Expr:
         sort = sort_of(domain)
         member = self.member(domain, e.Var(part.span, ElemT(sort), part.slot, part.name), part.span)
-        body = self.expr(part.body)
+        return self._among(part, sort, member)
+
+    def _among(self, part: e.Quantifier, sort: Sort, those: e.Expr) -> e.Expr:
         joined = e.Implies if part.kind == "all" else e.And
-        return e.Quantifier(part.span, e.BOOL, part.kind, part.slot, part.name, sort, joined(part.span, e.BOOL, member, body))
+        body = joined(part.span, e.BOOL, those, self.expr(part.body))
+        return e.Quantifier(part.span, e.BOOL, part.kind, part.slot, part.name, sort, body)
+
+    def living(self, sort: Sort, x: e.Expr) -> e.Expr:
+        """Is an element of a sort whose elements come and go alive?"""
+        return e.Read(x.span, e.BOOL, self.alive[sort.index], (x,))
+
+    def among_living(self, sort: Sort, x: e.Expr, said: e.Expr | None) -> e.Expr | None:
+        """What is said of an element, which has to be alive."""
+        if sort.index not in self.alive:
+            return said
+        alive = self.living(sort, x)
+        return alive if said is None else e.And(x.span, e.BOOL, alive, said)
 
     # ---- comparisons --------------------------------------------------------------------------------------------
 
@@ -291,6 +313,8 @@ class Forms:
         holds = self.expr(part.body)
         if isinstance(part.domain, e.Expr):
             holds = e.And(span, e.BOOL, self.member(part.domain, one, span), holds)
+        elif sort.index in self.alive:
+            holds = e.And(span, e.BOOL, self.living(sort, one), holds)
         bound = [self._any(sort, span) for _ in range(number)]
         found: e.Expr = e.Const(span, e.BOOL, True)
         for (_, x), (_, y) in combinations(bound, 2):

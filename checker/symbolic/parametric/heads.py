@@ -50,8 +50,6 @@ class Heads(Copies):
                 raise NoForm(f"`{walk.name}` walks over pairs", walk.span)
             if walk.drains and walk.rollback is not None and not walk.rollback.visited_only:
                 raise NoForm(f"the rollback of `{walk.name}` is for all elements of a list that is drained", walk.span)
-            if walk.binders[0].sort.pool:
-                raise NoForm(f"elements of `{walk.binders[0].sort.name}` come and go", walk.span)
             self.heads[key] = Head(len(self.heads) + 1, self.event, walk, rest, failing)
             self.todo.append(self.heads[key])
             self._status_of(self.heads[key])
