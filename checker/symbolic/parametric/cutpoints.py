@@ -330,8 +330,9 @@ class _Cutter(Heads):
         return self._run(after)
 
     def _claims_after(self, outcome: str, label: str | None) -> list[st.Stmt]:
-        """The call is over: the claims about it are asked, and all that was kept is forgotten."""
-        code: list[st.Stmt] = [Goto(self.event.span, None, "", None)]
+        """The call is over: the claims about it are asked, and all that was kept is forgotten.  Nothing comes after a panic."""
+        over = Goto(self.event.span, None, "", None)
+        code: list[st.Stmt] = [over] if outcome != PANIC else list(self._never(over).statements)
         for claim in reversed(self.claims):
             if claim.pattern is None or not claim.pattern.matches(self.event, outcome, label):
                 continue
