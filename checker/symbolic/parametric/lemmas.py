@@ -1,7 +1,8 @@
 """Lemmas as text in the language of specs, and as plain data in certificates.
 
-Three words are not the language's: `at`, where control is; `x.walk`, what the walk that goes on has done with x; `the_...`, the locals
-of the call.  Between calls they say nothing, and a lemma that says nothing else can be pasted into the spec.
+Four words are not the language's: `at`, where control is; `x.walk`, what the walk that goes on has done with x; `the_...`, the locals
+of the call; `x.alive`, of elements that come and go.  Between calls the first three say nothing, and the language speaks of the living alone;
+a lemma that says nothing else can be pasted into the spec.
 """
 
 from __future__ import annotations
@@ -65,6 +66,10 @@ def between_calls(cut: Cut, clause: Clause) -> Clause | None:
     kept: list[tuple[Column, frozenset[int]]] = []
     for column, values in clause.literals:
         f = column.field
+        if f is not None and f.index in cut.alive:  # what the language says of elements it says of the living
+            if 1 not in values:
+                return None
+            continue
         if f is None or all(each is None or each.index < cut.declared for each in (f, column.same)):
             kept.append((column, values))
             continue
