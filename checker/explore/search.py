@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from array import array
+from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -120,6 +121,7 @@ class InstanceSearch:
         self.transitions = 0
         self.discoveries: dict[str, Discovery] = {}
         self.deep_enough: Callable[[InstanceSearch, int], bool] = lambda search, depth: False  # asked before each level
+        self.guide: Callable[[int], bool] | None = None  # told of each new state: do its successors come before those of others?
         self.ended_early = False
         self.patience = sys.maxsize  # calls that are tried before OutOfPatience
         self.tried = 0
@@ -152,6 +154,9 @@ class InstanceSearch:
         self.levels.append(0)
         for store in self.machine.initial(self.instance):
             self._found(store, 0, 0)
+        if self.guide is not None:
+            self._guided(self.guide, lambda state: self._expand(state, 0, sys.maxsize, pulse))
+            return
         while first < len(self.states):
             last = len(self.states)
             self.levels.append(last)
@@ -161,6 +166,17 @@ class InstanceSearch:
             for source in range(first, last):
                 self._expand(source, depth, last, pulse)
             first, depth = last, depth + 1
+
+    def _guided(self, guide: Callable[[int], bool], expand: Callable[[int], None]) -> None:
+        """Explores without levels: first what comes after the states that the guide wants, in the order in which they were found."""
+        first: deque[int] = deque()
+        later: deque[int] = deque()
+        told = 0
+        while told < len(self.states) or first or later:
+            for state in range(told, len(self.states)):
+                (first if guide(state) else later).append(state)
+            told = len(self.states)
+            expand((first or later).popleft())
 
     @cached_property
     def packing(self) -> Packing:

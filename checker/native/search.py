@@ -161,6 +161,14 @@ class NativeSearch(InstanceSearch):
                 self._stopped(limits, found_before)
         else:
             self._level(self._where.source, self.levels[-1], limits, found_before)
+        if self.guide is not None:
+            self._begun = True
+
+            def expand(state: int) -> None:
+                self._level(state, state + 1, limits, found_before)
+
+            self._guided(self.guide, expand)
+            return
         first, depth = (self.levels[-1], self.depth + 1) if self._begun else (0, 0)
         while first < r.n:
             last = int(r.n)

@@ -35,7 +35,8 @@ BUILD_AFTER = 60_000
 class Search:
     """A search that is not begun yet.
 
-    claims: those that the exploration decides.  only: those of them that this search asks (None: all).
+    claims: those that the exploration decides.  only: those of them that this search asks (None: all).  guide: makes what is told of
+    each new state whether its successors come before those of others; there are no levels then, so no witness can be asked for.
     """
 
     instance: Instance
@@ -50,6 +51,7 @@ class Search:
     apart: Collection[int]
     keeper: Keeper | None = None
     only: tuple[Property, ...] | None = None
+    guide: Callable[[InstanceSearch], Callable[[int], bool]] | None = None
 
 
 @dataclass(slots=True)
@@ -122,6 +124,7 @@ class Tiers:
             )
             search.patience = self._patience()
         search.deep_enough = wanted.deep_enough
+        search.guide = wanted.guide(search) if wanted.guide is not None else None
         return search
 
     def _patience(self) -> int:

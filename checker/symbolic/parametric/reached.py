@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import accumulate
 from typing import Any
 
 from luocheck.checker.explore.limits import Limits, Stopped
 from luocheck.checker.explore.order import told_apart
+from luocheck.checker.explore.search import InstanceSearch
 from luocheck.checker.explore.symmetry import Symmetry, groups_of
 from luocheck.checker.native.tiers import Search, Tiers
 from luocheck.checker.symbolic.parametric.views import NONE, OTHER, Known, Template, View
@@ -25,8 +27,8 @@ OFTEN = 256
 def add_views(system: System, scope: Scope, known: Sequence[Known], limits: Limits, engine: str = "auto") -> int:
     """Explores a scope and adds what its states show; how many states were read.
 
-    Of a scope with too many states every graph has an equal share, which is its states of the fewest calls: a graph of which nothing was
-    seen would look impossible.  Raises Stopped at the other limits.
+    What comes after a state with a new view comes first, so that a scope with too many states shows what is many calls away.  Every graph
+    of it has an equal share of the states: one of which nothing was seen would look impossible.  Raises Stopped at the other limits.
     """
     tiers = Tiers(engine)
     states = 0
@@ -41,20 +43,22 @@ def add_views(system: System, scope: Scope, known: Sequence[Known], limits: Limi
         share = None if limits.max_states is None else max(1, (limits.max_states - states) // (len(every) - number))
         bounds = replace(limits, max_states=share)
         wanted = Search(instance, machine, (), bounds, 0, None, lambda search, depth: False, scope.span, reduced, apart)
+        wanted.guide = partial(_guide, known, instance)
         search, _, stopped = tiers.search(wanted)
         try:
             found = len(search.states)
             if stopped is not None and (not isinstance(stopped, Stopped) or share is None or found < share):
                 raise stopped
-            reader = _Reader(known, instance)
-            for state in range(found):
-                if state % OFTEN == 0:
-                    limits.check(0)
-                reader.read(search.representative(state))
             states += found
         finally:
             search.close()
     return states
+
+
+def _guide(known: Sequence[Known], instance: Instance, search: InstanceSearch) -> Callable[[int], bool]:
+    """Reads each state of a search; whether it shows what no state of it did before."""
+    reader = _Reader(known, instance)
+    return lambda state: reader.read(search.representative(state))
 
 
 class _Reader:
@@ -83,16 +87,24 @@ class _Reader:
             )
             for each in known
         ]
+        self.shown: list[set[View]] = [set() for _ in known]
 
-    def read(self, store: Store) -> None:
+    def read(self, store: Store) -> bool:
+        """Adds the views of a state.  Is one of them new to this reader?"""
+        fresh = False
         everywhere = self.everywhere.number(store)
         numbers = [[look.number(store) for look in of_sort] for of_sort in self.looks]
-        for each, glances in self.known:
+        for (each, glances), shown in zip(self.known, self.shown, strict=True):
             for glance in glances:
                 key = (everywhere, *[numbers[sort][x] for sort, x in glance.elements])
                 if key not in glance.seen:
                     glance.seen.add(key)
-                    each.add(glance.view(key))
+                    view = glance.view(key)
+                    if view not in shown:
+                        shown.add(view)
+                        each.add(view)
+                        fresh = True
+        return fresh
 
 
 class _Look:
