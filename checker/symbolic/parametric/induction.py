@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from luocheck.checker.symbolic.parametric.asking import Model, Undecided, Worlds
+from luocheck.checker.symbolic.parametric.asking import Counterexample, Model, Worlds
 from luocheck.checker.symbolic.parametric.views import Clause, Known
 from luocheck.model.ir.system import Event, Property
 
@@ -65,54 +65,91 @@ class Search:
         self.known = known
         self.pulse = pulse
         self.result = Induction()
-        self.clauses: dict[int, Clause] = {}
+        self.clauses: dict[int, Clause] = {}  # lemmas that no view is known to contradict
         self.claims: dict[int, Property] = {}
-        self.active: list[int] = []
-        self.wanted_by: dict[int, int] = {}  # of which statement each lemma excludes a counterexample
+        self.needs: dict[int, list[int]] = {}  # of each statement: others that it is inductive with, or that exclude its counterexamples
+        self.passed: set[int] = set()  # statements that are inductive with what they need
         for claim, condition in worlds.cut.claims:
-            self.claims[worlds.statement(condition)] = claim
+            number = worlds.statement(condition)
+            self.claims[number] = claim
+            self.needs[number] = []
 
     def run(self) -> Induction:
         """Proves as many of the claims as the views allow.  Where the explored scopes were too small, their views are added to."""
         worlds, result, claims = self.worlds, self.result, self.claims
         result.lemmas = []
+        self.passed.clear()
         for number in list(claims):
             found = worlds.initially(number)
             if found is not None:
-                result.obstacles.append(Obstacle(claims.pop(number), None, found.before.remember()))
-        active = [*claims, *(i for i in self.active if i in self.clauses)]
-        todo = list(active)
-        fresh = {i for i in active if i not in claims}  # of these it was not asked whether they hold at the beginning
-        while todo:
+                self._given_up(number, found)
+        for number in list(self.clauses):
+            self._begins(number)
+        while True:
             self.pulse()
-            number = todo[0]
-            found = worlds.initially(number) if number in fresh else None
-            fresh.discard(number)
+            wanted = self._wanted()
+            number = max((i for i in wanted if i not in self.passed), default=None)
+            if number is None:
+                break
+            found = worlds.broken_by_step([number], wanted)
             if found is None:
-                found = worlds.broken_by_step([number], active)
-            if found is None:
-                todo.pop(0)
+                self.needs[number] = [i for i in worlds.core if i != number]
+                self.passed.add(number)
                 continue
             result.counterexamples += 1
-            lemma = self._lemma(found.before) if found.event is not None else None
+            lemma = self._made_before(found, wanted)
+            if lemma is None:
+                lemma = self._made(found.before)
             if lemma is not None:
-                made = worlds.statement(lemma)
-                self.clauses[made] = lemma
-                active.append(made)
-                fresh.add(made)
-                todo.insert(0, made)
+                self.needs[number].append(lemma)
             elif number in claims:
-                result.obstacles.append(Obstacle(claims.pop(number), found.event, found.before.remember()))
-                active.remove(number)
-                todo = list(active)  # what was proved with its help is asked again
+                self._given_up(number, found)
             else:
-                active = self._repaired(active, found.after or found.before)
-                todo = [i for i in active if i not in claims] + [i for i in active if i in claims]
-        self.active = self._minimised(active, list(claims))
+                self._repair(found.after or found.before)
+        active = self._minimised({i: self.needs[i] for i in wanted})
         result.proved = list(claims.values())
-        result.lemmas = [self.clauses[i] for i in self.active if i not in claims]
+        result.lemmas = [self.clauses[i] for i in active if i not in claims]
         result.checks = worlds.checks
         return result
+
+    def _wanted(self) -> list[int]:
+        """The claims, and what they need, directly or not; what was needed last stands last."""
+        return list(_needed(self.needs, list(self.claims)))
+
+    def _given_up(self, number: int, found: Counterexample) -> None:
+        """A claim that no lemma makes inductive."""
+        self.result.obstacles.append(Obstacle(self.claims.pop(number), found.event, found.before.remember()))
+        self._without({number})
+
+    def _without(self, dropped: set[int]) -> None:
+        """What needed one of these is asked again."""
+        for number in self.needs:
+            if not dropped.isdisjoint(self.needs[number]):
+                self.needs[number] = [i for i in self.needs[number] if i not in dropped]
+                self.passed.discard(number)
+
+    def _made_before(self, found: Counterexample, wanted: list[int]) -> int | None:
+        """A lemma that excludes a counterexample and is not wanted now."""
+        return next((i for i in reversed(self.clauses) if i not in wanted and not found.holds_before(i)), None)
+
+    def _made(self, state: Model) -> int | None:
+        """A new lemma that excludes the state, and holds at the beginning; None when all views of the state are known."""
+        while True:
+            clause = self._lemma(state)
+            if clause is None:
+                return None
+            number = self.worlds.statement(clause)
+            self.clauses[number] = clause
+            self.needs[number] = []
+            if self._begins(number):
+                return number
+
+    def _begins(self, number: int) -> bool:
+        """Does a lemma hold at the beginning?  If not, the views of an initial state are added."""
+        found = self.worlds.initially(number)
+        if found is not None:
+            self._repair(found.before)
+        return found is None
 
     def _lemma(self, state: Model) -> Clause | None:
         """The best clause that excludes the state."""
@@ -135,7 +172,7 @@ class Search:
                     best = key, clause
         return best[1] if best is not None else None
 
-    def _repaired(self, active: list[int], reached: Model) -> list[int]:
+    def _repair(self, reached: Model) -> None:
         """The explored scopes were too small: the views of this state count as seen, and the lemmas that deny them are dropped."""
         self.result.repairs += 1
         if self.result.repairs > self.patience:
@@ -144,11 +181,14 @@ class Search:
             for binding in known.template.bindings(reached.sizes):
                 known.add(known.template.view(reached, binding))
         by_template = {known.template: known for known in self.known}
-        return [i for i in active if i not in self.clauses or by_template[self.clauses[i].template].agree(self.clauses[i])]
+        dropped = {number for number, clause in self.clauses.items() if not by_template[clause.template].agree(clause)}
+        for number in dropped:
+            del self.clauses[number]
+        self._without(dropped)
 
-    def _minimised(self, active: list[int], claims: list[int]) -> list[int]:
+    def _minimised(self, reasons: dict[int, list[int]]) -> list[int]:
         """Statements that are inductive together, of which each is needed by another or is a claim."""
-        reasons = _needed(self._chosen(active, claims), claims)
+        claims = list(self.claims)
         needed_by: dict[int, int] = {}
         while True:
             # what is needed by one that is still there is needed still: there are only fewer statements to make up for it
@@ -168,34 +208,10 @@ class Search:
             else:
                 reasons = _needed(fewer, claims)
 
-    def _chosen(self, active: list[int], claims: list[int]) -> dict[int, list[int]]:
-        """Few of what is inductive together that are so too, and what each of them is inductive with.
-
-        A counterexample is quicker than to see that there is none, and each is excluded by a lemma that is there; the last ones are
-        the most likely to be needed, since they were found when the others did not do.
-        """
-        reasons: dict[int, list[int]] = {}
-        chosen = list(claims)
-        todo = list(claims)
-        while todo:
-            self.pulse()
-            found = self.worlds.broken_by_step(todo[:1], chosen)
-            if found is None:
-                reasons[todo.pop(0)] = self.worlds.core
-                continue
-            lemma = next((i for i in reversed(active) if i not in chosen and not found.holds_before(i)), None)
-            if lemma is None:
-                raise Undecided("what was inductive is so no more")
-            self.wanted_by[lemma] = todo[0]
-            chosen.append(lemma)
-            todo.insert(0, lemma)
-        return reasons
-
     def _dependents(self, number: int, reasons: dict[int, list[int]]) -> list[list[int]]:
-        """Statements that were inductive with the help of this one, in the order in which they are asked: first what it was made for."""
+        """Statements that were inductive with the help of this one, in the order in which they are asked."""
         asked = [i for i in reasons if number in reasons[i] and i != number]
-        first = [i for i in asked if i == self.wanted_by.get(number)]
-        return [part for part in (first, [i for i in asked if i not in first]) if part]
+        return [part for part in (asked[:1], asked[1:]) if part]
 
 
 def _needed(reasons: dict[int, list[int]], claims: list[int]) -> dict[int, list[int]]:

@@ -133,13 +133,17 @@ class _Prover:
 
     def _first_views(self) -> None:
         """A claim that is inductive by itself needs none."""
-        if not self.proof.states:
-            for _ in range(EXPLORED_AT_ONCE[self.cut.system.caller is not None]):
-                self._explore()
-            if self.proof.states >= STATES:  # the first states of scopes that are too large show little of what comes late
-                self.left[:0] = small_scopes(self.cut, self.sizes)
-                self._explore()
-                self._explore()
+        if self.proof.states:
+            return
+        for _ in range(EXPLORED_AT_ONCE[self.cut.system.caller is not None]):
+            before = self.proof.states
+            self._explore()
+            if self.proof.states - before >= STATES:  # the states of a scope that is too large show little of what comes late
+                small = small_scopes(self.cut, self.sizes, self.templates)
+                self.left[:0] = small
+                for _ in small:
+                    self._explore()
+                return
 
     def _explore(self) -> None:
         if self.left:

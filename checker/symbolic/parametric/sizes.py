@@ -38,11 +38,25 @@ def _counted(cut: Cut, templates: Sequence[Template], sort: Sort) -> int:
     return min(MOST, max(2, max(named, locals_) + of_statement))
 
 
-def small_scopes(cut: Cut, sizes: Sequence[int]) -> list[Scope]:
-    """Scopes that can be explored deeply: one element of each sort, and two of each but of callers."""
+def small_scopes(cut: Cut, sizes: Sequence[int], templates: Sequence[Template]) -> list[Scope]:
+    """Scopes that can be explored deeply: one element of each sort; for each template two of its sorts, and of what these name."""
     sorts = cut.system.sorts
-    found = [[1] * len(sizes), [1 if sort is cut.system.caller else min(2, size) for sort, size in zip(sorts, sizes, strict=True)]]
-    return [_scope(cut, each) for each in found]
+    one = [1] * len(sizes)
+    found = [one]
+    for template in templates:
+        chosen = list(one)
+        for sort in template.sorts:
+            if template.sorts.count(sort) > 1:
+                chosen[sort.index] = min(2, sizes[sort.index])
+            for column in template.columns:
+                f = column.field
+                if f is not None and f.owners == (sort,) and isinstance(f.type, ElemT) and len(template.sorts) > 1:
+                    chosen[f.type.sort.index] = min(2, sizes[f.type.sort.index])
+        if chosen not in found:
+            found.append(chosen)
+    found.sort(key=sum)
+    two = [1 if sort is cut.system.caller else min(2, size) for sort, size in zip(sorts, sizes, strict=True)]
+    return [_scope(cut, each) for each in [*found, *([] if two in found else [two])]]
 
 
 def scopes(cut: Cut, sizes: Sequence[int]) -> list[Scope]:
