@@ -89,10 +89,28 @@ class LazyCompiler(Compiler):
         for read, other in ((expr.left, expr.right), (expr.right, expr.left)):
             if expr.operator in ("==", "!=") and isinstance(read, e.Read) and not isinstance(other, e.Read):
                 return self._split(read, other, expr.operator == "==")
+        for number, other in ((expr.left, expr.right), (expr.right, expr.left)):
+            if isinstance(number, e.Quantifier) and number.kind == "number" and isinstance(other, e.Const):
+                return self._counted(expr, number, other)
         if expr.operator in ("==", "!=") and any(self._is_comparable(side.type) for side in (expr.left, expr.right)):
             left, right, wanted = self(expr.left), self(expr.right), expr.operator == "=="
             return lambda s, env: s.same(left(s, env), right(s, env)) is wanted  # type: ignore[attr-defined]
         return super()._compare(expr)
+
+    def _counted(self, expr: e.Compare, number: e.Quantifier, other: e.Const) -> Code:
+        """Unseen elements are counted, too, as far as they could make a difference."""
+        compare, known = super()._compare(expr), self(number)
+        unseen = self.unseen(number.domain, number.body, number.slot, wanted=True, one=False)
+        if unseen is None:
+            return compare
+        most = other.value
+
+        def counted(s: Any, env: Env) -> bool:
+            if known(s, env) <= most:
+                unseen(s, env)
+            return bool(compare(s, env))
+
+        return counted
 
     @cached_property
     def late(self) -> frozenset[int]:
@@ -145,8 +163,13 @@ class LazyCompiler(Compiler):
 
         return quantified
 
-    def unseen(self, domain: Sort | EnumDef | e.Expr, body: e.Expr | None, slot: int, *, wanted: bool) -> Code | None:
-        """Code that raises Undecided when an element that nothing has shown yet could give `body` the wanted value."""
+    def unseen(
+        self, domain: Sort | EnumDef | e.Expr, body: e.Expr | None, slot: int, *, wanted: bool, one: bool = True
+    ) -> Code | None:
+        """Code that raises Undecided when an element that nothing has shown yet could give `body` the wanted value.
+
+        one: after such an element it makes no difference whether there is another one.
+        """
         code: Code = self(body) if body is not None else lambda s, env: True
         parts = list(e.walk(body)) if body is not None else []
         names = sorted({part.slot for part in parts if isinstance(part, e.Var | e.BadHandle)} - {slot})
@@ -167,7 +190,8 @@ class LazyCompiler(Compiler):
 
             def appear(store: Any) -> Demand:
                 x = meet(store)
-                store.deny(place, key, None)  # one is enough: the question is not asked again in this call
+                if one:
+                    store.deny(place, key, None)  # the question is not asked again in this call
                 return Demand(code, (*frozen[:slot], x, *frozen[slot + 1 :]), wanted)
 
             raise Undecided([Way(deny), Way(appear)])
@@ -227,6 +251,9 @@ class LazyCompiler(Compiler):
 
 class Kleene(LazyCompiler):
     """Compiles conditions so that an element for which `all` is false decides it, whatever is open about the others (Kleene's logic)."""
+
+    def _counted(self, expr: e.Compare, number: e.Quantifier, other: e.Const) -> Code:
+        return super(LazyCompiler, self)._compare(expr)
 
     def _quantifier(self, expr: e.Quantifier) -> Code:
         if expr.kind not in ("all", "no"):

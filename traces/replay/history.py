@@ -245,8 +245,8 @@ class HistoryStepper(Stepper):
     def _settled(self, before: WorldStore, store: WorldStore) -> WorldStore:
         return store  # the cells may be the same, but something happened
 
-    def _forget(self, store: WorldStore, sort: Sort, x: int) -> None:
-        super()._forget(store, sort, x)
+    def forget(self, store: WorldStore, sort: Sort, x: int) -> None:
+        super().forget(store, sort, x)
         assert isinstance(store, HistoryStore)
         store.tell(Forgotten(sort, x))
 
@@ -279,6 +279,9 @@ class HistorySearch(Search):
                 if after and all(store == each.store for store in after):
                     each = each._replace(store=after[0], done=each.done | {call.number})
         return each
+
+    def _is_refused_for_good(self, belief: list[Configuration], call: Call) -> bool:
+        return False  # what is forgotten has no history, and what is replayed here was explained
 
     def ended(self, later: int) -> list[WorldStore]:
         """Where the recording shows the reboot, that one is the end of the kernel."""

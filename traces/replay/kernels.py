@@ -140,6 +140,7 @@ class Replay:
     most: int = 1
     trail: bool = False
     promises: bool = False
+    unsure: bool = False  # a kernel can have ended in more ways than were looked at
 
     def run(self) -> Replayed:
         out = Replayed(self.parts)
@@ -163,6 +164,7 @@ class Replay:
             try:
                 ended = before.ended(later)
                 out.overwhelmed |= before.stepper.overwhelmed
+                self.unsure |= before.left_out and not self.quick
             except Overwhelmed:
                 ended = []
                 out.overwhelmed = out.loosened = True
@@ -190,12 +192,20 @@ class Replay:
         search.run(
             machine.beginnings() if stores is None else [b for s in stores for b in machine.booted(self._handed_over(s, world))]
         )
+        if self.unsure and stores is not None and search.result.refusals and not out.overwhelmed:
+            out.overwhelmed = not self._is_refused_anyhow(part)
         if promises is not None:
             out.broken += [(part, each) for each in promises.broken.values()]
             watched = promises.watched()
             out.watched = watched if out.watched is None else out.watched & watched
             out.unwatched = out.unwatched if out.unwatched is not None else promises.until
         return search
+
+    def _is_refused_anyhow(self, part: Part) -> bool:
+        """Is a call of a kernel refused whatever the kernel before handed over?"""
+        search = self._search(part, Beginning.WARM, Handles.of(self.system, part.recording), 1)
+        found = search.run(search.stepper.machine.beginnings())
+        return bool(found.refusals) and not search.stepper.overwhelmed
 
     def _search(self, part: Part, beginning: Beginning, handles: Handles, most: int) -> Search:
         world = World(self.system, beginning, tuple(handles.counts), handles.names(), self.quick)

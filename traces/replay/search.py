@@ -23,8 +23,10 @@ from luocheck.traces.answer import Edit
 from luocheck.traces.call import Call, Kind, Recording
 from luocheck.traces.order import Order, is_optional
 from luocheck.traces.replay.cells import ENDED
+from luocheck.traces.replay.forgetting import Forgetting
 from luocheck.traces.replay.memory import Memory
-from luocheck.traces.replay.step import MOST_UNRECORDED_STEPS, Stepper
+from luocheck.traces.replay.step import Stepper
+from luocheck.traces.replay.unrecorded import MOST_UNRECORDED_STEPS
 from luocheck.traces.replay.world import Beginning, WorldStore
 
 MOST_CONFIGURATIONS = 4_096
@@ -43,6 +45,12 @@ MOST_LATE = 300
 
 MOST_INSERTED = 20_000
 """Most configurations after unrecorded calls in which one recorded call is tried."""
+
+MOST_STEPS = 1_000
+"""Most unrecorded calls in a row that are ever looked at."""
+
+MOST_FORGOTTEN = 2_000
+"""Most configurations in which a call is tried when it is asked whether any number of unrecorded calls could make it possible."""
 
 NEAREST_SECONDS = 2.0
 
@@ -120,7 +128,8 @@ class Search:
     """Replays one recording.  stop is asked now and then for a reason to give up.  quick: see `_taken`.
 
     most: replay ends with that many refusals; after those before it goes on as if the recording had been edited.  always: `watch` is told
-    each time, not only when something is believed for the first time.
+    each time, not only when something is believed for the first time.  forgetting: what any number of unrecorded calls can write is not
+    known at any time.  left_out: there were more unrecorded calls than were looked at.
     """
 
     stepper: Stepper
@@ -135,6 +144,8 @@ class Search:
     result: Explained = field(default_factory=Explained)
     since: int | None = None
     memory: Memory = field(default_factory=Memory)
+    forgetting: Forgetting | None = None
+    left_out: bool = False
 
     def __post_init__(self) -> None:
         self.stepper.poll = self._poll
@@ -227,8 +238,8 @@ class Search:
     def _stepped(self, store: WorldStore, call: Call) -> list[WorldStore]:
         """The states after a call; in a complete search also those in which others have got before what its caller gives up."""
         found = self.stepper.after(store, call)
-        if not self.quick and call.kind in (Kind.CLOSE, Kind.EXIT):
-            for given in self.stepper.given_away(store, call):
+        if not self.quick and self.forgetting is None and call.kind in (Kind.CLOSE, Kind.EXIT):
+            for given in self.stepper.unrecorded.given_away(store, call):
                 if given is not store:
                     found += [after for after in self.stepper.after(given, call) if after is not given]
         return found
@@ -236,13 +247,51 @@ class Search:
     def _returned(self, belief: list[Configuration], call: Call) -> list[Configuration]:
         found = self._distinct(self._taken(belief, call))
         if not found and not self._nothing_known():
-            for layer in self._insertions(belief, returned(call)):
-                found = self._distinct(self._taken(layer, call))
-                if found:
-                    self.result.inserted += 1
-                    break
+            found = self._after_unrecorded(belief, call)
+            self.result.inserted += bool(found)
         self.pending.pop(call.number, None)
         return found
+
+    def _after_unrecorded(self, belief: list[Configuration], call: Call) -> list[Configuration]:
+        """`_returned` after as few unrecorded calls as possible.
+
+        More of them than is usual are only looked for where they could help.  Where that has no end, nobody knows, and
+        `stepper.overwhelmed` is set.
+        """
+        line = returned(call)
+        self.left_out = self.stepper.unrecorded.left_out
+        for layer in self._insertions(belief, line):
+            found = self._distinct(self._taken(layer, call))
+            if found:
+                return found
+        if self.quick or not self.left_out or self._is_refused_for_good(belief, call):
+            return []
+        for layer in self._by_steps(belief, line, MOST_STEPS, MOST_LATE):
+            found = self._distinct(self._taken(layer, call))
+            if found:
+                return found
+        self.stepper.overwhelmed |= self.left_out
+        return []
+
+    def _is_refused_for_good(self, belief: list[Configuration], call: Call) -> bool:
+        """Is a call refused however many unrecorded calls were made before it?"""
+        stepper = self.stepper
+        before, stepper.overwhelmed = stepper.overwhelmed, False
+        try:
+            while True:
+                forgetting = Forgetting(stepper.unrecorded, stepper.machine.world)
+                other = replace(self, memory=Memory(), forgetting=forgetting, most=1, watch=None, result=Explained())
+                states = [each._replace(store=store) for each in belief for store in forgetting.states(each.store)]
+                for layer in chain([states], other._insertions(states, returned(call))):
+                    if next(other._taken(layer, call), None) is not None or not forgetting.complete or stepper.overwhelmed:
+                        return False
+                if not forgetting.is_outgrown:
+                    return forgetting.complete and not stepper.overwhelmed
+        except Overwhelmed:
+            self._poll()
+            return False
+        finally:
+            stepper.overwhelmed, stepper.poll = before, self._poll
 
     def _nothing_known(self) -> bool:
         """Is the belief still any state of a kernel, so that nothing unrecorded can add to it?"""
@@ -298,6 +347,7 @@ class Search:
 
         line: before which all of it happened.  unrecorded: else only calls that did not return.
         """
+        most = MOST_INSERTED if self.forgetting is None else MOST_FORGOTTEN
         seen = {each.key: 0 for each in belief}  # with the least number of unrecorded steps that lead there
         layer, depth = belief, 0
         while layer and (depth < QUICK_INSERTIONS or not self.quick or not unrecorded):
@@ -308,10 +358,12 @@ class Search:
                 steps = seen[each.key]
                 for after, is_step in self._inserted(each, line, unrecorded):
                     key, count = after.key, steps + is_step
-                    if count <= MOST_UNRECORDED_STEPS and count < seen.get(key, MOST_UNRECORDED_STEPS + 1):
+                    if count > MOST_UNRECORDED_STEPS:
+                        self.left_out |= key not in seen
+                    elif count < seen.get(key, MOST_UNRECORDED_STEPS + 1):
                         seen[key] = count
                         following[key] = after
-                if len(seen) > MOST_INSERTED:
+                if len(seen) > most:
                     raise Overwhelmed("more unrecorded calls are possible than can be followed")
             layer = list(following.values())
             yield layer
@@ -323,7 +375,9 @@ class Search:
                 for store in self._after(each.store, call):
                     yield each._replace(store=store, done=each.done | {call.number}), False
         if unrecorded:
-            for store, is_step in self.stepper.hidden(each.store, line, [*self.pending.values(), *self.optional.values()]):
+            for store, is_step in self.stepper.unrecorded.hidden(
+                each.store, line, [*self.pending.values(), *self.optional.values()]
+            ):
                 yield each._replace(store=store), is_step
 
     def _distinct(self, found: Iterable[Configuration]) -> list[Configuration]:
@@ -376,7 +430,7 @@ class Search:
 
     def _with_one_more(self, belief: list[Configuration], call: Call) -> Iterator[Configuration]:
         for each in belief[:MOST_EDITED]:
-            for store in self.stepper.inserted(each.store, returned(call)):
+            for store in self.stepper.unrecorded.inserted(each.store, returned(call)):
                 yield from self._taken([each._replace(store=store)], call)
 
     # ---- the end of what was recorded -------------------------------------------------------------------------------
@@ -395,32 +449,38 @@ class Search:
     def ended(self, later: int) -> list[WorldStore]:
         """The states in which the kernel of this recording can have ended by kexec, after `run`.  Raises Overwhelmed.
 
-        later: how many calls of the kernels after it are recorded.  Each of them may need what `MOST_UNRECORDED_STEPS` unrecorded calls
-        left here; when there are too many ways to that, `stepper.overwhelmed` is set, and the states are those after fewer calls.
+        later: how many calls of the kernels after it are recorded; for each of them `MOST_UNRECORDED_STEPS` unrecorded calls are looked at.
+        `left_out` says afterwards whether there can have been more.
         """
         found: dict[object, WorldStore] = {}
         reboots = [call.enter.line for call in self.optional.values() if call.kind is Kind.REBOOT]
         line = max(reboots, default=sys.maxsize)
+        layers: Iterator[list[Configuration]]
         if self.quick:
             layers = chain([self.result.belief], self._insertions(self.result.belief, line, unrecorded=False))
         else:
-            layers = chain(self._by_steps(line, MOST_UNRECORDED_STEPS * later))
+            layers = self._by_steps(self.result.belief, line, MOST_UNRECORDED_STEPS * max(later, 1), MOST_LATE)
         for layer in layers:
             for each in layer:
                 self._poll()
-                for store in [each.store, *self.stepper.kernel_ends(each.store)]:
+                for store in [each.store, *self.stepper.unrecorded.kernel_ends(each.store)]:
                     if (ENDED,) in store:
                         found.setdefault(frozenset(store.items()), store)
             if len(found) > MOST_CONFIGURATIONS:
                 raise Overwhelmed("the kernel can have ended in too many ways")
         return list(found.values())
 
-    def _by_steps(self, line: int, most: int) -> Iterator[list[Configuration]]:
-        """The configurations after the recorded calls and no unrecorded step before a line, one, and so on; each in one layer only."""
+    def _by_steps(self, belief: list[Configuration], line: int, most: int, late: int) -> Iterator[list[Configuration]]:
+        """The configurations after a belief and no unrecorded step before a line, one, and so on; each in one layer only.
+
+        most: steps; late: configurations after more steps than are usual.  `left_out` says whether there are more.
+        """
+        self.left_out = False
         seen: set[object] = set()
-        following = self.result.belief
-        for steps in range(max(most, MOST_UNRECORDED_STEPS) + 1):
+        following = belief
+        for steps in range(most + 1):
             layer, todo, following = [], deque(following), []
+            limit = MOST_INSERTED if steps <= MOST_UNRECORDED_STEPS else late
             while todo:
                 self._poll()
                 each = todo.popleft()
@@ -428,14 +488,15 @@ class Search:
                     continue
                 seen.add(each.key)
                 layer.append(each)
-                if len(seen) > (MOST_INSERTED if steps <= MOST_UNRECORDED_STEPS else MOST_LATE):
+                if len(seen) > limit:
                     if steps <= MOST_UNRECORDED_STEPS:
                         raise Overwhelmed("more unrecorded calls are possible than can be followed")
-                    self.stepper.overwhelmed = True
+                    self.left_out = True
                     return
                 for after, is_step in self._inserted(each, line, True):
                     (following if is_step else todo).append(after._replace(store=after.store.canonical()))
             yield layer
+        self.left_out = any(each.key not in seen for each in following)
 
     # ---- explaining ---------------------------------------------------------------------------------------------
 

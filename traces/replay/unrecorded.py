@@ -1,0 +1,237 @@
+"""Calls that the recorder could not show: which may have happened in a state, and what they lead to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import cached_property
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from luocheck.model.abi import DEVICE
+from luocheck.model.ir import statements as st
+from luocheck.model.ir.system import Event
+from luocheck.model.ir.vocabulary import ElemT, EnumT
+from luocheck.traces.call import Call, Kind
+from luocheck.traces.replay.cells import BOUND, ENDED, KNOWN
+from luocheck.traces.replay.world import WorldStore
+
+if TYPE_CHECKING:
+    from luocheck.traces.replay.step import Stepper
+
+_WITHOUT_EFFECT = (st.Arguments, st.Assert, st.Fail, st.If, st.Require, st.Skip, st.Sometimes, st.Step)
+
+MOST_HIDDEN = 20_000
+"""Most combinations of arguments of an unrecorded call that are looked at in one state."""
+
+MOST_UNRECORDED_STEPS = 3
+"""Unrecorded calls in a row that are ioctls or meet something for the first time, and that are looked at before it is asked whether more of
+them could help.  One recorded call seldom needs more: one makes or finds the session, one the file, one finishes it."""
+
+MOST_GIVEN_AWAY = 500
+"""Most states that unrecorded calls of a process can have led to just before it gives something up."""
+
+
+class Unrecorded:
+    """The unrecorded calls of the recording of a stepper.
+
+    meeting: events other than ioctls that met something for the first time.  left_out: before some process gave something up, it can have
+    made more ioctls than were looked at.
+    """
+
+    def __init__(self, stepper: Stepper) -> None:
+        self.stepper = stepper
+        self.system = stepper.system
+        self.abi = stepper.system.abi
+        self.passing = frozenset(self.abi.process.passing if self.abi.process is not None else ())
+        self.ioctl_targets = {each.event: each.target for each in self.abi.ioctls}
+        self.exit_event = self.abi.process.exit if self.abi.process is not None else None
+        self.meeting: set[Event] = set()
+        self.left_out = False
+
+    @cached_property
+    def events(self) -> tuple[Event, ...]:
+        """Looked for when they are needed, which few recordings do."""
+        return tuple(self._events())
+
+    def _events(self) -> Iterator[Event]:
+        """Events that may have happened at any time without being recorded.
+
+        A recorder that shows no ioctl on a kind of open file at all was perhaps not set up to show them.
+        """
+        seen = self.stepper.recording.observes
+        calls = self.stepper.recording.calls
+        targets = {ioctl.target for call in calls if (ioctl := self.stepper.handles.ioctl(call)) is not None}
+        shown = {each.event for each in self.abi.ioctls if each.target in targets} | {each.event for each in self.abi.syscalls}
+        for descriptor in self.abi.descriptors:
+            if descriptor.open is not None and Kind.OPEN in seen:
+                shown.add(descriptor.open)
+            if descriptor.release is not None and (Kind.CLOSE in seen or Kind.RELEASE in seen):
+                shown.add(descriptor.release)
+        if self.exit_event is not None and Kind.EXIT in seen:
+            shown.add(self.exit_event)
+        for event in self.system.events:
+            if event.name not in shown and not all(isinstance(each, _WITHOUT_EFFECT) for each in st.statements(event.body)):
+                yield event
+
+    @cached_property
+    def last_line(self) -> dict[int, int]:
+        """The last line of each process (its element)."""
+        lines: dict[int, int] = {}
+        for call in self.stepper.recording.calls:
+            process = self.stepper.handles.process(call.process)
+            if process is not None and call.kind is not Kind.EXIT:
+                lines[process] = max(lines.get(process, 0), call.enter.line, call.exit.line if call.exit is not None else 0)
+        return lines
+
+    @cached_property
+    def unopened(self) -> int:
+        """How many open files calls are made on that are not the device, and that no call was seen to open."""
+        calls = self.stepper.recording.calls
+        opened = {file.number for call in calls for file in call.files.values()}
+        used = {call.on.number for call in calls if call.on is not None and call.on.target not in (None, DEVICE)}
+        return len(used - opened)
+
+    # ---- at any time --------------------------------------------------------------------------------------------
+
+    def hidden(
+        self, store: WorldStore, line: int, pending: Collection[Call], events: Iterable[Event] | None = None
+    ) -> Iterator[tuple[WorldStore, bool]]:
+        """(state, does the call count as a step?) after one unrecorded call that can have happened before a line.  Who is seen later has not exited.
+
+        pending: the calls that this is to make possible.  Descriptors are passed on only to who makes one of them on what was passed.
+        events: those that are thought of; all of them when None.
+        """
+
+        def helps(event: Event, arguments: tuple[Any, ...]) -> bool:
+            if event.name not in self.passing:
+                return True
+            return any(self._passes_to(store, event, arguments, call) for call in pending)
+
+        if (ENDED,) not in store:
+            yield from self._after(store, line, self.events if events is None else events, helps)
+
+    def _passes_to(self, store: WorldStore, event: Event, arguments: tuple[Any, ...], call: Call) -> bool:
+        """Does an event pass on what a call is made on to who makes it?"""
+        agents = [x for p, x in zip(event.parameters, arguments, strict=True) if self.stepper.is_caller_sort(p)]
+        return agents[-1] == self.stepper.handles.process(call.process) and self._is_about(store, event, arguments, call)
+
+    def _is_about(self, store: WorldStore, event: Event, arguments: tuple[Any, ...], call: Call) -> bool:
+        """Can what an event passes on be what a call is made on?"""
+        target = call.on.target if call.on is not None else self.ioctl_targets.get(call.event or "")
+        if target is None:
+            return True
+        parameters = zip(event.parameters, arguments, strict=True)
+        passed = [(p.type.sort, x) for p, x in parameters if isinstance(p.type, ElemT) and not p.type.sort.caller]
+        if not passed:
+            return target == DEVICE
+        number = call.on.number if call.on is not None else -1  # of no open file
+        return any(sort.name == target and store.get((BOUND, number, sort.index), x) == x for sort, x in passed)
+
+    # ---- before something is given up ---------------------------------------------------------------------------
+
+    def given_away(self, store: WorldStore, call: Call) -> list[WorldStore]:
+        """The states in which a process gives something up (a close, an exit): it itself, and those after unrecorded calls of the process.
+
+        Later nobody but who got it from that process before can have what it has now.  Three rounds of passing on are enough, as who got
+        something can pass it on; ioctls may have made each open file that is used and was not seen to be opened.
+        """
+        process = self.stepper.handles.process(call.process)
+        device = call.on.target == DEVICE if call.on is not None else call.kind is Kind.EXIT
+        made = [e for e in self.events if device and self.ioctl_targets.get(e.name) == DEVICE]
+        passed = [e for e in self.events if e.name in self.passing]
+        if not made and not passed:
+            return [store]
+
+        def matters(event: Event, arguments: tuple[Any, ...]) -> bool:
+            caller = next((x for p, x in zip(event.parameters, arguments, strict=True) if p.slot == event.caller), None)
+            return caller == process and (event.name not in self.passing or self._is_about(store, event, arguments, call))
+
+        found = {frozenset(store.items()): store}
+        layer, more = [store], False
+        for count in range(max(MOST_UNRECORDED_STEPS, self.unopened if made else 0)):
+            events = [*passed, *made] if count < MOST_UNRECORDED_STEPS else made
+            following, more = [], False
+            for each in layer:
+                for after, is_step in self._after(each, 0, events, matters):
+                    if found.setdefault(frozenset(after.items()), after) is after:
+                        following.append(after)
+                        more |= is_step
+            layer = following
+            if len(found) > MOST_GIVEN_AWAY:
+                self.stepper.overwhelmed = True
+                break
+        self.left_out |= more
+        return list(found.values())
+
+    # ---- elsewhere ----------------------------------------------------------------------------------------------
+
+    def inserted(self, store: WorldStore, line: int) -> Iterator[WorldStore]:
+        """The states after one call before a line that should have been recorded."""
+        if (ENDED,) not in store:
+            events = [event for event in self.system.events if event not in self.events]
+            yield from (after for after, _ in self._after(store, line, events))
+
+    def kernel_ends(self, store: WorldStore) -> Iterator[WorldStore]:
+        """The states after a call that ends the kernel, whoever makes it."""
+        events = [self.system.event(each.event) for each in self.abi.syscalls if each.kernel_ends]
+        copy = store.copy()
+        if self.system.caller is not None:
+            copy.fresh(self.system.caller)  # whoever did nothing else in this recording
+        for after, _ in self._after(copy, 0, events):
+            if (ENDED,) in after:
+                yield after
+
+    def _met(self, store: WorldStore) -> int:
+        """How many elements have been met."""
+        return sum(store.get((KNOWN, sort.index), 0) for sort in self.system.sorts)
+
+    def _after(
+        self,
+        store: WorldStore,
+        line: int,
+        events: Iterable[Event],
+        wanted: Callable[[Event, tuple[Any, ...]], bool] = lambda event, arguments: True,
+    ) -> Iterator[tuple[WorldStore, bool]]:
+        """(state, does the call count as a step?) after one of the events.  Its arguments are elements that were met, and new ones: what nothing else speaks of."""
+        met, stepper = self._met(store), self.stepper
+        for event in events:
+            domains: list[Any] = []
+            total = 1
+            wide, new = store.copy(), []
+            for parameter in event.parameters:
+                match parameter.type:
+                    case ElemT(sort) if sort.index in store.world.comparable:
+                        domains.append([wide.unknown(sort)])
+                    case ElemT(sort) if sort.index in store.world.choosable and event.name not in self.passing:
+                        chosen, fresh = wide.choose(sort)
+                        new.append((sort, fresh))
+                        domains.append([chosen])
+                    case ElemT(sort) if not sort.pool and not sort.caller:
+                        new.append((sort, wide.fresh(sort)))
+                        domains.append([*store.elements(sort), new[-1][1]])
+                    case ElemT(sort):
+                        domains.append(store.elements(sort))
+                    case EnumT(enum):
+                        domains.append(range(len(enum.members)))
+                    case _:
+                        domains.append((False, True))
+                total *= len(domains[-1])
+            if total > MOST_HIDDEN:
+                stepper.overwhelmed = True
+                continue
+            is_ioctl = event.name in self.ioctl_targets
+            for arguments in product(*domains):
+                if event.name == self.exit_event and any(self.last_line.get(agent, 0) >= line for agent in arguments):
+                    continue
+                if not wanted(event, arguments):
+                    continue
+                stepper.poll()
+                for after in stepper.after_unrecorded(event, arguments, wide):
+                    for sort, x in reversed(new):
+                        if not stepper.is_named(after, sort, x):
+                            stepper.forget(after, sort, x)
+                    if after != store:
+                        meets = self._met(after) > met
+                        if meets and not is_ioctl:
+                            self.meeting.add(event)
+                        yield after, is_ioctl or meets
