@@ -200,6 +200,7 @@ class _Audit:
             most,
             trail=self.trail and (most > 1 or reading.quick),
             promises=most == 1,
+            thorough=True,
         ).run()
 
     def _late(self, until: float) -> str | None:

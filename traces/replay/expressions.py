@@ -174,7 +174,8 @@ class LazyCompiler(Compiler):
         parts = list(e.walk(body)) if body is not None else []
         names = sorted({part.slot for part in parts if isinstance(part, e.Var | e.BadHandle)} - {slot})
         types = {part.slot: part.type for part in parts if isinstance(part, e.Var)}
-        question = Question({slot: type_.sort.index for slot, type_ in types.items() if isinstance(type_, ElemT)})
+        fields = frozenset(part.field.index for part in parts if isinstance(part, e.Read))
+        question = Question({slot: type_.sort.index for slot, type_ in types.items() if isinstance(type_, ElemT)}, fields)
         lasting = body is not None and _is_local(body, slot)
 
         def ask(s: Any, env: Env, place: tuple[int, ...], meet: Any) -> None:

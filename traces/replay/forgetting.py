@@ -11,7 +11,9 @@ import copy
 from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property
 from itertools import product
+from typing import Any
 
+from luocheck.model.instances import Cell
 from luocheck.model.ir import expressions as e
 from luocheck.model.ir import statements as st
 from luocheck.model.ir.system import Event
@@ -65,9 +67,10 @@ class Forgetting:
         self.others = [each for each in unrecorded.events if each not in self.events]
         self.fields = frozenset(f.index for f in written(self.events))
         self.complete = _stays_put(self.events)
-        self.world = _forgetful(world, self.fields)
         every = [stmt for event in self.events for stmt in st.statements(event.body)]
         made = {stmt.sort for stmt in every if isinstance(stmt, st.New)}
+        self.made = frozenset(sort.index for sort in made)
+        self.world = _forgetful(world, self.fields, self.made)
         self.freed = {stmt.sort for stmt in every if isinstance(stmt, st.Free)}
         owners = {owner for f in self._forgotten for owner in f.owners if isinstance(owner, Sort)}
         self.unseen = made | self.freed | {sort for sort in owners if not sort.pool}
@@ -109,19 +112,37 @@ class Forgetting:
         out.world = self.world
         for cell, value in store.items():
             kind = cell[0]
-            if kind in (DENIED, USED) or kind in self.fields or (kind in (EXCLUDED, ABSENT) and cell[1] in self.fields):
+            if kind in self.fields or (kind in (EXCLUDED, ABSENT) and cell[1] in self.fields):
                 continue
             if kind == FACTS:
                 value = tuple(each for each in value if each[0] not in self.fields)
-                if not value:
-                    continue
-            out[cell] = value
+            elif kind == USED:
+                by = self.world.unique if len(cell) == 2 else self.world.unique_members.get(cell[2], ())
+                value = value if cell[1] in by else ()
+            elif kind == DENIED and len(cell) > 1:
+                value = self._still_denied(cell[1:], value)
+            if value != ():
+                out[cell] = value
+        if any(cell[0] == DENIED and len(cell) > 1 for cell in out):
+            out[DENIED,] = ()
         for sort in self.unseen:
             out[UNSEEN, sort.index] = True
         for sort in self.touched:
             for x in out.elements(sort):
                 out.setdefault((OLD, sort.index, x), TOUCHED)
         return out
+
+    def _still_denied(self, place: Cell, denied: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The conditions that nothing unseen at a place meets after any number of the calls either."""
+        sort = place[1] if place[0] == UNSEEN else self._member_sort(place[0])
+        if sort in self.made or place[0] in self.fields:
+            return ()
+        return tuple(each for each in denied if not each[0][0].fields & self.fields)
+
+    def _member_sort(self, index: int) -> int:
+        type_ = self.system.fields[index].type
+        assert isinstance(type_, SetT | SeqT)
+        return type_.sort.index
 
     def _dismissed(self, store: WorldStore, sort: Sort, x: int) -> bool:
         """Takes an element of which nothing is left out of a state: it is one of those that nothing shows."""
@@ -140,7 +161,7 @@ class Forgetting:
     def _drawn(self) -> list[Field]:
         return [f for f in self.system.fields if f.drawn]
 
-    def _is_about(self, cell: tuple[int, ...], value: object, sort: Sort, x: int) -> bool:
+    def _is_about(self, cell: Cell, value: object, sort: Sort, x: int) -> bool:
         """Does a cell belong to an element, or refer to it?"""
         if not 0 <= cell[0] < len(self.system.fields):
             return False
@@ -155,10 +176,18 @@ class Forgetting:
         return False
 
 
-def _forgetful(world: World, fields: frozenset[int]) -> World:
-    """A world in which some fields are undecided wherever a state does not say what they hold, and no value is known to be unique."""
+def _forgetful(world: World, fields: frozenset[int], made: frozenset[int]) -> World:
+    """A world in which some fields are undecided wherever a state does not say what they hold.
+
+    Values are unique as far as neither these fields nor elements of the sorts `made` have to do with it.
+    """
     other = copy.copy(world)
     other.maybe_lazy = world.maybe_lazy | fields
     other.undecided = world.undecided | fields
-    other.unique, other.unique_members = {}, {}
+    other.unique = {
+        f: (sort, others) for f, (sort, others) in world.unique.items() if not fields & {f, *others} and sort.index not in made
+    }
+    other.unique_members = {
+        place: tuple(f for f in unique if f not in fields) for place, unique in world.unique_members.items() if place not in fields
+    }
     return other

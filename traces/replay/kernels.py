@@ -130,7 +130,10 @@ class Replayed:
 
 @dataclass(slots=True)
 class Replay:
-    """Replays parts.  stop is asked now and then for a reason to give up.  quick: see `search`.  most: refusals in all to go on after."""
+    """Replays parts.  stop is asked now and then for a reason to give up.  quick: see `search`.  most: refusals in all to go on after.
+
+    thorough: see `search`; else what more unrecorded calls than are usual could explain is not followed.
+    """
 
     system: System
     parts: list[Part]
@@ -140,6 +143,7 @@ class Replay:
     most: int = 1
     trail: bool = False
     promises: bool = False
+    thorough: bool = False
     unsure: bool = False  # a kernel can have ended in more ways than were looked at
 
     def run(self) -> Replayed:
@@ -209,7 +213,14 @@ class Replay:
 
     def _search(self, part: Part, beginning: Beginning, handles: Handles, most: int) -> Search:
         world = World(self.system, beginning, tuple(handles.counts), handles.names(), self.quick)
-        return Search(Stepper(ReplayMachine(world), handles, part.recording), part.recording, self.stop, self.quick, most)
+        return Search(
+            Stepper(ReplayMachine(world), handles, part.recording),
+            part.recording,
+            self.stop,
+            self.quick,
+            most,
+            thorough=self.thorough,
+        )
 
     def _handed_over(self, store: WorldStore, world: World) -> WorldStore:
         return handed_over(store, world)

@@ -47,9 +47,10 @@ Rename = Callable[[int, Any], Any]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Question:
-    """What was asked of unseen elements.  sorts: of the locals in it that hold elements, by slot."""
+    """What was asked of unseen elements.  sorts: of the locals in it that hold elements, by slot.  fields: those that it reads."""
 
     sorts: Mapping[int, int]
+    fields: frozenset[int]
 
 
 @cache

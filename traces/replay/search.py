@@ -128,8 +128,8 @@ class Search:
     """Replays one recording.  stop is asked now and then for a reason to give up.  quick: see `_taken`.
 
     most: replay ends with that many refusals; after those before it goes on as if the recording had been edited.  always: `watch` is told
-    each time, not only when something is believed for the first time.  forgetting: what any number of unrecorded calls can write is not
-    known at any time.  left_out: there were more unrecorded calls than were looked at.
+    each time, not only when something is believed for the first time.  thorough: more
+    unrecorded calls than are usual are looked for.  forgetting: what any number of unrecorded calls can write is not known at any time.  left_out: there were more unrecorded calls than were looked at.
     """
 
     stepper: Stepper
@@ -144,6 +144,7 @@ class Search:
     result: Explained = field(default_factory=Explained)
     since: int | None = None
     memory: Memory = field(default_factory=Memory)
+    thorough: bool = True
     forgetting: Forgetting | None = None
     left_out: bool = False
 
@@ -266,7 +267,7 @@ class Search:
                 return found
         if self.quick or not self.left_out or self._is_refused_for_good(belief, call):
             return []
-        for layer in self._by_steps(belief, line, MOST_STEPS, MOST_LATE):
+        for layer in self._by_steps(belief, line, MOST_STEPS, MOST_LATE) if self.thorough else ():
             found = self._distinct(self._taken(layer, call))
             if found:
                 return found
