@@ -279,20 +279,24 @@ class Search:
         stepper = self.stepper
         before, stepper.overwhelmed = stepper.overwhelmed, False
         try:
-            while True:
-                forgetting = Forgetting(stepper.unrecorded, stepper.machine.world)
-                other = replace(self, memory=Memory(), forgetting=forgetting, most=1, watch=None, result=Explained())
-                states = [each._replace(store=store) for each in belief for store in forgetting.states(each.store)]
-                for layer in chain([states], other._insertions(states, returned(call))):
-                    if next(other._taken(layer, call), None) is not None or not forgetting.complete or stepper.overwhelmed:
-                        return False
-                if not forgetting.is_outgrown:
-                    return forgetting.complete and not stepper.overwhelmed
+            return all(self._is_refused_after_any(each, call) for each in belief)
         except Overwhelmed:
             self._poll()
             return False
         finally:
             stepper.overwhelmed, stepper.poll = before, self._poll
+
+    def _is_refused_after_any(self, configuration: Configuration, call: Call) -> bool:
+        line = returned(call)
+        while True:
+            forgetting = Forgetting(self.stepper.unrecorded, self.stepper.machine.world, configuration.store)
+            other = replace(self, memory=Memory(), forgetting=forgetting, most=1, watch=None, result=Explained())
+            states = [configuration._replace(store=store) for store in forgetting.states(configuration.store, line)]
+            for layer in chain([states], other._insertions(states, line)):
+                if next(other._taken(layer, call), None) is not None or not forgetting.complete or self.stepper.overwhelmed:
+                    return False
+            if not forgetting.is_outgrown:
+                return True
 
     def _nothing_known(self) -> bool:
         """Is the belief still any state of a kernel, so that nothing unrecorded can add to it?"""

@@ -12,7 +12,7 @@ from luocheck.model.ir import statements as st
 from luocheck.model.ir.system import Event
 from luocheck.model.ir.vocabulary import ElemT, EnumT
 from luocheck.traces.call import Call, Kind
-from luocheck.traces.replay.cells import BOUND, ENDED, KNOWN
+from luocheck.traces.replay.cells import BOUND, ENDED, KNOWN, PENDING
 from luocheck.traces.replay.world import WorldStore
 
 if TYPE_CHECKING:
@@ -181,6 +181,10 @@ class Unrecorded:
             if (ENDED,) in after:
                 yield after
 
+    def anything(self, store: WorldStore, line: int, events: Iterable[Event]) -> Iterator[WorldStore]:
+        """The states after one of the events, which can also be about elements of pools that nothing has shown yet."""
+        yield from (after for after, _ in self._after(store, line, events, unseen=True))
+
     def _met(self, store: WorldStore) -> int:
         """How many elements have been met."""
         return sum(store.get((KNOWN, sort.index), 0) for sort in self.system.sorts)
@@ -191,8 +195,13 @@ class Unrecorded:
         line: int,
         events: Iterable[Event],
         wanted: Callable[[Event, tuple[Any, ...]], bool] = lambda event, arguments: True,
+        *,
+        unseen: bool = False,
     ) -> Iterator[tuple[WorldStore, bool]]:
-        """(state, does the call count as a step?) after one of the events.  Its arguments are elements that were met, and new ones: what nothing else speaks of."""
+        """(state, does the call count as a step?) after one of the events.  Its arguments are elements that were met, and new ones: what nothing else speaks of.
+
+        unseen: of pools also elements that nothing has shown yet.
+        """
         met, stepper = self._met(store), self.stepper
         for event in events:
             domains: list[Any] = []
@@ -209,6 +218,10 @@ class Unrecorded:
                     case ElemT(sort) if not sort.pool and not sort.caller:
                         new.append((sort, wide.fresh(sort)))
                         domains.append([*store.elements(sort), new[-1][1]])
+                    case ElemT(sort) if unseen and sort.pool and store.may_hide(sort):
+                        new.append((sort, wide.materialise(sort)))
+                        wide.pop((PENDING,), None)  # that it is none which was denied is not asked
+                        domains.append([*store.elements(sort), *(x for of, x in new if of is sort)])
                     case ElemT(sort):
                         domains.append(store.elements(sort))
                     case EnumT(enum):

@@ -101,16 +101,16 @@ class World:
         )
         warm, running = self.beginning is not Beginning.COLD, self.beginning is Beginning.RUNNING
         self.drawn = frozenset(f.index for f in system.fields if f.drawn)
-        self.sort_owners = tuple(
-            tuple((place, o.index) for place, o in enumerate(f.owners, 1) if isinstance(o, Sort)) for f in system.fields
-        )
-        self.preserved = frozenset(f.index for f in system.fields if f.lifetime is Lifetime.PRESERVED)
-        self.undecided = self.drawn | frozenset(
+        self.undecided_globals = frozenset(
             f.index
             for f in system.fields
             if not f.owners and not f.is_ghost and warm and (running or f.lifetime is Lifetime.PRESERVED)
         )
-        self.maybe_lazy = self.undecided | (self.preserved if warm else frozenset())
+        self.sort_owners = tuple(
+            tuple((place, o.index) for place, o in enumerate(f.owners, 1) if isinstance(o, Sort)) for f in system.fields
+        )
+        self.preserved = frozenset(f.index for f in system.fields if f.lifetime is Lifetime.PRESERVED)
+        self.maybe_lazy = self.drawn | self.undecided_globals | (self.preserved if warm else frozenset())
         if warm:  # what a `forall` wrote to all elements can be undecided for one that is met later
             self.maybe_lazy |= frozenset(f.index for f in system.fields if f.owners and not f.is_ghost)
         self.ghosts = frozenset(f.index for f in system.fields if f.is_ghost)
@@ -183,7 +183,7 @@ class WorldStore(OpenElements):
         world = self.world
         if index not in world.maybe_lazy:
             return False
-        if index in world.undecided:
+        if index in world.drawn or index in world.undecided_globals:
             return True
         if world.beginning is Beginning.COLD or index in world.ghosts:
             return False
