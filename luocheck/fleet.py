@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from luocheck.model.problems import Problem
 from luocheck.traces.answer import AuditAnswer, Conformance, Finding
+from luocheck.traces.call import Origin
 from luocheck.traces.folders import Skipped
 
 WORST_FIRST = ("error", "violated", "inconclusive", "lost", "not run", "conforms")
@@ -41,28 +42,33 @@ class AuditedCapture:
         return "lost" if self.lost is not None else "not run"
 
     @property
-    def causes(self) -> Iterator[tuple[str, str, int | None]]:
-        """What stands behind the outcome: a rule, what happened in words without its numbers, and the line, where there is one."""
+    def causes(self) -> Iterator[tuple[str, str, Origin | None]]:
+        """What stands behind the outcome: a rule, what happened in words without its numbers, and the place, where there is one."""
         if self.problems:
-            yield from ((each.code, without_numbers(each.message), each.line) for each in self.problems)
+            for problem in self.problems:
+                place = Origin(self.name, problem.line) if problem.line is not None else None
+                yield problem.code, without_numbers(problem.message), place
         elif self.answer is None:
             yield "", self.lost or "", None
         elif self.answer.verdict is Conformance.VIOLATED:
-            yield from ((each.rule, _told(each), each.line) for each in self.answer.findings)
+            yield from ((each.rule, _told(each), each.origin or Origin(self.name, each.line)) for each in self.answer.findings)
         else:
             yield "", without_numbers(self.answer.reason), None
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Captures with the same outcome for the same cause.  first: the first of them in the order of the captures, with its line."""
+    """Captures with the same outcome for the same cause.
+
+    first: the first of them in the order of the captures.  place: the file and line to look at, where there is one.
+    """
 
     outcome: str
     rule: str
     what: str
     captures: int
     first: str
-    line: int | None
+    place: Origin | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +111,10 @@ class FleetAnswer:
         """The worst first, then what most captures share.  A capture with several findings counts in each of their groups once."""
         made: dict[tuple[str, str, str], Group] = {}
         for each in self.captures:
-            first = {(rule, what): line for rule, what, line in reversed(list(each.causes))}
-            for (rule, what), line in first.items():
+            first = {(rule, what): place for rule, what, place in reversed(list(each.causes))}
+            for (rule, what), place in first.items():
                 key = (each.outcome, rule, what)
-                group = made.get(key, Group(*key, 0, each.name, line))
+                group = made.get(key, Group(*key, 0, each.name, place))
                 made[key] = replace(group, captures=group.captures + 1)
         return tuple(
             sorted(made.values(), key=lambda each: (WORST_FIRST.index(each.outcome), -each.captures, each.rule, each.what))

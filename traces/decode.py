@@ -21,7 +21,7 @@ from luocheck.traces.parts import Captured, Merging, Parts, Places, resolved
 from luocheck.traces.processes import Processes
 from luocheck.traces.recorded import Recorded, is_recorded, read_recorded, with_sidecars
 from luocheck.traces.records import Ended, Enter, Executed, Exit, Forked, Gap, Hit, Record, Tally
-from luocheck.traces.source import MOST_BYTES, Capture, open_capture
+from luocheck.traces.source import MOST_BYTES, Capture, open_capture, open_captures
 from luocheck.traces.syscalls import FORKS, GENERIC_IOCTL, OPENERS, X86_64
 
 _RELEVANT = frozenset(X86_64.values())
@@ -62,10 +62,7 @@ def _read_parts(parts: Parts, abi: Abi, format: str | None, most: int) -> Readin
     """The files of one recording, merged.  Errors as of `decode`, and LUO718."""
     whole = Capture(parts.name, b"", io.BytesIO(), False)
     with ExitStack() as opened, _uncollected():
-        captures = []
-        for path in parts.paths:
-            captures.append(open_capture(path, most))
-            opened.callback(captures[-1].close)
+        captures = open_captures(parts.paths, opened, most)
         wanted = _wanted(abi)
         merging = Merging(captures, Tally(wanted), format)
         reading = Reading(whole, abi, merging.format, [], merging.tally, merging.undecodable, parts=parts.paths)

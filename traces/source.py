@@ -9,8 +9,9 @@ import re
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO, cast
 
 from luocheck.model.diagnostics import fail
@@ -34,7 +35,11 @@ MOST_RATIO = 500
 ALWAYS_READ = 1 << 26
 """Bytes that are read whatever they were packed to."""
 
+MOST_OPEN = 64
+"""Files of one recording that are kept open; of more, each is opened again for every piece."""
+
 _PIECE = 1 << 18
+_SMALL_PIECE = 1 << 15
 _ENCODINGS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _QUOTED = re.compile(rb"(?:> ?(?=>))*> ?")
 
@@ -44,7 +49,7 @@ class Capture:
     """An opened capture.  head: its first bytes, decompressed.  damage: why reading stopped early, or None (known after `lines`).
 
     encoding: what the text was turned into UTF-8 from, None when it was nothing else.  quoted: each line has the `> ` of a mail before it,
-    which `lines` takes off.  most: bytes after which reading stops.
+    which `lines` takes off.  most: bytes after which reading stops.  piece: bytes that are read at once.
     """
 
     name: str
@@ -57,6 +62,7 @@ class Capture:
     encoding: str | None = None
     quoted: bool = False
     most: int = MOST_BYTES
+    piece: int = _PIECE
     open_end: int | None = None  # number of the last line when nothing ends it (known when it is given out)
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
@@ -164,7 +170,7 @@ class Capture:
     def _read(self) -> bytes:
         if self.damage is not None:
             return b""
-        data, self.damage = _read(self.stream, _PIECE)
+        data, self.damage = _read(self.stream, self.piece)
         return data
 
 
@@ -184,9 +190,19 @@ def _read(stream: io.BufferedIOBase, size: int) -> tuple[bytes, str | None]:
     return out, None
 
 
-def open_capture(path: str, most: int = MOST_BYTES) -> Capture:
+def open_captures(paths: Sequence[str], opened: ExitStack, most: int = MOST_BYTES) -> list[Capture]:
+    """Open the files of one recording, however many they are; `opened` closes them.  Arguments and errors as of `open_capture`."""
+    captures = []
+    for path in paths:
+        captures.append(open_capture(path, most, parked=len(paths) > MOST_OPEN))
+        opened.callback(captures[-1].close)
+    return captures
+
+
+def open_capture(path: str, most: int = MOST_BYTES, *, parked: bool = False) -> Capture:
     """Open a capture; `-` is standard input.  most: unpacked bytes after which reading stops.
 
+    parked: a regular file is closed again between two reads of it, so that there can be more captures than a process may have open files.
     Raises SpecError (LUO700) for what is no readable file, for devices that never end, and for what nothing here can unpack.
     """
     if path == "-":
@@ -198,12 +214,17 @@ def open_capture(path: str, most: int = MOST_BYTES) -> Capture:
             fail("LUO700", "this is a directory", where, help="name the capture files in it")
         if stat.S_ISBLK(mode) or stat.S_ISCHR(mode):
             fail("LUO700", "this is a device, not a capture", where)
+        parked = parked and stat.S_ISREG(mode)
         stream: io.BufferedIOBase = open(path, "rb")  # noqa: SIM115 (closed when the last line was read)
+        if parked:
+            stream.close()
+            stream = io.BufferedReader(_Parked(path), _SMALL_PIECE)
     except OSError as error:
         fail("LUO700", f"cannot be read: {error.strerror}", where)
     except ValueError:
         fail("LUO700", "this is no file name", where)
-    return _opened(path, stream, most)
+    capture = _opened(path, stream, most)
+    return replace(capture, piece=_SMALL_PIECE) if parked else capture
 
 
 def _opened(name: str, stream: io.BufferedIOBase, most: int) -> Capture:
@@ -258,6 +279,23 @@ class _Rest(io.RawIOBase):
     def close(self) -> None:
         self.stream.close()
         super().close()
+
+
+class _Parked(io.RawIOBase):
+    """A file that is open only while it is read."""
+
+    def __init__(self, path: str) -> None:
+        self.path, self.place = path, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        with open(self.path, "rb", buffering=0) as file:
+            file.seek(self.place)
+            count: int = file.readinto(buffer) or 0
+        self.place += count
+        return count
 
 
 class _Recoded(io.RawIOBase):

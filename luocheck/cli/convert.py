@@ -13,11 +13,12 @@ from luocheck.cli.captures import file_of
 from luocheck.cli.options import Subparsers, nowhere
 from luocheck.cli.status import FINE, UNDECIDED
 from luocheck.model.diagnostics import fail
+from luocheck.report.files import replaced
 from luocheck.report.terminal import drop_output
 from luocheck.traces.convert import WRITERS, Conversion, convert
 from luocheck.traces.formats.registry import READERS
 from luocheck.traces.parts import Parts, gathered
-from luocheck.traces.source import Capture, open_capture
+from luocheck.traces.source import Capture, open_captures
 
 _EXAMPLES = """\
 examples:
@@ -52,10 +53,7 @@ def run(args: argparse.Namespace) -> int:
     if args.output is not None and args.output.exists() and any(n != "-" and args.output.samefile(n) for n in names):
         fail("LUO610", "this is the recording itself", nowhere(str(args.output)), help="write into another file")
     with ExitStack() as opened:
-        captures: list[Capture] = []
-        for name in names:
-            captures.append(open_capture(name))
-            opened.callback(captures[-1].close)
+        captures = open_captures(names, opened)
         made = convert(captures, args.to, format=args.format)
         if made.undecodable is not None:
             print(f"{captures[0].name}: {made.undecodable}", file=sys.stderr)
@@ -68,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
                 drop_output(sys.stdout)
                 return FINE
         else:
-            with args.output.open("wb") as file:
+            with replaced(str(args.output)) as file:
                 _write(file, made.lines)
     _tell(captures, made)
     return FINE if made.tally.events else UNDECIDED

@@ -28,8 +28,7 @@ def write(page: Page, answer: FleetAnswer, *, summary: bool, timings: bool) -> N
         _rendered(page, text)
     rows = [[Part("  "), *(Part(title, "dim") for title in ("VERDICT", "CAPTURES", "RULE", "WHAT"))]]
     for group in answer.groups:
-        first = group.first if group.line is None else f"{group.first}:{group.line}"
-        what = f"{group.what}; the first: {first}" if group.what else ""
+        what = f"{group.what}; the first: {group.place or group.first}" if group.what else ""
         mark = _MARKS.get(group.outcome, Part("??", "open"))
         rows.append([mark, *map(Part, (group.outcome, f"{group.captures:,}", group.rule, what))])
     if answer.groups:
@@ -103,7 +102,8 @@ def document(answer: FleetAnswer, *, summary: bool, timings: bool) -> documents.
                     "what": each.what,
                     "captures": each.captures,
                     "first": each.first,
-                    "line": each.line,
+                    "file": each.place.file if each.place is not None else None,
+                    "line": each.place.line if each.place is not None else None,
                 }
                 for each in answer.groups
             ],

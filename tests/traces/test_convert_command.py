@@ -78,6 +78,20 @@ def test_parts_without_times_cannot_be_merged(tmp_path: Path, capsys: pytest.Cap
     assert "shows no times" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("before", [None, "what was there"])
+def test_a_refusal_that_comes_late_leaves_no_part_of_a_file(before: str | None, tmp_path: Path) -> None:
+    """These are times of two days, which is seen when the child is made after it did something."""
+    (tmp_path / "log.7").write_text(PARENT)
+    (tmp_path / "log.8").write_text(CHILD.replace("90.250000", "90.050000"))
+    folder = tmp_path / "out"
+    folder.mkdir()
+    target = folder / "all"
+    if before is not None:
+        target.write_text(before)
+    assert main(["convert", str(tmp_path / "log.7"), str(tmp_path / "log.8"), "-o", str(target)]) == 2
+    assert [each.read_text() for each in folder.iterdir()] == ([] if before is None else [before])
+
+
 def test_what_cannot_be_said_is_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["convert", str(ONE), "--to", "strace", "-o", str(tmp_path / "t")]) == 0
     assert f"{ONE}: left out 6 times: probes and traced functions\n" in capsys.readouterr().err

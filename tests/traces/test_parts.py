@@ -7,12 +7,17 @@ strace writes them there.
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
+import os
 import re
+import resource
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -24,12 +29,13 @@ from luocheck.cli.main import main
 from luocheck.model.abi import Abi
 from luocheck.model.diagnostics import SpecError
 from luocheck.model.spec import load
+from luocheck.traces import source
 from luocheck.traces.answer import Conformance
 from luocheck.traces.audit import audit
 from luocheck.traces.call import Call, Kind, Recording
 from luocheck.traces.decode import decode, read
 from luocheck.traces.folders import Place, Skipped, places
-from luocheck.traces.parts import Parts, gathered
+from luocheck.traces.parts import Captured, Parts, gathered
 from luocheck.traces.records import Ended
 
 ROOT = Path(__file__).parents[2]
@@ -510,6 +516,72 @@ def test_a_file_that_goes_away_is_an_error(forked: list[str], abi: Abi) -> None:
     Path(forked[1]).unlink()
     with pytest.raises(SpecError, match="cannot be read"):
         decode(files, abi)
+
+
+def many(folder: Path, count: int, last: str = "0") -> Captured:
+    """A task that opens the device and makes so many others, and then a session; each of the others closes its descriptor."""
+    folder.mkdir()
+    lines = ['1795463790.000001 openat(AT_FDCWD, "/dev/liveupdate", O_RDWR) = 3</dev/liveupdate> <0.000001>']
+    for child in range(count):
+        time = 100 + 10 * child
+        lines.append(f"1795463790.{time:06d} clone(child_stack=NULL, flags=SIGCHLD) = {1000 + child} <0.000002>")
+        text = (
+            f"1795463790.{time + 3:06d} close(3</dev/liveupdate>) = 0 <0.000001>\n1795463790.{time + 5:06d} +++ exited with 0 +++\n"
+        )
+        (folder / f"log.{1000 + child}").write_text(text)
+    create = 'ioctl(3</dev/liveupdate>, LIVEUPDATE_IOCTL_CREATE_SESSION, {size=72, flags=0, name="vm"})'
+    lines.append(f"1795463790.900000 {create} = {last} <0.000001>")
+    (folder / "log.7").write_text("\n".join(lines) + "\n")
+    (files,) = gathered([str(folder / "log")])
+    return files
+
+
+@contextmanager
+def few_open_files(count: int) -> Iterator[None]:
+    """So many files can be opened beside those that are open."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken = set(map(int, os.listdir("/proc/self/fd")))
+    free = islice((number for number in itertools.count() if number not in taken), count, None)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (next(free), before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_more_tasks_than_a_process_may_have_open_files(tmp_path: Path, abi: Abi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where some of them are packed."""
+    files = many(tmp_path / "set", 120)
+    assert isinstance(files, Parts)
+    packed = Path(files.paths[5])
+    packed.with_name(f"{packed.name}.gz").write_bytes(gzip.compress(packed.read_bytes()))
+    packed.unlink()
+    (files,) = gathered([str(tmp_path / "set" / "log")])
+    with few_open_files(20):
+        calls = decode(files, abi).calls
+        assert main(["convert", str(tmp_path / "set" / "log"), "-o", str(tmp_path / "all")]) == 0
+    assert len(calls) == 242
+    monkeypatch.setattr(source, "MOST_OPEN", 1_000)
+    assert decode(files, abi).calls == calls
+    with few_open_files(20), pytest.raises(SpecError, match="Too many open files"):
+        decode(files, abi)
+
+
+def test_a_long_part_is_read_to_its_end_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "".join(f"1795463790.{number:06d} close(9) = -1 EBADF (Bad file descriptor)\n" for number in range(5_000))
+    (tmp_path / "log.7").write_text(text)
+    capture = source.open_capture(str(tmp_path / "log.7"), parked=True)
+    assert "\n".join(line.decode() for _, line in capture.lines()) + "\n" == text
+
+
+def test_a_fleet_says_in_which_file_of_a_set_to_look(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    many(tmp_path / "set", 2, last="-1 EISDIR (Is a directory)")
+    assert main(["audit", SPEC, str(tmp_path), "--summary", "--jobs", "1", "--json"]) == 1
+    (group,) = json.loads(capsys.readouterr().out)["summary"]["groups"]
+    place = (str(tmp_path / "set" / "log.7"), 4)
+    assert (group["file"], group["line"]) == place and group["first"] == str(tmp_path / "set" / "log.*")
+    assert main(["audit", SPEC, str(tmp_path), "--summary", "--jobs", "1"]) == 1
+    assert "the first: {}:{}".format(*place) in " ".join(capsys.readouterr().out.split())
 
 
 def test_files_of_this_machine(strace: str, tmp_path: Path, abi: Abi) -> None:
