@@ -8,6 +8,8 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from trust.agreement import replayed
@@ -79,10 +81,21 @@ class Story:
         files = {} if file is None else {"fd": file}
         self.add(Kind.IOCTL, event, result, on=on, command=self.ioctls[event].number, given=shown, files=files)
 
-    def answers(self, *, warm: bool = False, enumerate_: bool = True) -> tuple[bool, bool | None]:
-        """What enumeration and replay say; what is too large for the former is taken to be possible."""
-        recording = Recording("story", "made", tuple(self.calls), (), (), self.observes, len(self.calls), 0)
+    def recording(self) -> Recording:
+        return Recording("story", "made", tuple(self.calls), (), (), self.observes, len(self.calls), 0)
+
+    def answers(
+        self, *, warm: bool = False, enumerate_: bool = True, sizes: Mapping[str, int] = {}, unknown_files: int | None = None
+    ) -> tuple[bool, bool | None]:
+        """What enumeration and replay say; what is too large for the former is taken to be possible.
+
+        sizes, unknown_files: for enumeration, where the recording itself does not tell how many elements that needs.
+        """
+        recording = self.recording()
         needs = Needs.of([recording])
+        needs = replace(needs, sizes=tuple({**dict(needs.sizes), **sizes}.items()))
+        if unknown_files is not None:
+            needs = replace(needs, unknown_files=unknown_files)
         wanted = not enumerate_ or Brute(needs.replayer(self.system), needs, recording).conforms(warm=warm)
         return wanted, replayed(self.system, recording, warm=warm)
 
@@ -107,6 +120,59 @@ def test_any_number_of_closes_may_be_unrecorded(children: int, system: System) -
         story.add(Kind.FORK, None, 0, process=2 + child, parent=1)
     story.ioctl("CREATE_SESSION", DEVICE, file=OpenFile(2, "Session"), name=b"vm")
     assert story.answers(enumerate_=children < 4) == (True, True)
+
+
+def derived(folder: Path, full: str) -> System:
+    """The spec in which CREATE_SESSION returns ENOSPC for another reason."""
+    path = folder / "derived.luo"
+    path.write_text(
+        f"spec derived extends linux_7_3;\npatch proc session_create {{ replace full {{ fail ENOSPC when {full}; }} }}\n"
+    )
+    return load(str(path)).system
+
+
+def of_the_device_only(system: System, result: int, name: bytes, files: int) -> tuple[bool, bool | None]:
+    """What enumeration, with so many files, and replay say of two sessions; no ioctl on a session is shown."""
+    story = Story(system)
+    story.add(Kind.OPEN, "OPEN", 3, on=DEVICE)
+    story.ioctl("CREATE_SESSION", DEVICE, file=OpenFile(1, "Session"), name=b"vm")
+    story.ioctl("CREATE_SESSION", DEVICE, result, name=name)
+    return story.answers(sizes={"Entry": files + 1, "File": files + 1, "Token": files + 1, "Session": 3}, unknown_files=0)
+
+
+@pytest.mark.parametrize("files", [1, 3, 4, 5, 6])
+def test_a_call_can_need_any_number_of_unrecorded_ones(files: int, tmp_path: Path) -> None:
+    """A table that is full after so many PRESERVE_FD, none of which is shown.  However many they were, names are not taken by them."""
+    system = derived(tmp_path, f"(number of e: Entry | true) >= {files}")
+    assert of_the_device_only(system, -28, b"db", files) == (True, True)
+    assert of_the_device_only(system, -17, b"db", files) == (False, False)
+    assert of_the_device_only(system, 0, b"vm", files) == (False, False)
+
+
+def test_where_unrecorded_calls_have_no_end_nothing_is_violated(tmp_path: Path) -> None:
+    """What is claimed is saved, too, which is not seen from what PRESERVE_FD can write: replay looks for long and does not know."""
+    system = derived(tmp_path, "some f: File | f.claimed and not f.saved")
+    assert of_the_device_only(system, -28, b"db", 3) == (False, None)
+
+
+def test_a_reason_that_unrecorded_calls_cannot_make(tmp_path: Path) -> None:
+    """`broken` is written by OPEN only, which is shown."""
+    assert of_the_device_only(derived(tmp_path, "broken"), -28, b"db", 2) == (False, False)
+
+
+@pytest.mark.parametrize("sessions", [1, 3, 4])
+def test_sessions_can_have_been_made_before_the_device_was_closed(sessions: int, system: System) -> None:
+    """No ioctl on the device is shown.  After the close nobody can make one."""
+    story = Story(system)
+    story.add(Kind.OPEN, "OPEN", 3, on=DEVICE)
+    story.add(Kind.CLOSE, "CLOSE_DEV", 0, on=DEVICE)
+    for number in range(sessions):
+        story.ioctl("PRESERVE_FD", OpenFile(1 + number, "Session"), file=OpenFile(100 + number, None), token=1)
+    sizes = {"Name": sessions + 1, "Session": sessions + 1}
+    assert story.answers(sizes=sizes, enumerate_=sessions < 4) == (True, True)
+    story.ioctl("PRESERVE_FD", OpenFile(1, "Session"), file=OpenFile(99, None), token=1)
+    wanted, found = story.answers(sizes=sizes, enumerate_=sessions < 4)
+    assert found is False and (wanted is False or sessions == 4)
 
 
 def test_what_a_process_closes_or_leaves_it_can_have_passed_on(system: System) -> None:

@@ -159,7 +159,21 @@ class Forgetting:
         for sort in self.touched:
             for x in out.elements(sort):
                 out.setdefault((OLD, sort.index, x), TOUCHED)
+        self._dismiss(out)
         return self._perhaps_freed(out)
+
+    def _dismiss(self, store: WorldStore) -> None:
+        """Takes out what was met since and of which nothing is left: it is among what nothing shows."""
+        stepper = self.unrecorded.stepper
+        for sort in self.system.sorts:
+            for x in range(store.get((KNOWN, sort.index), 0) - 1, self.known[sort.index] - 1, -1):
+                if stepper.is_named(store, sort, x) or stepper.has_state(store, sort, x):
+                    continue
+                if sort.pool and (live_index(self.system, sort), x) in store:
+                    if (UNSEEN, sort.index) not in store:
+                        continue
+                    store.free(sort, x)
+                stepper.forget(store, sort, x)
 
     def _perhaps_freed(self, store: ForgetfulStore) -> list[WorldStore]:
         sorts = self.system.sorts

@@ -46,8 +46,11 @@ MOST_LATE = 300
 MOST_INSERTED = 20_000
 """Most configurations after unrecorded calls in which one recorded call is tried."""
 
-MOST_STEPS = 1_000
+MOST_STEPS = 32
 """Most unrecorded calls in a row that are ever looked at."""
+
+MOST_LATER = 100
+"""Most configurations after more of them than one recorded call usually needs."""
 
 MOST_FORGOTTEN = 2_000
 """Most configurations in which a call is tried when it is asked whether any number of unrecorded calls could make it possible."""
@@ -267,7 +270,7 @@ class Search:
                 return found
         if self.quick or not self.left_out or self._is_refused_for_good(belief, call):
             return []
-        for layer in self._by_steps(belief, line, MOST_STEPS, MOST_LATE) if self.thorough else ():
+        for layer in self._by_steps(belief, line, MOST_STEPS, MOST_LATER) if self.thorough else ():
             found = self._distinct(self._taken(layer, call))
             if found:
                 return found
@@ -375,6 +378,9 @@ class Search:
 
     def _inserted(self, each: Configuration, line: int, unrecorded: bool) -> Iterator[tuple[Configuration, bool]]:
         """(configuration, does that count as a step?) one unreturned or unrecorded call later."""
+        if self.forgetting is not None:
+            yield from ((after, False) for after in self._forgotten(each, line, self.forgetting))
+            return
         for call in self.optional.values():
             if call.number not in each.done:
                 for store in self._after(each.store, call):
@@ -384,6 +390,17 @@ class Search:
                 each.store, line, [*self.pending.values(), *self.optional.values()]
             ):
                 yield each._replace(store=store), is_step
+
+    def _forgotten(self, each: Configuration, line: int, forgetting: Forgetting) -> Iterator[Configuration]:
+        """`_inserted` where any number of calls is forgotten: also between two that are going on."""
+        awaiting = [*self.pending.values(), *self.optional.values()]
+        for call in awaiting:
+            if call.number not in each.done and (len(self.pending) > 1 or call.number in self.optional):
+                for after in self._after(each.store, call):
+                    for store in forgetting.states(after, line):
+                        yield each._replace(store=store, done=each.done | {call.number})
+        for store in forgetting.hidden(each.store, line, awaiting):
+            yield each._replace(store=store)
 
     def _distinct(self, found: Iterable[Configuration]) -> list[Configuration]:
         configurations = iter(found)

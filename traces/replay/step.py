@@ -110,7 +110,7 @@ class Stepper:
         if store.has_twins():
             return None
         for sort, x in reversed(attempt.anonymous):
-            if not self.is_named(store, sort, x) and not self._has_state(store, sort, x):
+            if not self.is_named(store, sort, x) and not self.has_state(store, sort, x):
                 self.forget(store, sort, x)
         return self._settled(before, store)
 
@@ -157,7 +157,7 @@ class Stepper:
                 return True
         return False
 
-    def _has_state(self, store: WorldStore, sort: Sort, x: int) -> bool:
+    def has_state(self, store: WorldStore, sort: Sort, x: int) -> bool:
         """Did the call write to an element, so that it is not as it was when it was not met yet?"""
         for cell in store:
             if 0 <= cell[0] < len(self.system.fields):
