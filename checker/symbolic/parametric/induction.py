@@ -88,9 +88,10 @@ class Search:
         while True:
             self.pulse()
             wanted = self._wanted()
-            number = max((i for i in wanted if i not in self.passed), default=None)
-            if number is None:
+            open_ones = [i for i in wanted if i not in self.passed]
+            if not open_ones:
                 break
+            number = max(open_ones)
             found = worlds.broken_by_step([number], wanted)
             if found is None:
                 self.needs[number] = [i for i in worlds.core if i != number]
