@@ -67,7 +67,9 @@ class Search:
         self.result = Induction()
         self.clauses: dict[int, Clause] = {}  # lemmas that no view is known to contradict
         self.claims: dict[int, Property] = {}
-        self.needs: dict[int, list[int]] = {}  # of each statement: others that it is inductive with, or that exclude its counterexamples
+        self.needs: dict[
+            int, list[int]
+        ] = {}  # of each statement: others that it is inductive with, or that exclude its counterexamples
         self.passed: set[int] = set()  # statements that are inductive with what they need
         for claim, condition in worlds.cut.claims:
             number = worlds.statement(condition)
