@@ -10,6 +10,7 @@ from typing import Any
 
 from luocheck.checker.symbolic.parametric import certified, lemmas
 from luocheck.checker.symbolic.parametric.cutpoints import PROVABLE, Cut, cut
+from luocheck.checker.symbolic.parametric.formed import formed
 from luocheck.checker.symbolic.parametric.refusal import NoForm
 from luocheck.checker.symbolic.parametric.views import Clause
 from luocheck.model.diagnostics import fail
@@ -39,9 +40,17 @@ def document(spec: Spec, given: str, proofs: Iterable[tuple[Cut, Sequence[str], 
         "spec": spec.name,
         "given": given,
         "proofs": [
-            {"claims": list(claims), "lemmas": [lemmas.dump(made, clause) for clause in found]} for made, claims, found in proofs
+            {"claims": list(claims), **_looked_at(made), "lemmas": [lemmas.dump(made, clause) for clause in found]}
+            for made, claims, found in proofs
         ],
     }
+
+
+def _looked_at(made: Cut) -> dict[str, Any]:
+    """The fields that a proof looks at beside those of its claims, where it does not look at all."""
+    if made.chosen is None:
+        return {}
+    return {"fields": sorted(lemmas.key(f) for f in made.system.fields if f.index in made.chosen)}
 
 
 def read(path: str) -> dict[str, Any]:
@@ -102,7 +111,13 @@ def _read(spec: Spec, data: Any, path: str, whose: str) -> tuple[Cut, tuple[str,
                 f"the certificate is of `{whose}`" if whose != spec.name else "this is not the version that the certificate is of"
             )
             fail("LUO511", f"`{spec.name}` has no claim `{name}` that could be proved", _place(path), help=help)
-    made = cut(spec.system, [known[name] for name in named])
+    chosen: frozenset[int] | None = None
+    if "fields" in data:
+        fields = {lemmas.key(f): f.index for f in formed(spec.system).system.fields}
+        if not isinstance(data["fields"], list) or not all(isinstance(each, str) and each in fields for each in data["fields"]):
+            fail("LUO511", f"a proof looks at fields that `{spec.name}` does not have", _place(path))
+        chosen = frozenset(fields[each] for each in data["fields"])
+    made = cut(spec.system, [known[name] for name in named], chosen)
     try:
         return made, tuple(named), [lemmas.read(made, each) for each in listed]
     except lemmas.Unreadable as reason:

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from luocheck.checker.symbolic.parametric.bounds import bounded
 from luocheck.checker.symbolic.parametric.frames import placed
 from luocheck.checker.symbolic.parametric.marks import Formless, IfRelevant
 from luocheck.checker.symbolic.parametric.refusal import NoForm
-from luocheck.checker.symbolic.parametric.relevance import reads, relevant_fields, under_old, watched
+from luocheck.checker.symbolic.parametric.relevance import Flows, reads, relevant_fields, under_old, watched
 from luocheck.checker.symbolic.parametric.rewriting import changed, changed_block, fields_read
 from luocheck.model.ir import expressions as e
 from luocheck.model.ir import statements as st
@@ -21,14 +22,18 @@ from luocheck.model.source import NOWHERE
 class Copies:
     """Expressions and straight statements of a spec, as far as some claims depend on them."""
 
-    def __init__(self, system: System, claims: tuple[Property, ...]) -> None:
+    def __init__(
+        self, system: System, claims: tuple[Property, ...], chosen: frozenset[int] | None = None, ties: Flows = ()
+    ) -> None:
+        """chosen, ties: as of `relevant_fields`."""
         self.system = system
         self.claims = claims
+        self.few = chosen is not None
         self.slots: list[Type | None] = []
         self.copied: dict[int, Field] = {}
         self.new_fields: list[Field] = []
         self.names_asserted = {claim.name for claim in claims if claim.kind is Kind.ASSERT}
-        self.relevant = relevant_fields(system, claims)
+        self.relevant = relevant_fields(system, claims, chosen, ties)
         self.of_graphs = {i for graph in system.graphs if graph.where is not None for i in reads(system, graph.where)}
 
     def _refuse_fields(self) -> None:
@@ -119,6 +124,17 @@ class Copies:
             initial = e.Const(NOWHERE, copy.type, initial_value(copy))
             found.append(self._for_all_owners(copy, lambda reads, c=copy, v=initial: st.Assign(NOWHERE, None, "", c, reads, v)))
         return found
+
+    def _known(self, expr: e.Expr) -> bool:
+        return reads(self.system, expr) <= self.relevant
+
+    def _may(self, condition: e.Expr) -> e.Expr:
+        """True wherever the condition may be, as far as it is known."""
+        return self._plain(bounded(condition, self._known, True))
+
+    def _must(self, condition: e.Expr) -> e.Expr:
+        """True only where the condition is."""
+        return self._plain(bounded(condition, self._known, False))
 
     def _plain(self, expr: e.Expr) -> e.Expr:
         """Without `old` and `unchanged`, which read the copies, and without `idle`."""

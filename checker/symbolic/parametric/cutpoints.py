@@ -24,7 +24,8 @@ from luocheck.checker.symbolic.parametric.frames import (
     statements_of,
     to_the_end,
 )
-from luocheck.checker.symbolic.parametric.heads import GONE, IDLE, LEFT, VISITED, Heads, Piece
+from luocheck.checker.symbolic.parametric.heads import GONE, IDLE, LEFT, VISITED, Piece
+from luocheck.checker.symbolic.parametric.idle import Idle
 from luocheck.checker.symbolic.parametric.marks import Gathered
 from luocheck.checker.symbolic.parametric.refusal import NoForm
 from luocheck.checker.symbolic.parametric.relevance import is_straight, reads
@@ -65,16 +66,25 @@ class Cut:
     members: dict[int, Field] = field(default_factory=dict)
     orders: dict[int, Field] = field(default_factory=dict)
     alive: dict[int, Sort] = field(default_factory=dict)
+    chosen: frozenset[int] | None = None
 
 
-def cut(system: System, claims: Iterable[Property]) -> Cut:
+def cut(system: System, claims: Iterable[Property], chosen: frozenset[int] | None = None) -> Cut:
     """Cuts the calls of a system at the heads of their walks, as far as it matters to the claims.
 
+    chosen: fields (of the system's form, by index) that are looked at beside those of the claims and what flows into them; a condition on
+    others may be true or false, so that there are more runs.  None: all that decide where control goes.
     Raises NoForm when something in it has no form for every size.
     """
     asked = tuple(claims)
     made = formed(system)
-    result = _Cutter(made.system, tuple(made.claims[claim.name] for claim in asked)).cut()
+    ties: list[tuple[int, frozenset[int]]] = []
+    if chosen is not None:  # of elements that come and go, it matters which there are
+        for index, pool in made.alive.items():
+            of_pool = (f for f in made.system.fields if pool in f.owners or (isinstance(f.type, ElemT) and f.type.sort is pool))
+            ties += [(f.index, frozenset({index})) for f in of_pool]
+    result = _Cutter(made.system, tuple(made.claims[claim.name] for claim in asked), chosen, ties).cut()
+    result.chosen = chosen
     result.claims = [(claim, condition) for claim, (_, condition) in zip(asked, result.claims, strict=True)]
     for index, law in made.laws.items():
         assert law.condition is not None
@@ -84,11 +94,13 @@ def cut(system: System, claims: Iterable[Property]) -> Cut:
     return result
 
 
-class _Cutter(Heads):
+class _Cutter(Idle):
     def cut(self) -> Cut:
         self._refuse_fields()
         bodies: list[Piece] = []
         for event in self.system.events:
+            if self.few and not self._matters(event):
+                continue
             self.event, self.slots = event, self.slots_of.setdefault(event, list(event.slots))
             body = [*self._kept(event), *self._run(("seq", event.body.statements, ("effects",)))]
             bodies += self._pieces(event, "", body)
@@ -136,6 +148,14 @@ class _Cutter(Heads):
         result.relevant = self.relevant | {f.index for f in self.new_fields}
         result.claims = list(zip(self.claims, goals, strict=True))
         return result
+
+    def _passed_by(self, walk: st.Walk, rest: Frames) -> list[st.Stmt]:
+        """A walk that does nothing is over at once, or fails."""
+        done = self._run(rest)
+        for errno, label in reversed(self._ways_to_fail(walk.step)):
+            failed = st.Block(tuple(self._fail(errno, label, rest)), (), walk.span)
+            done = [st.Sometimes(*placed(walk), None, None, failed, st.Block(tuple(done), (), walk.span))]
+        return done
 
     def _pieces(self, event: Event, what: str, body: list[st.Stmt]) -> list[Piece]:
         """The code of a call and of the walks in it."""
@@ -232,19 +252,22 @@ class _Cutter(Heads):
             case st.Sometimes(condition=condition, fault=fault, then=then, orelse=orelse):
                 first = self._block(("seq", then.statements, rest), stmt.span)
                 second = self._block(("seq", statements_of(orelse), rest), stmt.span)
-                plain = self._plain(condition) if condition is not None else None
+                plain = self._may(condition) if condition is not None else None
                 return [st.Sometimes(*placed(stmt), plain, fault, first, second)]
             case st.Choose(slot=slot, sort=sort, where=where, orelse=orelse):
-                plain = self._plain(where) if where is not None else None
+                plain = self._may(where) if where is not None else None
                 chosen = [st.Choose(*placed(stmt), slot, sort, plain, None), *self._run(rest)]
                 if orelse is None:
                     return chosen
-                there = e.Quantifier(stmt.span, e.BOOL, "some", slot, "", sort, plain or e.Const(stmt.span, e.BOOL, True))
-                none = self._block(("seq", orelse.statements, rest), stmt.span)
-                return [st.If(*placed(stmt), there, st.Block(tuple(chosen), (), stmt.span), none)]
+                some = st.Block(tuple(chosen), (), stmt.span)
+                wanted = where if where is not None else e.Const(stmt.span, e.BOOL, True)
+                there = e.Quantifier(stmt.span, e.BOOL, "some", slot, "", sort, wanted)
+                return [self._way(stmt, there, some, self._block(("seq", orelse.statements, rest), stmt.span))]
             case st.Call(bindings=bindings, body=body):
                 lets = [st.Let(*placed(stmt), slot, "", self._plain(value)) for slot, value in bindings]
                 return [*lets, *self._run(("seq", body.statements, ("call", stmt, rest)))]
+            case st.Walk() if self.few and self._is_idle(stmt):
+                return self._passed_by(stmt, rest)
             case st.Walk():
                 head = self._head(stmt, rest, None)
                 return [*self._beginning(head), Goto(*placed(stmt), head)]
@@ -265,29 +288,39 @@ class _Cutter(Heads):
             case st.Stop():
                 return self._run(to_the_end(rest))
             case st.Require(condition=condition):
-                return [st.If(*placed(stmt), self._plain(condition), self._block(rest, stmt.span), self._never(stmt))]
+                return [st.If(*placed(stmt), self._may(condition), self._block(rest, stmt.span), self._never(stmt))]
             case st.Await(condition=condition, errno=errno):
                 going_on: list[st.Stmt] = [
-                    st.If(*placed(stmt), self._plain(condition), self._block(rest, stmt.span), self._never(stmt))
+                    st.If(*placed(stmt), self._may(condition), self._block(rest, stmt.span), self._never(stmt))
                 ]
                 if errno is None:
                     return going_on
                 signal = st.Block(tuple(self._fail(errno, stmt.label, rest)), (), stmt.span)
-                waits = e.Not(stmt.span, e.BOOL, self._plain(condition))
+                waits = self._may(e.Not(stmt.span, e.BOOL, condition))
                 return [st.Sometimes(*placed(stmt), waits, "signal", signal, st.Block(tuple(going_on), (), stmt.span))]
             case st.Reboot(boot=boot):
                 return [*self._lifetimes(stmt), *self._run(("seq", (*self._draws(stmt), *boot.statements), rest))]
             case st.Cut(
                 condition=condition
             ):  # in a scope that is too small for this path there is none; others are as large as it takes
-                return [st.If(*placed(stmt), self._plain(condition), self._never(stmt), self._block(rest, stmt.span))]
+                return [st.If(*placed(stmt), self._must(condition), self._never(stmt), self._block(rest, stmt.span))]
         field_ = getattr(stmt, "field", None)
         if isinstance(field_, Field) and field_.index not in self.relevant and isinstance(stmt, st.Insert | st.Remove):
             return self._run(rest)
         raise NoForm("this statement works on a list or a set", stmt.span)
 
     def _if(self, stmt: st.Stmt, condition: e.Expr, then: Frames, orelse: Frames) -> st.Stmt:
-        return st.If(*placed(stmt), self._plain(condition), self._block(then, stmt.span), self._block(orelse, stmt.span))
+        return self._way(stmt, condition, self._block(then, stmt.span), self._block(orelse, stmt.span))
+
+    def _way(self, stmt: st.Stmt, condition: e.Expr, then: st.Block, orelse: st.Block) -> st.Stmt:
+        """One way where the condition holds, the other where it does not; both where it is not known."""
+        if self._known(condition):
+            return st.If(*placed(stmt), self._plain(condition), then, orelse)
+        ways: list[st.Block] = []
+        for block, said in ((then, condition), (orelse, e.Not(stmt.span, e.BOOL, condition))):
+            here = st.Require(*placed(stmt), self._may(said))
+            ways.append(st.Block((here, *block.statements), block.locals, block.span))
+        return st.Sometimes(*placed(stmt), None, None, *ways)
 
     def _block(self, frames: Frames, span: Span) -> st.Block:
         return st.Block(tuple(self._run(frames)), (), span)
@@ -350,19 +383,22 @@ class _Cutter(Heads):
         step = self._run(("seq", walk.step.statements, ("step", head, head.rest)))
         if isinstance(walk, Gathered) and walk.drains:
             first = self._none_listed_before(head, walk, here, None, walk.reversed)
-            next_ = e.And(walk.span, e.BOOL, self._plain(walk.among), first)
+            next_ = e.And(walk.span, e.BOOL, self._may(walk.among), first)
             return [st.Choose(*placed(walk), binder.slot, binder.sort, next_, None), *step]
         ready = self._turn(head, here, LEFT, walk.reversed)
-        where = self._plain(walk.where) if walk.where is not None else None
         any_order = binder.order == "any"
-        if any_order and where is not None:
-            ready = e.And(walk.span, e.BOOL, ready, where)
+        if any_order and walk.where is not None:
+            ready = e.And(walk.span, e.BOOL, ready, self._may(walk.where))
         choose = st.Choose(*placed(walk), binder.slot, binder.sort, ready, None)
-        if any_order or where is None:
-            return [choose, *step]
         undone = isinstance(walk, Gathered) and walk.rollback is not None and not walk.rollback.visited_only
-        passed = (self._set_status(head, VISITED if undone else GONE), Goto(*placed(walk), head))
-        return [choose, st.If(*placed(walk), where, st.Block(tuple(step), (), walk.span), st.Block(passed, (), walk.span))]
+        passing = st.Block((self._set_status(head, VISITED if undone else GONE), Goto(*placed(walk), head)), (), walk.span)
+        visiting = st.Block(tuple(step), (), walk.span)
+        if not any_order and walk.where is not None:
+            visiting = st.Block((self._way(walk, walk.where, visiting, passing),), (), walk.span)
+        if self._is_loose(walk):
+            not_one = st.Block((self._set_status(head, GONE), Goto(*placed(walk), head)), (), walk.span)
+            visiting = st.Block((st.Sometimes(*placed(walk), None, None, not_one, visiting),), (), walk.span)
+        return [choose, *visiting.statements]
 
     def _step_done(self, head: Head) -> list[st.Stmt]:
         walk = head.walk
@@ -379,12 +415,12 @@ class _Cutter(Heads):
         slot = binder.slot
         here = e.Var(walk.span, ElemT(binder.sort), slot, "")
         if isinstance(walk, Gathered) and walk.drains:
-            left = self._plain(walk.among)
+            left = self._must(walk.among)
         else:
             left = self._has_status(head, here, LEFT)
         if binder.order == "any" and walk.where is not None:
-            left = e.And(walk.span, e.BOOL, left, self._plain(walk.where))
-        done = e.Quantifier(walk.span, e.BOOL, "no", slot, "", binder.sort, left)
+            left = e.And(walk.span, e.BOOL, left, self._must(walk.where))
+        done: e.Expr = e.Quantifier(walk.span, e.BOOL, "no", slot, "", binder.sort, left)
         return [self._only_if(walk, done), self._all_status(head, GONE), *self._run(head.rest)]
 
     def _to_be_undone(self, head: Head) -> list[st.Stmt]:

@@ -10,6 +10,7 @@ from luocheck.checker.symbolic.parametric.copies import Copies
 from luocheck.checker.symbolic.parametric.frames import Broken, Frames, Goto, Head, binder_of, depth, live_locals, placed
 from luocheck.checker.symbolic.parametric.marks import Gathered
 from luocheck.checker.symbolic.parametric.refusal import NoForm
+from luocheck.checker.symbolic.parametric.relevance import Flows
 from luocheck.model.ir import expressions as e
 from luocheck.model.ir import statements as st
 from luocheck.model.ir.system import Event, Property, System
@@ -29,8 +30,10 @@ class Heads(Copies):
 
     place: Field
 
-    def __init__(self, system: System, claims: tuple[Property, ...]) -> None:
-        super().__init__(system, claims)
+    def __init__(
+        self, system: System, claims: tuple[Property, ...], chosen: frozenset[int] | None = None, ties: Flows = ()
+    ) -> None:
+        super().__init__(system, claims, chosen, ties)
         self.heads: dict[tuple[Any, ...], Head] = {}
         self.todo: list[Head] = []
         self.event: Event = system.events[0]
@@ -126,7 +129,11 @@ class Heads(Copies):
             return [self._all_status(head, LEFT)]
         if walk.drains:
             return [self._all_status(head, GONE)]
-        return [self._all_status(head, GONE), self._all_status(head, LEFT, self._plain(walk.among))]
+        return [self._all_status(head, GONE), self._all_status(head, LEFT, self._may(walk.among))]
+
+    def _is_loose(self, walk: st.Walk) -> bool:
+        """Is it not known which elements the walk is about?  Some of those that it may be about are passed then."""
+        return isinstance(walk, Gathered) and not walk.drains and not self._known(walk.among)
 
     def _at(self, number: int) -> e.Expr:
         read = e.Read(NOWHERE, self.place.type, self.place, ())

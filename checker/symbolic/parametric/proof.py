@@ -11,6 +11,7 @@ from luocheck.checker.symbolic.parametric.asking import Undecided, Worlds
 from luocheck.checker.symbolic.parametric.certified import Gap, gaps
 from luocheck.checker.symbolic.parametric.cutpoints import Cut, cut
 from luocheck.checker.symbolic.parametric.induction import Obstacle, Search, Wandering
+from luocheck.checker.symbolic.parametric.looking import Looking, is_large
 from luocheck.checker.symbolic.parametric.reached import add_views
 from luocheck.checker.symbolic.parametric.refusal import NoForm
 from luocheck.checker.symbolic.parametric.relevance import reads_paths
@@ -54,20 +55,20 @@ def groups(system: System, claims: Sequence[Property]) -> tuple[list[list[Proper
     """Claims that are proved together, and those that have no form for every size.
 
     Statements about a state go together; those that compare with the state before a call go with the others about this call, because
-    each needs copies of what it compares with.
+    each needs copies of what it compares with.  Of large specs each claim is proved alone, as far as it can be with few fields.
     """
     found: dict[str, list[Property]] = {}
     refused: list[tuple[Property, NoForm]] = []
     for claim in claims:
         try:
-            cut(system, [claim])
+            made = cut(system, [claim])
         except NoForm as reason:
             refused.append((claim, reason))
             continue
         inside = list(e.walk(claim.condition)) if claim.condition is not None else []
         compares = any(isinstance(each, e.Old | e.Unchanged) for each in inside)
         about = (claim.pattern.event or "any") if claim.pattern is not None else claim.name
-        found.setdefault(about if compares else "", []).append(claim)
+        found.setdefault(claim.name if is_large(made) else about if compares else "", []).append(claim)
     parts = list(found.values())
     if len(parts) == 2:  # one search for both takes less than two
         parts = [[claim for claim in claims if any(claim in part for part in parts)]]
@@ -75,18 +76,31 @@ def groups(system: System, claims: Sequence[Property]) -> tuple[list[list[Proper
 
 
 def prove(system: System, claims: Sequence[Property], limits: Limits, tell: Callable[[str], None] = lambda what: None) -> Proof:
-    """Tries to prove claims together; the answer does not depend on what was asked before.  Raises NoForm, and Stopped at a limit."""
-    with fresh_terms():
-        return _Prover(system, claims, limits, tell).run()
+    """Tries to prove claims together; the answer does not depend on what was asked before.  Raises NoForm, and Stopped at a limit.
+
+    Of a large spec few fields are looked at first, and more where a claim is not proved with these.
+    """
+    looking = Looking(system, claims, limits, tell)
+    chosen: frozenset[int] | None = frozenset() if is_large(cut(system, claims)) else None
+    while True:
+        if chosen is not None:
+            chosen = looking.enough(chosen)
+        with fresh_terms():
+            proof = _Prover(cut(system, claims, chosen), claims, limits, tell).run()
+        if chosen is None or len(proof.proved) == len(claims):
+            return proof
+        events = [proof.cut.origin[each.event.index] for each in proof.obstacles if each.event is not None]
+        chosen = looking.wider(proof.cut, chosen, events)
+        tell("looking at more fields" if chosen is not None else "looking at all fields")
 
 
 class _Prover:
-    def __init__(self, system: System, claims: Sequence[Property], limits: Limits, tell: Callable[[str], None]) -> None:
+    def __init__(self, made: Cut, claims: Sequence[Property], limits: Limits, tell: Callable[[str], None]) -> None:
         self.started = time.monotonic()
         self.limits = limits
         self.tell = tell
         self.claims = list(claims)
-        self.cut = cut(system, claims)
+        self.cut = made
         fields = [f for f in self.cut.system.fields if f.index in self.cut.relevant and not _has_one_value(f)]
         self.templates = templates(fields, self.cut.system.graphs)
         self.sizes = counted(self.cut, self.templates)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from luocheck.checker.symbolic.parametric.marks import Gathered
 from luocheck.checker.symbolic.parametric.rewriting import fields_read
@@ -11,19 +11,27 @@ from luocheck.model.ir import statements as st
 from luocheck.model.ir.system import Kind, Property, System
 from luocheck.model.ir.vocabulary import Field, Lifetime
 
+Flows = Iterable[tuple[int, frozenset[int]]]
+"""Of a field, fields that matter where it does."""
 
-def relevant_fields(system: System, claims: tuple[Property, ...]) -> frozenset[int]:
-    """Fields that the claims depend on: what they read, what decides where control goes, and what flows into either."""
-    found: set[int] = set()
+
+def relevant_fields(
+    system: System, claims: tuple[Property, ...], chosen: frozenset[int] | None = None, ties: Flows = ()
+) -> frozenset[int]:
+    """Fields that the claims depend on: what they read, what decides where control goes, and what flows into either.
+
+    chosen: where control goes may be decided by other fields than these, of which nothing is known then.  ties: flows that no statement shows.
+    """
+    found: set[int] = set(chosen or ())
     asserted = {claim.name for claim in claims if claim.kind is Kind.ASSERT}
     for claim in claims:
         if claim.condition is not None:
             found |= reads(system, claim.condition)
-    flows: list[tuple[int, set[int]]] = []
+    flows: list[tuple[int, Iterable[int]]] = list(ties)
     bodies = [block for _, block in system.bodies()]
     bodies += [effect.body for event in system.events for effect in event.effects]
     for body in bodies:
-        for stmt in st.statements(body):
+        for stmt in _all_in(body):
             match stmt:
                 case st.Assign(field=f):
                     flows.append((f.index, set().union(*(reads(system, x) for x in st.expressions(stmt)))))
@@ -38,10 +46,12 @@ def relevant_fields(system: System, claims: tuple[Property, ...]) -> frozenset[i
                 case st.Assert(name=name) if name not in asserted:
                     pass
                 case _:
-                    for expr in st.expressions(stmt):
-                        found |= reads(system, expr)
+                    if chosen is None or isinstance(stmt, st.Let | st.Call | st.Assert):
+                        for expr in st.expressions(stmt):
+                            found |= reads(system, expr)
                     if isinstance(stmt, Gathered):
-                        found |= reads(system, stmt.among)
+                        if chosen is None or _must_know_its_elements(stmt):
+                            found |= reads(system, stmt.among)
                         # a claim about a step may need to know whose turn it is
                         if stmt.order is not None and asserts(stmt, asserted):
                             found.add(stmt.order.index)
@@ -50,6 +60,20 @@ def relevant_fields(system: System, claims: tuple[Property, ...]) -> frozenset[i
         if not more:
             return frozenset(found)
         found |= more
+
+
+def _all_in(body: st.Block) -> Iterator[st.Stmt]:
+    for stmt in st.statements(body):
+        yield stmt
+        if isinstance(stmt, Gathered):
+            yield from st.statements(st.Block(stmt.taken, (), stmt.span))
+
+
+def _must_know_its_elements(walk: Gathered) -> bool:
+    """Would an element that the walk is not about keep others from their turn, or be rolled back?"""
+    binder = walk.binders[0]
+    ordered = isinstance(binder, st.OverSort) and binder.graph is not None
+    return ordered or (walk.rollback is not None and not walk.rollback.visited_only)
 
 
 def reads(system: System, expr: e.Expr) -> set[int]:

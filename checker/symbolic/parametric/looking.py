@@ -1,0 +1,125 @@
+"""Which fields a proof looks at: few at first, and those that decide where a call goes when a claim is not proved without.
+
+(Clarke, Grumberg, Jha, Lu, Veith, Counterexample-guided abstraction refinement, 2000.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from luocheck.checker.explore.exploration import explore
+from luocheck.checker.explore.limits import Limits
+from luocheck.checker.symbolic.parametric.cutpoints import Cut, cut
+from luocheck.checker.symbolic.parametric.formed import formed
+from luocheck.checker.symbolic.parametric.marks import Gathered
+from luocheck.checker.symbolic.parametric.refusal import NoForm
+from luocheck.checker.symbolic.parametric.relevance import reads
+from luocheck.model.diagnostics import SpecError
+from luocheck.model.ir import expressions as e
+from luocheck.model.ir import statements as st
+from luocheck.model.ir.system import Event, Kind, Property, Scope, System
+from luocheck.model.ir.vocabulary import ElemT
+
+LARGE = 48
+"""Pieces of calls from which on a cut system is looked at in part first."""
+STATES = 3_000
+"""Most states that are explored to see whether a claim is false because too little is looked at."""
+ENOUGH = 2
+"""Elements of each sort that matters, in that exploration."""
+
+
+def is_large(made: Cut) -> bool:
+    return len(made.system.events) >= LARGE
+
+
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """Looks for fields without which claims are false of the cut system."""
+
+    system: System
+    claims: Sequence[Property]
+    limits: Limits
+    tell: Callable[[str], None]
+
+    def enough(self, chosen: frozenset[int]) -> frozenset[int]:
+        """These fields and as few more as may be, so that the claims hold in a small scope of the cut system, if any do."""
+        wanted = chosen
+        while True:
+            events = self._against(wanted)
+            more = self._deciding(events) - cut(self.system, self.claims, wanted).relevant
+            if not more:
+                break
+            wanted |= self._formed(more, wanted)
+        for each in sorted(wanted - chosen, key=lambda f: -self._drawn_in(chosen | {f})):
+            self.limits.check(0)
+            if not self._against(wanted - {each}):
+                wanted -= {each}
+        return wanted
+
+    def wider(self, made: Cut, chosen: frozenset[int], events: Sequence[Event]) -> frozenset[int] | None:
+        """Those that decide where these calls go, or else all calls.  None: all that any call depends on."""
+        for asked in (events, formed(self.system).system.events):
+            more = self._formed(self._deciding(asked) - made.relevant, chosen)
+            if more:
+                return chosen | more
+        return None
+
+    def _drawn_in(self, chosen: frozenset[int]) -> int:
+        return len(cut(self.system, self.claims, chosen).relevant)
+
+    def _formed(self, fields: Iterable[int], chosen: frozenset[int]) -> frozenset[int]:
+        """Those of the fields that have a form, with all that flows into them."""
+        found: set[int] = set()
+        for each in fields:
+            try:
+                cut(self.system, self.claims, chosen | {each})
+            except NoForm:
+                continue
+            found.add(each)
+        return frozenset(found)
+
+    def _deciding(self, events: Iterable[Event]) -> frozenset[int]:
+        """Fields that decide where a call goes."""
+        form = formed(self.system).system
+        found: set[int] = set()
+        for event in events:
+            for block in (event.body, *(effect.body for effect in event.effects)):
+                for stmt in st.statements(block):
+                    if isinstance(stmt, st.Assign | st.Forall):
+                        continue
+                    for expr in st.expressions(stmt):
+                        found |= reads(form, expr)
+                    if isinstance(stmt, Gathered):
+                        found |= reads(form, stmt.among)
+        return frozenset(found)
+
+    def _against(self, chosen: frozenset[int]) -> list[Event]:
+        """The calls of the shortest runs after which a claim is false; none when there is no run in a small scope."""
+        self.limits.check(0)
+        made = cut(self.system, self.claims, chosen)
+        goals = [_goal(claim, condition) for claim, condition in made.claims]
+        bounds = Limits(STATES, self.limits.timeout, self.limits.memory, self.limits.interrupted, self.limits.started)
+        try:
+            found = explore(made.system, _scope(made), claims=goals, limits=bounds, stop_when_found=True, engine="interpreter")
+        except SpecError:  # a claim reads through none, as it cannot where more is looked at
+            return []
+        steps = [step.event for verdict in found.verdicts if verdict.witness is not None for step in verdict.witness.steps]
+        return [made.origin[made.system.event(name).index] for name in dict.fromkeys(steps)]
+
+
+def _goal(claim: Property, condition: e.Expr) -> Property:
+    slots = [part.slot for part in e.walk(condition) if isinstance(part, e.Var | e.Quantifier)]
+    return Property(claim.name, Kind.INVARIANT, "", claim.span, condition, slots=1 + max(slots, default=0))
+
+
+def _scope(made: Cut) -> Scope:
+    """Few elements, and one of a sort of which nothing is said."""
+    said = set()
+    for f in made.system.fields:
+        if f.index in made.relevant:
+            said |= {owner.index for owner in f.owners}
+            if isinstance(f.type, ElemT):
+                said.add(f.type.sort.index)
+    sizes = tuple((sort.name, ENOUGH if sort.index in said else 1) for sort in made.system.sorts)
+    return Scope("looking", sizes, frozenset(), made.system.span)
