@@ -47,10 +47,13 @@ def document(spec: Spec, given: str, proofs: Iterable[tuple[Cut, Sequence[str], 
 
 
 def _looked_at(made: Cut) -> dict[str, Any]:
-    """The fields that a proof looks at beside those of its claims, where it does not look at all."""
-    if made.chosen is None:
-        return {}
-    return {"fields": sorted(lemmas.key(f) for f in made.system.fields if f.index in made.chosen)}
+    """The fields that a proof looks at beside those of its claims, where it does not look at all; claims that hold inside of calls too."""
+    found: dict[str, Any] = {}
+    if made.chosen is not None:
+        found["fields"] = sorted(lemmas.key(f) for f in made.system.fields if f.index in made.chosen)
+    if made.everywhere:
+        found["everywhere"] = sorted(made.everywhere)
+    return found
 
 
 def read(path: str) -> dict[str, Any]:
@@ -117,7 +120,10 @@ def _read(spec: Spec, data: Any, path: str, whose: str) -> tuple[Cut, tuple[str,
         if not isinstance(data["fields"], list) or not all(isinstance(each, str) and each in fields for each in data["fields"]):
             fail("LUO511", f"a proof looks at fields that `{spec.name}` does not have", _place(path))
         chosen = frozenset(fields[each] for each in data["fields"])
-    made = cut(spec.system, [known[name] for name in named], chosen)
+    everywhere = data.get("everywhere", [])
+    if not isinstance(everywhere, list) or not all(isinstance(each, str) for each in everywhere):
+        fail("LUO511", "`everywhere` of a proof is no list of claims", _place(path))
+    made = cut(spec.system, [known[name] for name in named], chosen, frozenset(everywhere))
     try:
         return made, tuple(named), [lemmas.read(made, each) for each in listed]
     except lemmas.Unreadable as reason:

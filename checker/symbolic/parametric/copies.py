@@ -274,6 +274,22 @@ def any_value(stmt: st.Stmt, f: Field, here: tuple[e.Expr, ...], new_slot: Calla
     return (st.Sometimes(*placed(stmt), None, None, st.Block(some, (), stmt.span), none),)
 
 
+def any_local(stmt: st.Stmt, slot: int, type_: Type | None) -> list[st.Stmt]:
+    """The ways in which a local can get a value of its type.  Raises NoForm."""
+
+    def let(value: Value) -> st.Stmt:
+        assert type_ is not None
+        return st.Let(*placed(stmt), slot, "", e.Const(stmt.span, type_, value))
+
+    match type_:
+        case ElemT(sort, optional):
+            some: st.Stmt = st.Choose(*placed(stmt), slot, sort, None, None)
+            return [some, let(None)] if optional else [some]
+        case BoolT() | EnumT():
+            return [let(value) for value in _values(type_)]
+    raise NoForm(f"a local is a {type_}, which is not one of finitely many values or an element", stmt.span)
+
+
 def _values(type_: Type) -> tuple[bool | int, ...]:
     return (False, True) if isinstance(type_, BoolT) else tuple(range(len(type_.enum.members)))  # type: ignore[union-attr]
 

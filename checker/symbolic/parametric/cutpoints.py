@@ -8,9 +8,10 @@ are not there.  So whatever is proved of it holds for the spec.  (Floyd, Assigni
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from luocheck.checker.symbolic.parametric.copies import any_local
 from luocheck.checker.symbolic.parametric.formed import formed
 from luocheck.checker.symbolic.parametric.frames import (
     Broken,
@@ -67,13 +68,17 @@ class Cut:
     orders: dict[int, Field] = field(default_factory=dict)
     alive: dict[int, Sort] = field(default_factory=dict)
     chosen: frozenset[int] | None = None
+    everywhere: frozenset[str] = frozenset()
 
 
-def cut(system: System, claims: Iterable[Property], chosen: frozenset[int] | None = None) -> Cut:
+def cut(
+    system: System, claims: Iterable[Property], chosen: frozenset[int] | None = None, everywhere: frozenset[str] = frozenset()
+) -> Cut:
     """Cuts the calls of a system at the heads of their walks, as far as it matters to the claims.
 
     chosen: fields (of the system's form, by index) that are looked at beside those of the claims and what flows into them; a condition on
     others may be true or false, so that there are more runs.  None: all that decide where control goes.
+    everywhere: names of claims about states that are to hold in the middle of calls too.
     Raises NoForm when something in it has no form for every size.
     """
     asked = tuple(claims)
@@ -83,8 +88,10 @@ def cut(system: System, claims: Iterable[Property], chosen: frozenset[int] | Non
         for index, pool in made.alive.items():
             of_pool = (f for f in made.system.fields if pool in f.owners or (isinstance(f.type, ElemT) and f.type.sort is pool))
             ties += [(f.index, frozenset({index})) for f in of_pool]
-    result = _Cutter(made.system, tuple(made.claims[claim.name] for claim in asked), chosen, ties).cut()
-    result.chosen = chosen
+    cutter = _Cutter(made.system, tuple(made.claims[claim.name] for claim in asked), chosen, ties)
+    cutter.everywhere = everywhere
+    result = cutter.cut()
+    result.chosen, result.everywhere = chosen, everywhere
     result.claims = [(claim, condition) for claim, (_, condition) in zip(asked, result.claims, strict=True)]
     for index, law in made.laws.items():
         assert law.condition is not None
@@ -95,6 +102,8 @@ def cut(system: System, claims: Iterable[Property], chosen: frozenset[int] | Non
 
 
 class _Cutter(Idle):
+    everywhere: frozenset[str] = frozenset()
+
     def cut(self) -> Cut:
         self._refuse_fields()
         bodies: list[Piece] = []
@@ -199,6 +208,8 @@ class _Cutter(Idle):
         span = claim.span
         if claim.kind in (Kind.INVARIANT, Kind.LEMMA):
             assert claim.condition is not None
+            if claim.name in self.everywhere:
+                return self._plain(claim.condition)
             return e.Implies(span, e.BOOL, self._at(IDLE), self._plain(claim.condition))
         number = self.broken.get(claim.name)
         if number is None:
@@ -237,8 +248,8 @@ class _Cutter(Idle):
         match stmt:
             case st.Assign():
                 return [self._plain_stmt(stmt), *self._run(rest)] if stmt.field.index in self.relevant else self._run(rest)
-            case st.Let():
-                return [self._plain_stmt(stmt), *self._run(rest)]
+            case st.Let(slot=slot, value=value):
+                return self._given(stmt, [(slot, value)], rest)
             case st.Forall():
                 block = self._only_relevant(st.Block((stmt,), (), stmt.span))
                 return [*block.statements, *self._run(rest)]
@@ -264,8 +275,7 @@ class _Cutter(Idle):
                 there = e.Quantifier(stmt.span, e.BOOL, "some", slot, "", sort, wanted)
                 return [self._way(stmt, there, some, self._block(("seq", orelse.statements, rest), stmt.span))]
             case st.Call(bindings=bindings, body=body):
-                lets = [st.Let(*placed(stmt), slot, "", self._plain(value)) for slot, value in bindings]
-                return [*lets, *self._run(("seq", body.statements, ("call", stmt, rest)))]
+                return self._given(stmt, bindings, ("seq", body.statements, ("call", stmt, rest)))
             case st.Walk() if self.few and self._is_idle(stmt):
                 return self._passed_by(stmt, rest)
             case st.Walk():
@@ -311,6 +321,19 @@ class _Cutter(Idle):
 
     def _if(self, stmt: st.Stmt, condition: e.Expr, then: Frames, orelse: Frames) -> st.Stmt:
         return self._way(stmt, condition, self._block(then, stmt.span), self._block(orelse, stmt.span))
+
+    def _given(self, stmt: st.Stmt, values: Sequence[tuple[int, e.Expr]], rest: Frames) -> list[st.Stmt]:
+        """Locals get their values, or any where these are not known."""
+        lets = [st.Let(*placed(stmt), slot, "", self._plain(value)) for slot, value in values if self._known(value)]
+        unknown = [slot for slot, value in values if not self._known(value) and self._is_read(slot)]
+        ways: list[list[st.Stmt]] = [[]]
+        for slot in unknown:
+            ways = [[*way, each] for way in ways for each in any_local(stmt, slot, self.event.slots[slot])]
+        found = [*lets, *ways[0], *self._run(rest)]
+        for way in ways[1:]:
+            other = st.Block((*lets, *way, *self._run(rest)), (), stmt.span)
+            found = [st.Sometimes(*placed(stmt), None, None, other, st.Block(tuple(found), (), stmt.span))]
+        return found
 
     def _way(self, stmt: st.Stmt, condition: e.Expr, then: st.Block, orelse: st.Block) -> st.Stmt:
         """One way where the condition holds, the other where it does not; both where it is not known."""

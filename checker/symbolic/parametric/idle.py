@@ -8,13 +8,20 @@ from luocheck.checker.symbolic.parametric.copies import may_match
 from luocheck.checker.symbolic.parametric.heads import Heads
 from luocheck.checker.symbolic.parametric.marks import Gathered
 from luocheck.checker.symbolic.parametric.refusal import NoForm
+from luocheck.checker.symbolic.parametric.relevance import Flows
 from luocheck.model.ir import expressions as e
 from luocheck.model.ir import statements as st
-from luocheck.model.ir.system import Event
+from luocheck.model.ir.system import Event, Property, System
 
 
 class Idle(Heads):
     """Where not all that decides where control goes is looked at, calls and walks without an effect need not be there."""
+
+    def __init__(
+        self, system: System, claims: tuple[Property, ...], chosen: frozenset[int] | None = None, ties: Flows = ()
+    ) -> None:
+        super().__init__(system, claims, chosen, ties)
+        self._slots_read: dict[Event, set[int]] = {}
 
     def _matters(self, event: Event) -> bool:
         """Can a call change a field that matters, or break a claim?"""
@@ -31,6 +38,31 @@ class Idle(Heads):
             if isinstance(stmt, Gathered) and self._has_effect(st.Block(stmt.taken, (), stmt.span)):
                 return True
         return False
+
+    def _is_read(self, slot: int) -> bool:
+        """Does anything that matters read a local of the call?"""
+        read = self._slots_read.get(self.event)
+        if read is None:
+            read = self._slots_read[self.event] = self._all_read(self.event)
+        return slot in read
+
+    def _all_read(self, event: Event) -> set[int]:
+        asked = [c.condition for c in self.claims if c.pattern is not None and c.condition is not None and may_match(c, event)]
+        for block in (event.body, *(effect.body for effect in event.effects)):
+            for stmt in st.statements(block):
+                match stmt:
+                    case st.Let(value=value):
+                        asked += [value] if self._known(value) else []
+                    case st.Call(bindings=bindings, result=result):
+                        asked += [value for _, value in bindings if self._known(value)]
+                        asked += [e.Var(stmt.span, e.BOOL, result, "")] if result is not None else []
+                    case st.Assign(field=f) if f.index not in self.relevant:
+                        pass
+                    case _:
+                        asked += st.expressions(stmt)
+                        if isinstance(stmt, Gathered):
+                            asked += [stmt.among, *stmt.owner, *(x for each in stmt.taken for x in st.expressions(each))]
+        return {part.slot for expr in asked for part in e.walk(expr) if isinstance(part, e.Var | e.BadHandle)}
 
     def _ways_to_fail(self, block: st.Block, caught: Iterable[tuple[str, str | None]] = ()) -> list[tuple[str, str | None]]:
         """With which errnos and labels a block may fail.  caught: what a bare `fail` in it passes on.  Raises NoForm."""

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from luocheck.checker.explore.exploration import explore
@@ -15,11 +16,13 @@ from luocheck.checker.symbolic.parametric.formed import formed
 from luocheck.checker.symbolic.parametric.marks import Gathered
 from luocheck.checker.symbolic.parametric.refusal import NoForm
 from luocheck.checker.symbolic.parametric.relevance import reads
+from luocheck.checker.symbolic.parametric.views import Column, Template
+from luocheck.model.answer import Result, Verdict
 from luocheck.model.diagnostics import SpecError
 from luocheck.model.ir import expressions as e
 from luocheck.model.ir import statements as st
 from luocheck.model.ir.system import Event, Kind, Property, Scope, System
-from luocheck.model.ir.vocabulary import ElemT
+from luocheck.model.ir.vocabulary import BoolT, ElemT, Field, Sort
 
 LARGE = 48
 """Pieces of calls from which on a cut system is looked at in part first."""
@@ -40,44 +43,47 @@ class Looking:
     system: System
     claims: Sequence[Property]
     limits: Limits
-    tell: Callable[[str], None]
 
     def enough(self, chosen: frozenset[int]) -> frozenset[int]:
-        """These fields and as few more as may be, so that the claims hold in a small scope of the cut system, if any do."""
-        wanted = chosen
+        """These fields and few more, one after the other, so that the claims hold in a small scope of the cut system, if any do."""
         while True:
-            events = self._against(wanted)
-            more = self._deciding(events) - cut(self.system, self.claims, wanted).relevant
-            if not more:
-                break
-            wanted |= self._formed(more, wanted)
-        for each in sorted(wanted - chosen, key=lambda f: -self._drawn_in(chosen | {f})):
-            self.limits.check(0)
-            if not self._against(wanted - {each}):
-                wanted -= {each}
-        return wanted
+            events = self._against(chosen)
+            fields = self._deciding(events) - cut(self.system, self.claims, chosen).relevant if events else frozenset()
+            ways = self._formed(fields, chosen)
+            best: tuple[int, frozenset[int]] = (len(events), chosen)
+            for each in sorted(ways, key=lambda way: ways[way]):
+                found = self._against(chosen | {each})
+                if not found:
+                    return chosen | {each}
+                if len(found) > best[0]:
+                    best = len(found), chosen | {each}
+            if best[1] == chosen:
+                return chosen | frozenset(ways)
+            chosen = best[1]
+
+    def everywhere(self, chosen: frozenset[int] | None) -> frozenset[str]:
+        """Claims about states that hold in the middle of calls too, as far as a small scope shows."""
+        names = frozenset(claim.name for claim in self.claims if claim.kind in (Kind.INVARIANT, Kind.LEMMA))
+        made = cut(self.system, self.claims, chosen, names)
+        return (
+            names - {verdict.property for verdict in self._explored(made) if verdict.result is not Result.HOLDS} if names else names
+        )
 
     def wider(self, made: Cut, chosen: frozenset[int], events: Sequence[Event]) -> frozenset[int] | None:
         """Those that decide where these calls go, or else all calls.  None: all that any call depends on."""
         for asked in (events, formed(self.system).system.events):
             more = self._formed(self._deciding(asked) - made.relevant, chosen)
             if more:
-                return chosen | more
+                return chosen | frozenset(more)
         return None
 
-    def _drawn_in(self, chosen: frozenset[int]) -> int:
-        return len(cut(self.system, self.claims, chosen).relevant)
-
-    def _formed(self, fields: Iterable[int], chosen: frozenset[int]) -> frozenset[int]:
-        """Those of the fields that have a form, with all that flows into them."""
-        found: set[int] = set()
-        for each in fields:
-            try:
-                cut(self.system, self.claims, chosen | {each})
-            except NoForm:
-                continue
-            found.add(each)
-        return frozenset(found)
+    def _formed(self, fields: Iterable[int], chosen: frozenset[int]) -> dict[int, int]:
+        """Those of the fields that have a form, with all that flows into them; how many fields are looked at then."""
+        found: dict[int, int] = {}
+        for each in sorted(fields):
+            with suppress(NoForm):
+                found[each] = len(cut(self.system, self.claims, chosen | {each}).relevant)
+        return found
 
     def _deciding(self, events: Iterable[Event]) -> frozenset[int]:
         """Fields that decide where a call goes."""
@@ -96,16 +102,34 @@ class Looking:
 
     def _against(self, chosen: frozenset[int]) -> list[Event]:
         """The calls of the shortest runs after which a claim is false; none when there is no run in a small scope."""
-        self.limits.check(0)
         made = cut(self.system, self.claims, chosen)
+        steps = [step.event for each in self._explored(made) if each.witness is not None for step in each.witness.steps]
+        return [made.origin[made.system.event(name).index] for name in steps]
+
+    def _explored(self, made: Cut) -> Sequence[Verdict]:
+        self.limits.check(0)
         goals = [_goal(claim, condition) for claim, condition in made.claims]
         bounds = Limits(STATES, self.limits.timeout, self.limits.memory, self.limits.interrupted, self.limits.started)
         try:
-            found = explore(made.system, _scope(made), claims=goals, limits=bounds, stop_when_found=True, engine="interpreter")
+            return explore(
+                made.system, _scope(made), claims=goals, limits=bounds, stop_when_found=True, engine="interpreter"
+            ).verdicts
         except SpecError:  # a claim reads through none, as it cannot where more is looked at
-            return []
-        steps = [step.event for verdict in found.verdicts if verdict.witness is not None for step in verdict.witness.steps]
-        return [made.origin[made.system.event(name).index] for name in dict.fromkeys(steps)]
+            return ()
+
+
+def memberships(fields: Iterable[Field]) -> list[Template]:
+    """That an element is in the lists or sets of two owners, which no two elements show."""
+    found: list[Template] = []
+    for f in fields:
+        match f.owners:
+            case (Sort() as owner, Sort() as item) if owner is not item and isinstance(f.type, BoolT):
+                sorts = tuple(sorted((owner, owner, item), key=lambda sort: sort.index))
+                first, second = (place for place, sort in enumerate(sorts) if sort is owner)
+                last = next(place for place, sort in enumerate(sorts) if sort is item)
+                columns = tuple(Column(f, None, False, (place, last), (0, 1)) for place in (first, second))
+                found.append(Template(sorts, columns))
+    return found
 
 
 def _goal(claim: Property, condition: e.Expr) -> Property:

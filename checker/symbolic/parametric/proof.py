@@ -11,7 +11,7 @@ from luocheck.checker.symbolic.parametric.asking import Undecided, Worlds
 from luocheck.checker.symbolic.parametric.certified import Gap, gaps
 from luocheck.checker.symbolic.parametric.cutpoints import Cut, cut
 from luocheck.checker.symbolic.parametric.induction import Obstacle, Search, Wandering
-from luocheck.checker.symbolic.parametric.looking import Looking, is_large
+from luocheck.checker.symbolic.parametric.looking import Looking, is_large, memberships
 from luocheck.checker.symbolic.parametric.reached import add_views
 from luocheck.checker.symbolic.parametric.refusal import NoForm
 from luocheck.checker.symbolic.parametric.relevance import reads_paths
@@ -80,15 +80,20 @@ def prove(system: System, claims: Sequence[Property], limits: Limits, tell: Call
 
     Of a large spec few fields are looked at first, and more where a claim is not proved with these.
     """
-    looking = Looking(system, claims, limits, tell)
+    looking = Looking(system, claims, limits)
+    everywhere: frozenset[str] = frozenset()
     chosen: frozenset[int] | None = frozenset() if is_large(cut(system, claims)) else None
     while True:
         if chosen is not None:
             chosen = looking.enough(chosen)
+            everywhere = looking.everywhere(chosen)
         with fresh_terms():
-            proof = _Prover(cut(system, claims, chosen), claims, limits, tell).run()
-        if chosen is None or len(proof.proved) == len(claims):
+            proof = _Prover(cut(system, claims, chosen, everywhere), claims, limits, tell).run()
+        if len(proof.proved) == len(claims) or (chosen is None and not everywhere):
             return proof
+        if chosen is None:
+            everywhere = frozenset()
+            continue
         events = [proof.cut.origin[each.event.index] for each in proof.obstacles if each.event is not None]
         chosen = looking.wider(proof.cut, chosen, events)
         tell("looking at more fields" if chosen is not None else "looking at all fields")
@@ -103,6 +108,8 @@ class _Prover:
         self.cut = made
         fields = [f for f in self.cut.system.fields if f.index in self.cut.relevant and not _has_one_value(f)]
         self.templates = templates(fields, self.cut.system.graphs)
+        if made.chosen is not None:
+            self.templates += memberships(fields)
         self.sizes = counted(self.cut, self.templates)
         self.known = [Known(template) for template in self.templates]
         self.left = scopes(self.cut, self.sizes)

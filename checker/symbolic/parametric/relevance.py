@@ -46,7 +46,7 @@ def relevant_fields(
                 case st.Assert(name=name) if name not in asserted:
                     pass
                 case _:
-                    if chosen is None or isinstance(stmt, st.Let | st.Call | st.Assert):
+                    if chosen is None or isinstance(stmt, st.Assert):
                         for expr in st.expressions(stmt):
                             found |= reads(system, expr)
                     if isinstance(stmt, Gathered):
