@@ -149,13 +149,13 @@ ioctl GO(a: Agent) { run w(); }""",
 }
 
 
-def between_calls(system: System, made: Cut, scope: Scope) -> States:
+def between_calls(system: System, made: Cut, scope: Scope, most: int) -> States:
     """What the states of a scope show between calls, in the words of the cut system."""
     found: States = set()
     declared = [f for f in made.system.fields if f.index in made.relevant and f.index < made.declared]
     for instance in instances(system, scope):
         search = InstanceSearch(instance, Machine(instance), Monitors(instance, ()), Coverage(), keep_edges=False)
-        search.run(Limits(2_000))
+        search.run(Limits(most))
         for state in range(len(search.states)):
             store = search.store(state)
             if system is not made.system or store.get((made.place.index,), made.place.initial) == IDLE:
@@ -180,15 +180,22 @@ def said(store: Store, instance: Instance, made: Cut, f: Field, cell: Cell) -> V
     return store.get(cell, instance.defaults[f.index])
 
 
-def compared(system: System, scope: Scope, claims: list[Property] | None = None) -> tuple[States, States, Cut]:
-    """What the spec shows between calls, and what the cut system does."""
+def compared(
+    system: System,
+    scope: Scope,
+    claims: list[Property] | None = None,
+    *,
+    chosen: frozenset[int] | None = None,
+    most: int = 2_000,
+) -> tuple[States, States, Cut]:
+    """What the spec shows between calls, and what the cut system does.  chosen: fields that are looked at; most: states of either."""
     if claims is None:
         claims = [claim for claim in system.properties if claim.kind in PROVABLE]
-    made = cut(system, claims)
+    made = cut(system, claims, chosen)
     form = formed(system).system
     words = (*form.fields, *made.system.fields[made.declared :])
     made.system = replace(made.system, graphs=form.graphs, fields=words)  # so that the same instances are explored
-    return between_calls(system, made, scope), between_calls(made.system, made, scope), made
+    return between_calls(system, made, scope, most), between_calls(made.system, made, scope, most), made
 
 
 @pytest.mark.parametrize("body", BODIES)

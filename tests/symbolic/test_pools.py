@@ -194,9 +194,11 @@ def false_in(system: System, scope: Scope, claims: list[Property], limits: Limit
     return {verdict.property for verdict in found.verdicts if verdict.result is Result.FAILS}
 
 
-def false_of_the_form(system: System, scope: Scope, claims: list[Property], limits: Limits) -> set[str]:
+def false_of_the_form(
+    system: System, scope: Scope, claims: list[Property], limits: Limits, chosen: frozenset[int] | None = None
+) -> set[str]:
     """Claims of which the cut system comes to a state where they are false."""
-    made = cut(system, claims)
+    made = cut(system, claims, chosen)
     goals = [Property(claim.name, Kind.INVARIANT, "", claim.span, condition, slots=64) for claim, condition in made.claims]
     fields = (*formed(system).system.fields, *made.system.fields[made.declared :])
     whole = replace(made.system, graphs=formed(system).system.graphs, fields=fields, properties=tuple(goals))

@@ -26,6 +26,8 @@ from luocheck.model.ir.vocabulary import BoolT, ElemT, Field, Sort
 
 LARGE = 48
 """Pieces of calls from which on a cut system is looked at in part first."""
+MOST = 0.8
+"""Part of the fields that claims may speak of themselves, where it is of use to leave out the others."""
 STATES = 3_000
 """Most states that are explored to see whether a claim is false because too little is looked at."""
 ENOUGH = 2
@@ -45,21 +47,35 @@ class Looking:
     limits: Limits
 
     def enough(self, chosen: frozenset[int]) -> frozenset[int]:
-        """These fields and few more, one after the other, so that the claims hold in a small scope of the cut system, if any do."""
+        """These fields and few more, so that the claims hold in a small scope of the cut system, if any do."""
+        if len(cut(self.system, self.claims, chosen).relevant) > MOST * len(cut(self.system, self.claims).relevant):
+            return chosen
+        more: dict[int, int] = {}
         while True:
-            events = self._against(chosen)
-            fields = self._deciding(events) - cut(self.system, self.claims, chosen).relevant if events else frozenset()
-            ways = self._formed(fields, chosen)
-            best: tuple[int, frozenset[int]] = (len(events), chosen)
-            for each in sorted(ways, key=lambda way: ways[way]):
-                found = self._against(chosen | {each})
-                if not found:
-                    return chosen | {each}
-                if len(found) > best[0]:
-                    best = len(found), chosen | {each}
-            if best[1] == chosen:
-                return chosen | frozenset(ways)
-            chosen = best[1]
+            fields = self._deciding(self._against(chosen | frozenset(more)))
+            found = self._formed(fields - cut(self.system, self.claims, chosen | frozenset(more)).relevant, chosen)
+            if not found:
+                break
+            if not more:
+                for each in sorted(found, key=lambda way: found[way]):
+                    if not self._against(chosen | {each}):
+                        return chosen | {each}
+            more |= found
+        return chosen | self._fewer(chosen, sorted(more, key=lambda way: -more[way]))
+
+    def _fewer(self, chosen: frozenset[int], more: list[int]) -> frozenset[int]:
+        """What is left of some fields without those that do not matter, which go by halves, by quarters, ... (Zeller, Hildebrandt, 2002)."""
+        size = len(more) // 2
+        while size:
+            place = 0
+            while place < len(more):
+                left = more[:place] + more[place + size :]
+                if self._against(chosen | frozenset(left)):
+                    place += size
+                else:
+                    more = left
+            size //= 2
+        return frozenset(more)
 
     def everywhere(self, chosen: frozenset[int] | None) -> frozenset[str]:
         """Claims about states that hold in the middle of calls too, as far as a small scope shows."""

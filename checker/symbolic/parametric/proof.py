@@ -59,6 +59,7 @@ def groups(system: System, claims: Sequence[Property]) -> tuple[list[list[Proper
     """
     found: dict[str, list[Property]] = {}
     refused: list[tuple[Property, NoForm]] = []
+    large = False
     for claim in claims:
         try:
             made = cut(system, [claim])
@@ -68,9 +69,10 @@ def groups(system: System, claims: Sequence[Property]) -> tuple[list[list[Proper
         inside = list(e.walk(claim.condition)) if claim.condition is not None else []
         compares = any(isinstance(each, e.Old | e.Unchanged) for each in inside)
         about = (claim.pattern.event or "any") if claim.pattern is not None else claim.name
+        large = large or is_large(made)
         found.setdefault(claim.name if is_large(made) else about if compares else "", []).append(claim)
     parts = list(found.values())
-    if len(parts) == 2:  # one search for both takes less than two
+    if len(parts) == 2 and not large:  # one search for both takes less than two
         parts = [[claim for claim in claims if any(claim in part for part in parts)]]
     return parts, refused
 
@@ -80,27 +82,33 @@ def prove(system: System, claims: Sequence[Property], limits: Limits, tell: Call
 
     Of a large spec few fields are looked at first, and more where a claim is not proved with these.
     """
-    looking = Looking(system, claims, limits)
-    everywhere: frozenset[str] = frozenset()
-    chosen: frozenset[int] | None = frozenset() if is_large(cut(system, claims)) else None
-    while True:
-        if chosen is not None:
-            chosen = looking.enough(chosen)
-            everywhere = looking.everywhere(chosen)
+
+    def tried(chosen: frozenset[int] | None, everywhere: frozenset[str] = frozenset(), *, alone: bool = False) -> Proof:
         with fresh_terms():
-            proof = _Prover(cut(system, claims, chosen, everywhere), claims, limits, tell).run()
-        if len(proof.proved) == len(claims) or (chosen is None and not everywhere):
+            return _Prover(cut(system, claims, chosen, everywhere), claims, limits, tell, alone=alone).run()
+
+    looking = Looking(system, claims, limits)
+    chosen = frozenset[int]() if is_large(cut(system, claims)) else None
+    if chosen is not None:
+        proof = tried(chosen, alone=True)
+        if len(proof.proved) == len(claims):
             return proof
-        if chosen is None:
-            everywhere = frozenset()
-            continue
+    while chosen is not None:
+        chosen = looking.enough(chosen)
+        proof = tried(chosen, looking.everywhere(chosen))
+        if len(proof.proved) == len(claims):
+            return proof
         events = [proof.cut.origin[each.event.index] for each in proof.obstacles if each.event is not None]
         chosen = looking.wider(proof.cut, chosen, events)
         tell("looking at more fields" if chosen is not None else "looking at all fields")
+    return tried(None)
 
 
 class _Prover:
-    def __init__(self, made: Cut, claims: Sequence[Property], limits: Limits, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, made: Cut, claims: Sequence[Property], limits: Limits, tell: Callable[[str], None], *, alone: bool = False
+    ) -> None:
+        """alone: no lemma is looked for."""
         self.started = time.monotonic()
         self.limits = limits
         self.tell = tell
@@ -109,11 +117,13 @@ class _Prover:
         fields = [f for f in self.cut.system.fields if f.index in self.cut.relevant and not _has_one_value(f)]
         self.templates = templates(fields, self.cut.system.graphs)
         if made.chosen is not None:
-            self.templates += memberships(fields)
+            there = {template.sorts for template in self.templates}
+            self.templates += [template for template in memberships(fields) if template.sorts not in there]
         self.sizes = counted(self.cut, self.templates)
-        self.known = [Known(template) for template in self.templates]
+        self.known = [Known(template) for template in self.templates] if not alone else []
         self.left = scopes(self.cut, self.sizes)
         self.proof = Proof(self.cut)
+        self.few = made.chosen is not None
 
     def run(self) -> Proof:
         claims = self.cut.claims
@@ -154,9 +164,9 @@ class _Prover:
 
     def _first_views(self) -> None:
         """A claim that is inductive by itself needs none."""
-        if self.proof.states:
+        if self.proof.states or not self.known:
             return
-        for _ in range(EXPLORED_AT_ONCE[self.cut.system.caller is not None]):
+        for _ in range(EXPLORED_AT_ONCE[self.cut.system.caller is not None and not self.few]):
             before = self.proof.states
             self._explore()
             if self.proof.states - before >= STATES:  # the states of a scope that is too large show little of what comes late

@@ -1,0 +1,148 @@
+"""Proofs that look at few fields: what is not looked at may be anything, so whatever the spec can do is still there."""
+
+from __future__ import annotations
+
+import copy
+from contextlib import suppress
+from functools import cache
+from typing import Any
+
+import pytest
+from symbolic.test_cutpoints import BODIES, compared, drawn
+from symbolic.test_cutpoints import HEAD as WALKS
+from symbolic.test_pools import EXACT, MORE, false_in, false_of_the_form, proved_about, system_of
+
+from luocheck.checker.explore.limits import Limits, Stopped
+from luocheck.checker.proving import ProveAnswer, check_certificate, prove
+from luocheck.checker.symbolic.parametric.cutpoints import cut
+from luocheck.checker.symbolic.parametric.formed import formed
+from luocheck.checker.symbolic.parametric.refusal import NoForm
+from luocheck.model.answer import Result
+from luocheck.model.diagnostics import SpecError
+from luocheck.model.ir.system import Property, System
+from luocheck.model.source import Source
+from luocheck.model.spec import Spec, load, load_source
+
+POOLS = [f"pool: {body}" for body in (*EXACT, *MORE)]
+
+
+def loaded(body: str) -> System:
+    if body.startswith("pool: "):
+        return system_of(body.removeprefix("pool: "))
+    return load_source(Source(body, WALKS + BODIES[body])).system
+
+
+def fields_to_look_at(system: System, claim: Property) -> list[frozenset[int]]:
+    """None, and each alone of those that may be looked at."""
+    found = [frozenset[int]()]
+    for f in formed(system).system.fields:
+        try:
+            if f.index not in cut(system, [claim], frozenset()).relevant:
+                cut(system, [claim], frozenset({f.index}))
+                found.append(frozenset({f.index}))
+        except NoForm:
+            continue
+    return found
+
+
+LONG = (
+    "a list, and its order",
+    "sets and counts",
+    "pool: lists of what comes and goes",
+    "a walk along a list, with a rollback",
+    "pool: two owners",
+    "pool: what is drawn of a new element",
+    "what a kexec draws anew",
+)
+
+
+@pytest.mark.parametrize(
+    "body", [pytest.param(body, marks=[pytest.mark.nightly] if body in LONG else []) for body in (*BODIES, *POOLS)]
+)
+def test_no_state_and_no_violation_is_lost(body: str) -> None:
+    system = loaded(body)
+    scope = system.scopes[0]
+    for claim in proved_about(system):
+        fails = bool(false_in(system, scope, [claim], Limits(20_000)))
+        for chosen in fields_to_look_at(system, claim):
+            spec, pieces, _ = compared(system, scope, [claim], chosen=chosen, most=20_000)
+            assert spec <= pieces, (claim.name, chosen)
+            if fails:
+                assert false_of_the_form(system, scope, [claim], Limits(20_000), chosen), (claim.name, chosen)
+
+
+def compared_at_random(seeds: range) -> tuple[int, int]:
+    """How many claims about random specs were compared, and how many of them fail; nothing is looked at but what they read."""
+    seen = failing = 0
+    for seed in seeds:
+        try:
+            system, scope = drawn(seed)
+        except SpecError:
+            continue
+        for claim in proved_about(system) if not scope.stepwise else []:
+            try:
+                before, after, _ = compared(system, scope, [claim], chosen=frozenset(), most=4_000)
+                fails = bool(false_in(system, scope, [claim], Limits(4_000)))
+                found = false_of_the_form(system, scope, [claim], Limits(20_000), frozenset()) if fails else set()
+            except (NoForm, SpecError, Stopped):
+                continue
+            seen += 1
+            failing += fails
+            assert before <= after and (not fails or claim.name in found), f"seed {seed}, {claim.name}"
+    return seen, failing
+
+
+def test_random_specs() -> None:
+    seen, failing = compared_at_random(range(30))
+    assert seen >= 10 and failing >= 5
+
+
+@pytest.mark.nightly
+def test_many_random_specs() -> None:
+    seen, failing = compared_at_random(range(30, 1500))
+    assert seen >= 300 and failing >= 100
+
+
+@cache
+def proved() -> tuple[Spec, ProveAnswer]:
+    spec = load("linux_7_3")
+    return spec, prove(spec, properties=["token_unique", "names_unique"])
+
+
+def rejections(spec: Spec, certificate: dict[str, Any]) -> list[str | None]:
+    return [each.gap for each in check_certificate(spec, certificate, "file", Limits())]
+
+
+def test_claims_of_a_kernel_are_proved() -> None:
+    spec, answer = proved()
+    assert [verdict.result for verdict in answer.verdicts] == [Result.PROVED, Result.PROVED]
+    assert set(rejections(spec, answer.certificate)) == {None}
+    assert all(len(proof["fields"]) < 10 for proof in answer.certificate["proofs"])
+
+
+def test_without_its_fields_or_a_lemma_a_certificate_is_rejected() -> None:
+    spec, answer = proved()
+    lemmas = fields = 0
+    for number, proof in enumerate(answer.certificate["proofs"]):
+        for index in range(len(proof["lemmas"])):
+            broken = copy.deepcopy(answer.certificate)
+            del broken["proofs"][number]["lemmas"][index]
+            assert rejections(spec, broken)[number] is not None
+            lemmas += 1
+        for field in proof["fields"]:
+            broken = copy.deepcopy(answer.certificate)
+            broken["proofs"][number]["fields"].remove(field)
+            with suppress(SpecError):  # a lemma may speak of it
+                assert rejections(spec, broken)[number] is not None
+            fields += 1
+    assert lemmas > 5 and fields > 0
+
+
+@pytest.mark.parametrize("fields", [3, [3], ["Session.nothing"]])
+def test_fields_that_are_none_are_refused(fields: object) -> None:
+    spec, answer = proved()
+    broken = copy.deepcopy(answer.certificate)
+    broken["proofs"][0]["fields"] = fields
+    with pytest.raises(SpecError) as refused:
+        rejections(spec, broken)
+    assert refused.value.diagnostics[0].code == "LUO511"
