@@ -159,7 +159,7 @@ class Search:
         if self.prepare is not None:
             self.prepare()
             self.prepare = None
-        best: tuple[tuple[int, int, int], Clause] | None = None
+        best: tuple[tuple[float, ...], Clause] | None = None
         for known in self.known:
             seen = set()
             for binding in known.template.bindings(state.sizes):
@@ -169,8 +169,7 @@ class Search:
                 seen.add(view)
                 clause = known.clause(view)
                 assert clause is not None
-                width = sum(len(column.domain) - len(values) for column, values in clause.literals)
-                key = (len(clause.literals), len(clause.template.sorts), width)
+                key = known.rank(clause)
                 if best is None or key < best[0]:
                     best = key, clause
         return best[1] if best is not None else None

@@ -50,6 +50,9 @@ def add_views(system: System, scope: Scope, known: Sequence[Known], limits: Limi
             if stopped is not None and (not isinstance(stopped, Stopped) or share is None or found < share):
                 raise stopped
             states += found
+            if stopped is not None:
+                for each in known:
+                    each.sampled = True
         finally:
             search.close()
     return states

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
+from math import prod
 from typing import Protocol
 
 from luocheck.model.ir.system import Graph
@@ -20,6 +21,9 @@ NONE, OTHER = -1, -2
 """Values of a column whose field names an element: no element, one that is not bound; else the number of the variable that it is."""
 
 View = tuple[int, ...]
+
+SIMPLER = 0.25
+"""One literal more has to make a clause so much less of a coincidence."""
 
 
 class Snapshot(Protocol):
@@ -105,6 +109,18 @@ def templates(fields: Sequence[Field], graphs: Sequence[Graph], largest: int = 2
                 columns = _columns(chosen, fields, graphs)
                 if count == 1 or _connected(chosen, columns, fields):
                     found.append(Template(chosen, columns))
+    return found + _sharing(fields)
+
+
+def _sharing(fields: Sequence[Field]) -> list[Template]:
+    """Two owners of lists or sets, and an element that may be in both."""
+    found: list[Template] = []
+    for f in fields:
+        match f.owners:
+            case (Sort() as owner, Sort() as of) if owner is not of:
+                about = [f, *(g for g in fields if not g.owners and not isinstance(g.type, ElemT))]
+                sorts = (owner, owner, of) if owner.index < of.index else (of, owner, owner)
+                found.append(Template(sorts, _columns(sorts, about, ())))
     return found
 
 
@@ -180,6 +196,7 @@ class Known:
     def __init__(self, template: Template) -> None:
         self.template = template
         self.places = {column: i for i, column in enumerate(template.columns)}
+        self.sampled = False  # there are reachable states of the scopes that were explored whose views are not here
         self.views: dict[View, int] = {}
         self.masks: list[dict[int, int]] = [{value: 0 for value in column.domain} for column in template.columns]
 
@@ -225,6 +242,23 @@ class Known:
                 literals.append((self.template.columns[i], frozenset(values)))
         return Clause(self.template, tuple(literals))
 
+    def rank(self, clause: Clause) -> tuple[float, ...]:
+        """The less, the rather it is true of all reachable states.
+
+        Where all of some scopes were seen: few literals, few elements, few values.  Where only some states were, a clause may be true of
+        them because what its literals say is rare.  So it counts how many views would break it if these had nothing to do with each other.
+        """
+        if not self.sampled:
+            width = sum(len(column.domain) - len(values) for column, values in clause.literals)
+            return len(clause.literals), len(clause.template.sorts), width
+        count = len(self.views)
+        expected = float(count)
+        for column, values in clause.literals:
+            mask = self.masks[self.places[column]]
+            seen = sum(mask[value].bit_count() for value in values)
+            expected *= SIMPLER * (seen / count if seen else len(values) / len(mask))
+        return (-expected,)
+
     def _fewest(self, masks: Sequence[int]) -> tuple[int, ...] | None:
         every = (1 << len(self.views)) - 1
         together = every
@@ -236,13 +270,19 @@ class Known:
         for i in narrow:
             if not masks[i]:
                 return (i,)
+        counts = [mask.bit_count() if self.sampled else 1 for mask in masks]
         for count in (2, 3):
+            best: tuple[int, tuple[int, ...]] | None = None
             for chosen in combinations(narrow, count):
                 left = every
                 for i in chosen:
                     left &= masks[i]
                 if not left:
-                    return chosen
+                    often = prod(counts[i] for i in chosen)
+                    if best is None or often > best[0]:
+                        best = often, chosen
+            if best is not None:
+                return best[1]
         kept = list(narrow)
         for i in sorted(narrow, key=lambda i: -masks[i].bit_count()):
             left = every
