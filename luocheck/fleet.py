@@ -70,6 +70,11 @@ class Group:
     first: str
     place: Origin | None
 
+    @property
+    def line(self) -> int | None:
+        """The line to look at, where there is one."""
+        return self.place.line if self.place is not None else None
+
 
 @dataclass(frozen=True, slots=True)
 class FleetAnswer:

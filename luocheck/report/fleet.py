@@ -103,7 +103,7 @@ def document(answer: FleetAnswer, *, summary: bool, timings: bool) -> documents.
                     "captures": each.captures,
                     "first": each.first,
                     "file": each.place.file if each.place is not None else None,
-                    "line": each.place.line if each.place is not None else None,
+                    "line": each.line,
                 }
                 for each in answer.groups
             ],

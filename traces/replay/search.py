@@ -37,6 +37,12 @@ MANY_CONFIGURATIONS = 16
 MOST_FOLLOWED = 128
 """Configurations that are followed while explanations are looked for quickly."""
 
+MOST_FOLLOWING = 32
+"""For each of them, so many are made of which they are chosen."""
+
+FEW_FOLLOWED = 16
+"""Those of a kernel in any state: nearly nothing is decided in them, and to follow each costs much."""
+
 QUICK_INSERTIONS = 3
 """Most calls in a row that nobody recorded and that explain one recorded call, while explanations are looked for quickly."""
 
@@ -407,16 +413,17 @@ class Search:
         first = list(islice(configurations, 2))
         if len(first) < 2:
             return first
+        followed = FEW_FOLLOWED if self.stepper.machine.world.beginning is Beginning.RUNNING else MOST_FOLLOWED
         kept: dict[object, Configuration] = {}
         for each in chain(first, configurations):
             kept.setdefault(each.key, each)
             if len(kept) > MANY_CONFIGURATIONS and not self.memory.merging and not self.quick:
                 return self._merged(chain(kept.values(), configurations))
+            if self.quick and len(kept) >= MOST_FOLLOWING * followed:
+                break
             if len(kept) > MOST_CONFIGURATIONS:
-                if self.quick:
-                    break
                 raise Overwhelmed("too many states agree with what was seen")
-        return _thinned(list(kept.values())) if self.quick else list(kept.values())
+        return _thinned(list(kept.values()), followed) if self.quick else list(kept.values())
 
     def _merged(self, found: Iterable[Configuration]) -> list[Configuration]:
         """From here on, states that differ only in the numbers of their elements are the same."""
@@ -531,13 +538,13 @@ class Search:
         return Refusal(call, states, tuple(sorted(certain)), tuple(sorted(possible)), belief, self.since, nearest)
 
 
-def _thinned(belief: list[Configuration]) -> list[Configuration]:
+def _thinned(belief: list[Configuration], most: int) -> list[Configuration]:
     """Of more configurations than are followed quickly the first, and some of each size of the state: one that explains the rest is enough."""
-    if len(belief) <= MOST_FOLLOWED:
+    if len(belief) <= most:
         return belief
     by_size = sorted(range(len(belief)), key=lambda at: len(belief[at].store))
-    step = len(belief) / MOST_FOLLOWED
-    return [belief[at] for at in sorted({0, *(by_size[int(position * step)] for position in range(MOST_FOLLOWED))})]
+    step = len(belief) / most
+    return [belief[at] for at in sorted({0, *(by_size[int(position * step)] for position in range(most))})]
 
 
 def returned(call: Call) -> int:
