@@ -175,6 +175,20 @@ def test_sessions_can_have_been_made_before_the_device_was_closed(sessions: int,
     assert found is False and (wanted is False or sessions == 4)
 
 
+def test_a_session_can_be_another_one_than_those_that_were_seen(system: System) -> None:
+    """No ioctl on the device is shown.  The first call on a descriptor can be on a session that was there, and is on one made in between."""
+    story = Story(system)
+    story.add(Kind.OPEN, "OPEN", 3, on=DEVICE)
+    for number, name in ((1, b"db"), (2, b"vm")):
+        story.ioctl("PRESERVE_FD", OpenFile(number, "Session"), -16, file=OpenFile(3, None), token=number)
+        story.add(
+            Kind.IOCTL, "GET_NAME", 0, on=OpenFile(number, "Session"), command=story.ioctls["GET_NAME"].number, got={"name": name}
+        )
+    assert story.answers() == (True, True)
+    story.add(Kind.IOCTL, "GET_NAME", 0, on=OpenFile(2, "Session"), command=story.ioctls["GET_NAME"].number, got={"name": b"db"})
+    assert story.answers() == (False, False)
+
+
 def test_what_a_process_closes_or_leaves_it_can_have_passed_on(system: System) -> None:
     """Another process, of which nothing is seen that has to do with it, keeps the session alive."""
     for kind, event in ((Kind.CLOSE, "CLOSE"), (Kind.EXIT, "EXIT")):

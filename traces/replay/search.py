@@ -55,6 +55,9 @@ MOST_INSERTED = 20_000
 MOST_STEPS = 32
 """Most unrecorded calls in a row that are ever looked at."""
 
+LAYERS_OF_MAKERS = 2
+"""Unrecorded calls in a row that are looked at when a call is made on an open file that they can have made: one makes it, one passes it on."""
+
 MOST_LATER = 100
 """Most configurations after more of them than one recorded call usually needs."""
 
@@ -259,6 +262,9 @@ class Search:
         if not found and not self._nothing_known():
             found = self._after_unrecorded(belief, call)
             self.result.inserted += bool(found)
+        elif found and not self.quick and any(self.stepper.unrecorded.may_have_made(each.store, call) for each in belief):
+            layers = islice(self._insertions(belief, returned(call)), LAYERS_OF_MAKERS)
+            found = self._distinct(chain(found, *(self._taken(layer, call) for layer in layers)))
         self.pending.pop(call.number, None)
         return found
 

@@ -91,6 +91,16 @@ class Unrecorded:
         used = {call.on.number for call in calls if call.on is not None and call.on.target not in (None, DEVICE)}
         return len(used - opened)
 
+    def may_have_made(self, store: WorldStore, call: Call) -> bool:
+        """Can what a call is made on be new, made by an unrecorded ioctl?  It has to be decided when the first call is made on it.
+
+        Any other unrecorded call can be made later, when a call needs it.
+        """
+        if call.on is None or call.on.target in (None, DEVICE) or not any(each.name in self.ioctl_targets for each in self.events):
+            return False
+        sorts = [sort for sort in self.system.sorts if sort.name == call.on.target]
+        return any((BOUND, call.on.number, sort.index) not in store for sort in sorts)
+
     # ---- at any time --------------------------------------------------------------------------------------------
 
     def hidden(
