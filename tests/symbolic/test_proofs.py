@@ -85,7 +85,7 @@ def test_a_promise_is_proved_alone(name: str) -> None:
 def test_claims_about_lists_of_a_posted_series_are_proved() -> None:
     spec = load("rfc_v2")
     answer = prove(spec, properties=["failed_cancel_stays", "failed_freeze_stays"])
-    assert set(results(answer).values()) == {Result.PROVED} and rejections(spec, answer.certificate) == [None]
+    assert set(results(answer).values()) == {Result.PROVED} and set(rejections(spec, answer.certificate)) == {None}
 
 
 def test_what_a_walk_has_passed_may_depend_on_a_local_of_the_call() -> None:
