@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import permutations, product
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
 
 STATES_FIRST = 100_000
 """Most states that are explored before a proof is tried: what is false there needs none."""
+FIRST_TURN = 8.0
+"""Seconds for each claim of a group, until the next group has its turn."""
+LONGER = 4
+"""How much longer the next turn of the same group is."""
+TURN_IS_OVER = "others have their turn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +187,7 @@ class _Proving:
         return found
 
     def _prove(self) -> None:
-        from luocheck.checker.symbolic.parametric.proof import groups, prove
-        from luocheck.checker.symbolic.parametric.refusal import NoForm
+        from luocheck.checker.symbolic.parametric.proof import groups
 
         left = [claim for claim in self.claims if claim.name not in self.verdicts]
         together, refused = groups(self.system, left)
@@ -192,21 +197,45 @@ class _Proving:
             self.verdicts[claim.name] = self._verdict(
                 claim, Result.UNKNOWN, "", f"LUO510 no form for every size: {where}{reason.reason}"
             )
-        while together:
-            claims = together.pop(0)
-            try:
-                proof = prove(self.system, claims, self.limits, self.progress)
-            except NoForm as reason:
-                for claim in claims:
-                    self.verdicts[claim.name] = self._verdict(
-                        claim, Result.UNKNOWN, "", f"LUO510 no form for every size: {reason.reason}"
-                    )
-                continue
-            if proof.missing is not None and len(claims) > 1:
-                together = [[claim] for claim in claims] + together  # one of them may be what is too much
-                continue
-            self.proofs.append(proof)
-            self._account(proof, claims)
+        self._in_turns(together)
+
+    def _in_turns(self, groups: Sequence[Sequence[Property]]) -> None:
+        """Groups of claims get longer and longer turns, so that one that is hard does not keep the others from being proved."""
+        from luocheck.checker.symbolic.parametric.proof import prove
+        from luocheck.checker.symbolic.parametric.refusal import NoForm
+
+        seconds, waiting = FIRST_TURN, deque(groups)
+        while waiting:
+            later: list[Sequence[Property]] = []
+            while waiting:
+                claims = waiting.popleft()
+                is_last = not waiting and not later
+                try:
+                    proof = prove(self.system, claims, self._turn(None if is_last else seconds * len(claims)), self.progress)
+                except NoForm as reason:
+                    for claim in claims:
+                        self.verdicts[claim.name] = self._verdict(
+                            claim, Result.UNKNOWN, "", f"LUO510 no form for every size: {reason.reason}"
+                        )
+                    continue
+                except Stopped as stop:
+                    if stop.reason != TURN_IS_OVER:
+                        raise
+                    later.append(claims)
+                    continue
+                if proof.missing is not None and len(claims) > 1:
+                    waiting.extendleft([claim] for claim in reversed(claims))  # one of them may be what is too much
+                    continue
+                self.proofs.append(proof)
+                self._account(proof, claims)
+            seconds, waiting = seconds * LONGER, deque(later)
+
+    def _turn(self, seconds: float | None) -> Limits:
+        """The limits of the whole, and of a turn."""
+        if seconds is None:
+            return self.limits
+        until, interrupted = time.monotonic() + seconds, self.limits.interrupted
+        return replace(self.limits, interrupted=lambda: interrupted() or (TURN_IS_OVER if time.monotonic() > until else None))
 
     def _account(self, proof: Proof, claims: Sequence[Property]) -> None:
         count = len(proof.lemmas)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,16 +14,16 @@ from luocheck.checker import proving
 from luocheck.checker.explore.exploration import explore
 from luocheck.checker.explore.limits import Limits, Stopped
 from luocheck.checker.proving import ProveAnswer, check_certificate, prove
-from luocheck.checker.symbolic.parametric import lemmas
+from luocheck.checker.symbolic.parametric import lemmas, proof
 from luocheck.checker.symbolic.parametric.cutpoints import PROVABLE, cut
-from luocheck.checker.symbolic.parametric.proof import groups
+from luocheck.checker.symbolic.parametric.proof import Proof, groups
 from luocheck.checker.symbolic.parametric.proof import prove as prove_alone
 from luocheck.checker.symbolic.parametric.reached import add_views
 from luocheck.checker.symbolic.parametric.refusal import NoForm
 from luocheck.checker.symbolic.parametric.views import Known
 from luocheck.model.answer import Result
 from luocheck.model.diagnostics import SpecError
-from luocheck.model.ir.system import Kind, Scope
+from luocheck.model.ir.system import Kind, Property, Scope, System
 from luocheck.model.source import Source
 from luocheck.model.spec import Spec, load, load_source
 
@@ -86,6 +87,44 @@ def test_claims_about_lists_of_a_posted_series_are_proved() -> None:
     spec = load("rfc_v2")
     answer = prove(spec, properties=["failed_cancel_stays", "failed_freeze_stays"])
     assert set(results(answer).values()) == {Result.PROVED} and set(rejections(spec, answer.certificate)) == {None}
+
+
+def test_short_turns_change_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is interrupted, so that others have their turn, begins again with more time, and nobody is forgotten."""
+    spec, usual = peers()
+    turns: list[str] = []
+
+    def counted(system: System, claims: Sequence[Property], *others: Any) -> Proof:
+        turns.extend(claim.name for claim in claims)
+        return prove_alone(system, claims, *others)
+
+    monkeypatch.setattr(proving, "FIRST_TURN", 0.01)
+    monkeypatch.setattr(proof, "groups", lambda system, claims: ([[claim] for claim in claims], []))
+    monkeypatch.setattr(proof, "prove", counted)
+    answer = prove(spec)
+    assert results(answer) == results(usual) and set(rejections(spec, answer.certificate)) == {None}
+    assert set(turns) == set(results(usual)) and len(turns) > len(set(turns))
+
+
+def test_a_hard_claim_keeps_no_other_from_being_proved(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec, usual = peers()
+    first, *others = results(usual)
+    done: set[str] = set()
+
+    def endless(system: System, claims: Sequence[Property], limits: Limits, *more: Any) -> Proof:
+        while claims[0].name == first:
+            limits.check(0)
+            if done == set(others):
+                raise Stopped("enough")
+        found = prove_alone(system, claims, limits, *more)
+        done.add(claims[0].name)
+        return found
+
+    monkeypatch.setattr(proving, "FIRST_TURN", 0.1)
+    monkeypatch.setattr(proof, "groups", lambda system, claims: ([[claim] for claim in claims], []))
+    monkeypatch.setattr(proof, "prove", endless)
+    answer = prove(spec)
+    assert answer.stopped == "enough" and results(answer) == {first: Result.UNKNOWN, **dict.fromkeys(others, Result.PROVED)}
 
 
 def test_what_a_walk_has_passed_may_depend_on_a_local_of_the_call() -> None:
