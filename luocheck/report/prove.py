@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from luocheck.checker.proving import ProveAnswer, Unproved
+from luocheck.checker.proving import ProofRun, ProveAnswer, Unproved
 from luocheck.model.answer import Result
 from luocheck.model.spec import Spec
 from luocheck.report.page import Page, Part
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from luocheck.checker.symbolic.parametric.certificate import Checked
 
 _STYLES = {0: "good", 1: "bad", 3: "open"}
+_CHECKED = "checked by z3 for every size"
 _MARKS = {True: Part("ok", "good"), False: Part("!!", "bad"), None: Part("??", "open")}
 
 
@@ -39,14 +40,14 @@ def write(page: Page, answer: ProveAnswer, certificate: str | None, tell_all: bo
     else:
         page.wrap("  ", "it has no claim that says that something is never so: nothing to prove")
     for run in answer.runs:
+        if run.lemmas:
+            page.blank()
+            _proof(page, run, tell_all)
+    alone = [run for run in answer.runs if not run.lemmas]
+    if alone:
         page.blank()
-        lemmas = "no lemma" if not run.lemmas else f"{len(run.lemmas)} lemma{'' if len(run.lemmas) == 1 else 's'}"
-        numbers = f"{lemmas} from {run.counterexamples} counterexamples to induction, {run.checks:,} questions"
-        page.wrap("  proved together  ", ", ".join(run.claims))
-        page.wrap("    ", f"{numbers}, views of {run.states:,} states, {run.seconds:.1f} s; checked by z3 for every size")
-        _lemmas(page, "between calls", run.between_calls)
-        if tell_all:
-            _lemmas(page, "at the heads of walks, too", run.lemmas)
+        page.wrap("  proved without a lemma  ", ", ".join(claim for run in alone for claim in run.claims))
+        page.wrap("    ", f"{sum(run.checks for run in alone):,} questions, {sum(run.seconds for run in alone):.1f} s; {_CHECKED}")
     for name, unproved in answer.unproved.items():
         page.blank()
         _unproved(page, name, unproved)
@@ -63,6 +64,17 @@ def write(page: Page, answer: ProveAnswer, certificate: str | None, tell_all: bo
     text = f"{answer.spec.name}: {answer.verdict.replace('-', ' ')}"
     rest = f"{why}; {proved} of {len(answer.verdicts)} proved for every size; exit status {answer.exit_status}"
     page.add(Part(text, _STYLES[answer.exit_status]), rest)
+
+
+def _proof(page: Page, run: ProofRun, tell_all: bool) -> None:
+    """Claims that were proved by lemmas."""
+    count = f"{len(run.lemmas)} lemma{'' if len(run.lemmas) == 1 else 's'}"
+    numbers = f"{count} from {run.counterexamples} counterexamples to induction, {run.checks:,} questions"
+    page.wrap("  proved together  " if len(run.claims) > 1 else "  proved  ", ", ".join(run.claims))
+    page.wrap("    ", f"{numbers}, views of {run.states:,} states, {run.seconds:.1f} s; {_CHECKED}")
+    _lemmas(page, "between calls", run.between_calls)
+    if tell_all:
+        _lemmas(page, "at the heads of walks, too", run.lemmas)
 
 
 def _lemmas(page: Page, where: str, lemmas: Sequence[str]) -> None:
