@@ -16,6 +16,7 @@ from luocheck.checker.explore.limits import Limits, Stopped
 from luocheck.checker.proving import ProveAnswer, check_certificate, prove
 from luocheck.checker.symbolic.parametric.cutpoints import cut
 from luocheck.checker.symbolic.parametric.formed import formed
+from luocheck.checker.symbolic.parametric.proof import prove as prove_alone
 from luocheck.checker.symbolic.parametric.refusal import NoForm
 from luocheck.model.answer import Result
 from luocheck.model.diagnostics import SpecError
@@ -158,13 +159,13 @@ def compared_at_random(seeds: range) -> tuple[int, int]:
 
 
 def test_random_specs() -> None:
-    seen, failing = compared_at_random(range(30))
-    assert seen >= 10 and failing >= 5
+    seen, failing = compared_at_random(range(12))
+    assert seen >= 4 and failing >= 2
 
 
 @pytest.mark.nightly
 def test_many_random_specs() -> None:
-    seen, failing = compared_at_random(range(30, 1500))
+    seen, failing = compared_at_random(range(12, 1500))
     assert seen >= 300 and failing >= 100
 
 
@@ -189,18 +190,20 @@ def test_without_its_fields_or_a_lemma_a_certificate_is_rejected() -> None:
     spec, answer = proved()
     lemmas = fields = 0
     for number, proof in enumerate(answer.certificate["proofs"]):
-        for index in range(len(proof["lemmas"])):
+        for index in range(min(2, len(proof["lemmas"]))):
             broken = copy.deepcopy(answer.certificate)
-            del broken["proofs"][number]["lemmas"][index]
-            assert rejections(spec, broken)[number] is not None
+            broken["proofs"] = [broken["proofs"][number]]
+            del broken["proofs"][0]["lemmas"][index]
+            assert rejections(spec, broken) != [None]
             lemmas += 1
         for field in proof["fields"]:
             broken = copy.deepcopy(answer.certificate)
-            broken["proofs"][number]["fields"].remove(field)
+            broken["proofs"] = [broken["proofs"][number]]
+            broken["proofs"][0]["fields"].remove(field)
             with suppress(SpecError):  # a lemma may speak of it
-                assert rejections(spec, broken)[number] is not None
+                assert rejections(spec, broken) != [None]
             fields += 1
-    assert lemmas > 5 and fields > 0
+    assert lemmas == 3 and fields > 0
 
 
 @pytest.mark.parametrize("fields", [3, [3], ["Session.nothing"]])
@@ -211,3 +214,29 @@ def test_fields_that_are_none_are_refused(fields: object) -> None:
     with pytest.raises(SpecError) as refused:
         rejections(spec, broken)
     assert refused.value.diagnostics[0].code == "LUO511"
+
+
+FAILING = {
+    "linux_7_3": (
+        "retrieve_fd_error_no_effect",
+        "one_process",
+        "kexec_keeps_data",
+        "sessions_reachable",
+        "finish_discards_nothing",
+    ),
+    "v4": ("failed_restore_consumes_nothing", "all_are_prepared", "prepare_unwinds_no_more", "finish_is_told_the_truth"),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "claim"),
+    [
+        pytest.param(name, claim, marks=[] if claim == "one_process" else [pytest.mark.nightly])
+        for name, claims in FAILING.items()
+        for claim in claims
+    ],
+)
+def test_what_fails_of_a_kernel_is_not_proved(name: str, claim: str) -> None:
+    system = load(name).system
+    with suppress(Stopped):
+        assert not prove_alone(system, [system.claim(claim)], Limits(timeout=5 if claim == "one_process" else 120)).proved
