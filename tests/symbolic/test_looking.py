@@ -28,7 +28,7 @@ PARTLY_KNOWN = {
     "conditions": """
 ioctl SET(a: Agent, f: File) { f.kept = not f.kept;  f.stage = DONE;  if phase == NEW { phase = READY; } }
 ioctl GO(a: Agent) {
-    fail EIO when no f: File | f.kept and phase == READY;
+    if no f: File | f.kept and phase == READY { count_ = phase == READY;  fail EIO; }
     fail EBUSY when (phase == READY and some f: File | f.kept) => all f: File | f.kept;
     cut when phase == READY and all f: File | f.kept;
     phase = DONE;

@@ -161,7 +161,8 @@ class _Cutter(Idle):
     def _passed_by(self, walk: st.Walk, rest: Frames) -> list[st.Stmt]:
         """A walk that does nothing is over at once, or fails."""
         done = self._run(rest)
-        for errno, label in reversed(self._ways_to_fail(walk.step)):
+        inside = st.Block((walk,), (), walk.span)
+        for errno, label in reversed(self._ways_to_fail(inside)):
             failed = st.Block(tuple(self._fail(errno, label, rest)), (), walk.span)
             done = [st.Sometimes(*placed(walk), None, None, failed, st.Block(tuple(done), (), walk.span))]
         return done
