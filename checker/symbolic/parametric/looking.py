@@ -16,13 +16,12 @@ from luocheck.checker.symbolic.parametric.formed import formed
 from luocheck.checker.symbolic.parametric.marks import Gathered
 from luocheck.checker.symbolic.parametric.refusal import NoForm
 from luocheck.checker.symbolic.parametric.relevance import reads
-from luocheck.checker.symbolic.parametric.views import Column, Template
 from luocheck.model.answer import Result, Verdict
 from luocheck.model.diagnostics import SpecError
 from luocheck.model.ir import expressions as e
 from luocheck.model.ir import statements as st
 from luocheck.model.ir.system import Event, Kind, Property, Scope, System
-from luocheck.model.ir.vocabulary import BoolT, ElemT, Field, Sort
+from luocheck.model.ir.vocabulary import ElemT
 
 LARGE = 48
 """Pieces of calls from which on a cut system is looked at in part first."""
@@ -132,20 +131,6 @@ class Looking:
             ).verdicts
         except SpecError:  # a claim reads through none, as it cannot where more is looked at
             return ()
-
-
-def memberships(fields: Iterable[Field]) -> list[Template]:
-    """That an element is in the lists or sets of two owners, which no two elements show."""
-    found: list[Template] = []
-    for f in fields:
-        match f.owners:
-            case (Sort() as owner, Sort() as item) if owner is not item and isinstance(f.type, BoolT):
-                sorts = tuple(sorted((owner, owner, item), key=lambda sort: sort.index))
-                first, second = (place for place, sort in enumerate(sorts) if sort is owner)
-                last = next(place for place, sort in enumerate(sorts) if sort is item)
-                columns = tuple(Column(f, None, False, (place, last), (0, 1)) for place in (first, second))
-                found.append(Template(sorts, columns))
-    return found
 
 
 def _goal(claim: Property, condition: e.Expr) -> Property:

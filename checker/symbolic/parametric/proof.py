@@ -11,7 +11,7 @@ from luocheck.checker.symbolic.parametric.asking import Undecided, Worlds
 from luocheck.checker.symbolic.parametric.certified import Gap, gaps
 from luocheck.checker.symbolic.parametric.cutpoints import Cut, cut
 from luocheck.checker.symbolic.parametric.induction import Obstacle, Search, Wandering
-from luocheck.checker.symbolic.parametric.looking import Looking, is_large, memberships
+from luocheck.checker.symbolic.parametric.looking import Looking, is_large
 from luocheck.checker.symbolic.parametric.reached import add_views
 from luocheck.checker.symbolic.parametric.refusal import NoForm
 from luocheck.checker.symbolic.parametric.relevance import reads_paths
@@ -116,9 +116,6 @@ class _Prover:
         self.cut = made
         fields = [f for f in self.cut.system.fields if f.index in self.cut.relevant and not _has_one_value(f)]
         self.templates = templates(fields, self.cut.system.graphs)
-        if made.chosen is not None:
-            there = {template.sorts for template in self.templates}
-            self.templates += [template for template in memberships(fields) if template.sorts not in there]
         self.sizes = counted(self.cut, self.templates)
         self.known = [Known(template) for template in self.templates] if not alone else []
         self.left = scopes(self.cut, self.sizes)
