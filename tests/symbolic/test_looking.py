@@ -37,9 +37,7 @@ invariant j: phase != DONE;""",
     "waiting": """
 ioctl SET(a: Agent, f: File) { f.kept = true;  if phase == NEW { phase = READY; } }
 ioctl GO(a: Agent) { await phase == READY and no f: File | f.kept or EINTR;  phase = DONE; }
-on GO returns EINTR { noticed = true; }
-ghost var noticed: bool = false;
-invariant j: phase == READY => not noticed;""",
+after GO returns EINTR check j: phase != READY;""",
     "what is drained": """
 volatile var q: seq File;
 ioctl PUT(a: Agent, f: File) { append f to q; }
@@ -49,10 +47,22 @@ ioctl KEEP(f: File) { f.kept = true; }
 invariant j: phase != DONE;""",
     "a list that gets empty": """
 volatile var q: seq File;
-ioctl PUT(a: Agent, f: File) { append f to q; }
+ioctl PUT(a: Agent, f: File) { fail EBUSY when phase == READY;  append f to q; }
 walk w() drains f in q { f.stage = NEW; }
-ioctl GO(a: Agent) { run w();  if phase == NEW { phase = READY; } }
+ioctl GO(a: Agent) { fail ENOENT when q == { };  run w();  phase = READY; }
 invariant j: phase == READY => q != { };""",
+    "the list of another": """
+per File { volatile items: seq File;  volatile twin: File? = none; }
+ioctl START(a: Agent, f: File, g: File) {
+    fail EBUSY when phase != NEW or f == g;
+    append f to f.items;
+    append g to g.items;
+    f.twin = g;
+    phase = READY;
+}
+walk w(f: File) drains g in f.twin.items { g.stage = NEW; }
+ioctl GO(a: Agent, f: File) { fail ENOENT when phase != READY or f.twin == none;  run w(f);  phase = DONE; }
+invariant j: phase == DONE => all f: File | f.items != { };""",
     "who is walked": """
 walk w() over f: File in any order where f.kept and phase != DONE { if f.stage == READY { phase = READY; }  f.kept = false; }
 ioctl GO(a: Agent) { run w();  if phase == NEW { phase = DONE; } }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from luocheck.checker.symbolic.parametric.copies import may_match
 from luocheck.checker.symbolic.parametric.heads import Heads
@@ -87,13 +87,10 @@ class Idle(Heads):
 
     def _is_idle(self, walk: st.Walk) -> bool:
         """Does nothing that the walk does matter, but that it may fail?"""
-        blocks = [walk.step, *([walk.rollback.body] if walk.rollback is not None else [])]
-        if isinstance(walk, Gathered):
-            blocks.append(st.Block(walk.taken, (), walk.span))
-        inside = list(st.inside(walk))
-        if any(isinstance(stmt, st.Panic) for stmt in inside) or any(self._has_effect(block) for block in blocks):
+        inside = [walk, *st.inside(walk)]
+        if any(isinstance(stmt, st.Panic) for stmt in inside) or self._has_effect(st.Block((walk,), (), walk.span)):
             return False
-        return _assigned(inside) <= _own_locals([*blocks, *(block for stmt in inside for block in st.blocks(stmt))], inside)
+        return _assigned(inside) <= _own_locals(inside)
 
 
 def _assigned(statements: Iterable[st.Stmt]) -> set[int]:
@@ -108,10 +105,11 @@ def _assigned(statements: Iterable[st.Stmt]) -> set[int]:
     return found
 
 
-def _own_locals(blocks: Iterable[st.Block], statements: Sequence[st.Stmt]) -> set[int]:
+def _own_locals(statements: Iterable[st.Stmt]) -> set[int]:
     """The locals that nobody knows outside."""
-    found = {slot for block in blocks for slot in block.locals}
+    found: set[int] = set()
     for stmt in statements:
+        found |= {slot for block in st.blocks(stmt) for slot in block.locals}
         if isinstance(stmt, st.Call):
             found |= {slot for slot, _ in stmt.bindings} | ({stmt.result} if stmt.result is not None else set())
         if isinstance(stmt, st.Walk):

@@ -50,7 +50,7 @@ def relevant_fields(
                         for expr in st.expressions(stmt):
                             found |= reads(system, expr)
                     if isinstance(stmt, Gathered):
-                        if chosen is None or _must_know_its_elements(stmt):
+                        if chosen is None:
                             found |= reads(system, stmt.among)
                         # a claim about a step may need to know whose turn it is
                         if stmt.order is not None and asserts(stmt, asserted):
@@ -67,13 +67,6 @@ def _all_in(body: st.Block) -> Iterator[st.Stmt]:
         yield stmt
         if isinstance(stmt, Gathered):
             yield from st.statements(st.Block(stmt.taken, (), stmt.span))
-
-
-def _must_know_its_elements(walk: Gathered) -> bool:
-    """Would an element that the walk is not about keep others from their turn, or be rolled back?"""
-    binder = walk.binders[0]
-    ordered = isinstance(binder, st.OverSort) and binder.graph is not None
-    return ordered or (walk.rollback is not None and not walk.rollback.visited_only)
 
 
 def reads(system: System, expr: e.Expr) -> set[int]:
