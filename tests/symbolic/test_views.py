@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 from luocheck.checker.explore.limits import Limits
 from luocheck.checker.explore.monitors import Monitors
 from luocheck.checker.explore.search import Coverage, InstanceSearch
 from luocheck.checker.symbolic.parametric.cutpoints import Cut, cut
 from luocheck.checker.symbolic.parametric.reached import add_views
-from luocheck.checker.symbolic.parametric.views import Known, templates
+from luocheck.checker.symbolic.parametric.sizes import counted, small_scopes
+from luocheck.checker.symbolic.parametric.views import Clause, Column, Known, Template, templates
 from luocheck.model.instances import Instance, instances
 from luocheck.model.ir.system import Graph, Scope
-from luocheck.model.ir.vocabulary import Field, Value
+from luocheck.model.ir.vocabulary import BoolT, Field, Lifetime, Value
 from luocheck.model.semantics.machine import Machine
 from luocheck.model.semantics.store import Store
+from luocheck.model.source import NOWHERE
 from luocheck.model.spec import load
 
 
@@ -55,10 +58,18 @@ def test_views_are_what_the_templates_say_of_every_state() -> None:
             for views, each in zip(wanted, known, strict=True):
                 views |= {each.template.view(shown, binding) for binding in each.template.bindings(instance.sizes)}
     assert all(type(value) is int for views in wanted for view in views for value in view)
+    sampled: list[list[set[tuple[int, ...]]]] = []
     for engine in ("interpreter", "explore"):
         found = [Known(each.template) for each in known]
         assert 0 < add_views(made.system, scope, found, Limits(), engine) < every
         assert [set(each.views) for each in found] == wanted
+        assert not any(each.sampled for each in found)
+        some = [Known(each.template) for each in known]
+        assert 100 <= add_views(made.system, scope, some, Limits(100), engine) < 120
+        assert all(each.sampled for each in some)
+        sampled.append([set(each.views) for each in some])
+    assert sampled[0] == sampled[1]  # whoever explores
+    assert all(views <= every_one for views, every_one in zip(sampled[0], wanted, strict=True))
 
 
 def test_of_a_scope_that_is_too_large_every_graph_is_seen() -> None:
@@ -72,3 +83,48 @@ def test_of_a_scope_that_is_too_large_every_graph_is_seen() -> None:
     assert len(edges) == 4
     shown = {tuple(view[i] for i in edges) for view in pairs.views}
     assert shown == {(0, 0, 0, 0), (1, 1, 0, 0), (0, 1, 0, 0), (0, 0, 1, 1), (0, 0, 0, 1)}  # an edge, or a path of two
+
+
+def test_of_a_scope_that_is_too_large_late_states_are_seen() -> None:
+    """Its thousand states of the fewest calls show nothing of two files in a kernel to which another one handed something."""
+    system = load("rfc_v2").system
+    made = cut(system, [system.claim("cancel_leaves_no_memory")])
+    fields = [f for f in made.system.fields if f.index in made.relevant]
+    known = [Known(template) for template in templates(fields, made.system.graphs)]
+    sizes = {"File": 2, "Other": 0}
+    scope = Scope("two", tuple((sort.name, sizes.get(sort.name, 1)) for sort in system.sorts), frozenset(), system.span)
+    assert 1_000 <= add_views(made.system, scope, known, Limits(1_000), "interpreter") < 1_020
+    assert all(each.sampled for each in known)
+    (pairs,) = [each for each in known if [sort.name for sort in each.template.sorts] == ["File", "File"]]
+    handed = next(i for i, c in enumerate(pairs.template.columns) if c.field is not None and c.field.name == "handed")
+    assert any(view[handed] for view in pairs.views)
+
+
+def test_of_a_sample_what_is_rare_explains_nothing() -> None:
+    """One view has the first column, many have one of the next two and none has both: that is hardly a coincidence."""
+    flags = [Field(i, f"flag{i}", (), Lifetime.VOLATILE, BoolT(), False, False, NOWHERE) for i in range(6)]
+    columns = tuple(Column(f, None, False, (), (0, 1)) for f in flags)
+    many = [(0, one, other, *rest) for one, other in ((0, 0), (0, 1), (1, 0)) for rest in product((0, 1), repeat=3)]
+    chosen = {}
+    for sampled in (False, True):
+        known = Known(Template((), columns))
+        known.sampled = sampled
+        for view in [*many, (1, 0, 1, 1, 1, 1)]:
+            known.add(view)
+        clause = known.clause((1, 1, 1, 0, 0, 0))
+        assert clause is not None and known.agree(clause)
+        chosen[sampled] = {column.field.index for column, _ in clause.literals if column.field is not None}
+    assert chosen == {False: {0, 1}, True: {1, 2}}
+    rare = Clause(known.template, ((columns[0], frozenset({1})), (columns[1], frozenset({1}))))
+    often = Clause(known.template, ((columns[1], frozenset({1})), (columns[2], frozenset({1}))))
+    assert known.rank(often) < known.rank(rare)
+
+
+def test_small_scopes_have_two_of_what_a_template_shows() -> None:
+    made, known = cut_intent("finish_leaves_nothing")
+    shown = [each.template for each in known]
+    sizes = [dict(scope.sizes) for scope in small_scopes(made, counted(made, shown), shown)]
+    assert sizes[0] == {"Agent": 1, "File": 1, "Token": 1}
+    assert {"Agent": 2, "File": 1, "Token": 1} in sizes
+    assert {"Agent": 2, "File": 2, "Token": 2} in sizes  # of two files each may have its own
+    assert sizes[-1] == {"Agent": 1, "File": 2, "Token": 2}

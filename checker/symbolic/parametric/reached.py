@@ -43,7 +43,7 @@ def add_views(system: System, scope: Scope, known: Sequence[Known], limits: Limi
         share = None if limits.max_states is None else max(1, (limits.max_states - states) // (len(every) - number))
         bounds = replace(limits, max_states=share)
         wanted = Search(instance, machine, (), bounds, 0, None, lambda search, depth: False, scope.span, reduced, apart)
-        wanted.guide = partial(_guide, known, instance)
+        wanted.guide = partial(_guide, known, instance, limits)
         search, _, stopped = tiers.search(wanted)
         try:
             found = len(search.states)
@@ -58,10 +58,16 @@ def add_views(system: System, scope: Scope, known: Sequence[Known], limits: Limi
     return states
 
 
-def _guide(known: Sequence[Known], instance: Instance, search: InstanceSearch) -> Callable[[int], bool]:
+def _guide(known: Sequence[Known], instance: Instance, limits: Limits, search: InstanceSearch) -> Callable[[int], bool]:
     """Reads each state of a search; whether it shows what no state of it did before."""
     reader = _Reader(known, instance)
-    return lambda state: reader.read(search.representative(state))
+
+    def fresh(state: int) -> bool:
+        if state % OFTEN == 0:
+            limits.check(0)
+        return reader.read(search.representative(state))
+
+    return fresh
 
 
 class _Reader:
