@@ -19,9 +19,9 @@ from luocheck.traces.digest import recording_sha256
 from luocheck.traces.findings import call_finding, promise_finding, promises_told, unless_others, what_is_missing
 from luocheck.traces.parts import Captured
 from luocheck.traces.replay.certify import NotExplained, certify
+from luocheck.traces.replay.configurations import Refusal, returned
 from luocheck.traces.replay.core import core_of
 from luocheck.traces.replay.kernels import Replay, Replayed, Start, parts_of, shows_its_end, window
-from luocheck.traces.replay.search import Refusal, returned
 from luocheck.traces.replay.world import Beginning
 from luocheck.traces.source import MOST_BYTES
 from luocheck.traces.witness import AuditWitness, NextKernel

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from luocheck.model.errnos import errno_name
 from luocheck.traces.answer import Edit, Finding
 from luocheck.traces.call import Call, Note, Origin, Recording
+from luocheck.traces.replay.configurations import Refusal, returned
 from luocheck.traces.replay.kernels import Part, Replayed
 from luocheck.traces.replay.knowledge import common, texts
 from luocheck.traces.replay.promises import Broken
-from luocheck.traces.replay.search import Refusal, returned
 
 
 def what_is_missing(recordings: Sequence[Recording]) -> str:

@@ -19,8 +19,8 @@ from luocheck.traces.decode import Reading
 from luocheck.traces.findings import what_is_missing
 from luocheck.traces.pieces import Decoded, PieceDecoder
 from luocheck.traces.records import Record
+from luocheck.traces.replay.configurations import returned
 from luocheck.traces.replay.piecewise import Believed
-from luocheck.traces.replay.search import returned
 from luocheck.traces.replay.world import Beginning
 
 PIECE = 10_000

@@ -9,9 +9,10 @@ import pytest
 from luocheck.model.errnos import GENERIC
 from luocheck.model.spec import Spec, load
 from luocheck.traces.call import Call, Kind, Moment, OpenFile, Recording
+from luocheck.traces.replay.configurations import Explained
 from luocheck.traces.replay.handles import Handles
 from luocheck.traces.replay.machine import ReplayMachine
-from luocheck.traces.replay.search import Explained, Search
+from luocheck.traces.replay.search import Search
 from luocheck.traces.replay.step import Stepper
 from luocheck.traces.replay.world import Beginning, World
 

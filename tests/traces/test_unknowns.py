@@ -16,10 +16,11 @@ from luocheck.traces.audit import audit
 from luocheck.traces.call import Recording
 from luocheck.traces.decode import decode
 from luocheck.traces.replay.cells import BOUND, KNOWN, UNKNOWNS
+from luocheck.traces.replay.configurations import Configuration, Explained
 from luocheck.traces.replay.handles import Handles
 from luocheck.traces.replay.machine import ReplayMachine
 from luocheck.traces.replay.renaming import choosable_sorts, exchangeable_sorts
-from luocheck.traces.replay.search import Configuration, Explained, Search
+from luocheck.traces.replay.search import Search
 from luocheck.traces.replay.step import Stepper
 from luocheck.traces.replay.unknowns import Unknown, comparable_sorts
 from luocheck.traces.replay.world import Beginning, World, WorldStore

@@ -18,7 +18,7 @@ from luocheck.traces.replay.world import Beginning, World
 
 def replayed(system: System, recording: Recording, *, warm: bool, seconds: float = 20.0) -> bool | None:
     """What replay says of one reading of a recording: does it conform, and keep what the spec promises?  None when it does not decide."""
-    deadline = time.monotonic() + seconds
+    deadline = time.process_time() + seconds
     beginning = Beginning.WARM if warm else Beginning.COLD
     refuted = False
     for quick in (True, False):
@@ -49,4 +49,4 @@ def _cut(call: Call, line: int) -> Call:
 
 
 def _until(deadline: float) -> Callable[[], str | None]:
-    return lambda: "time is up" if time.monotonic() > deadline else None
+    return lambda: "time is up" if time.process_time() > deadline else None

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from luocheck.traces.call import Call, Recording
-from luocheck.traces.replay.search import Refusal
+from luocheck.traces.replay.configurations import Refusal
 
 MOST_TRIALS = 400
 

@@ -16,13 +16,14 @@ from luocheck.model.semantics.machine import Arguments
 from luocheck.model.semantics.run import Outcome
 from luocheck.traces.call import Call, Kind
 from luocheck.traces.replay.cells import BOUND, CANDIDATES, EXCLUDED
+from luocheck.traces.replay.configurations import Configuration
 from luocheck.traces.replay.handles import Handles
 from luocheck.traces.replay.handover import handed_over
 from luocheck.traces.replay.kernels import Part, Replay
 from luocheck.traces.replay.machine import Bytes, ReplayMachine
 from luocheck.traces.replay.memory import Memory
 from luocheck.traces.replay.renaming import Numbers
-from luocheck.traces.replay.search import Configuration, Search
+from luocheck.traces.replay.search import Search
 from luocheck.traces.replay.step import Stepper
 from luocheck.traces.replay.unknowns import Unknown
 from luocheck.traces.replay.world import Beginning, World, WorldStore

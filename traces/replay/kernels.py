@@ -14,12 +14,13 @@ from luocheck.model.ir.system import System
 from luocheck.traces.answer import Belief
 from luocheck.traces.call import Call, Kind, Recording
 from luocheck.traces.replay.cells import KNOWN
+from luocheck.traces.replay.configurations import Configuration, Explained, Overwhelmed, Refusal, returned
 from luocheck.traces.replay.handles import Handles
 from luocheck.traces.replay.handover import handed_over
 from luocheck.traces.replay.knowledge import common, different
 from luocheck.traces.replay.machine import ReplayMachine
 from luocheck.traces.replay.promises import Broken, Promises
-from luocheck.traces.replay.search import Configuration, Explained, Overwhelmed, Refusal, Search, returned
+from luocheck.traces.replay.search import Search
 from luocheck.traces.replay.step import Stepper
 from luocheck.traces.replay.world import Beginning, World, WorldStore
 

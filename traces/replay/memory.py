@@ -14,7 +14,7 @@ from luocheck.traces.call import Call
 from luocheck.traces.replay.world import WorldStore
 
 if TYPE_CHECKING:
-    from luocheck.traces.replay.search import Configuration
+    from luocheck.traces.replay.configurations import Configuration
 
     Belief = list[Configuration]
 

@@ -12,11 +12,12 @@ from dataclasses import dataclass, field, replace
 from luocheck.model.ir.system import System
 from luocheck.traces.call import Call, Recording
 from luocheck.traces.replay.cells import BOUND, KNOWN
+from luocheck.traces.replay.configurations import Configuration
 from luocheck.traces.replay.handles import Handles
 from luocheck.traces.replay.kernels import Part, Start, parts_of
 from luocheck.traces.replay.machine import ReplayMachine
 from luocheck.traces.replay.promises import Promises
-from luocheck.traces.replay.search import Configuration, Search
+from luocheck.traces.replay.search import Search
 from luocheck.traces.replay.step import Stepper
 from luocheck.traces.replay.world import Beginning, World, WorldStore
 

@@ -15,9 +15,9 @@ from luocheck.model.ir.system import Expected, Kind, Property, System
 from luocheck.model.ir.vocabulary import Field
 from luocheck.model.semantics.expressions import Code, Oops
 from luocheck.traces.call import Call
+from luocheck.traces.replay.configurations import Configuration, returned
 from luocheck.traces.replay.deciding import Undecided
 from luocheck.traces.replay.expressions import Kleene
-from luocheck.traces.replay.search import Configuration, returned
 from luocheck.traces.replay.world import Beginning, World, WorldStore
 
 SECONDS = 2.0
