@@ -103,3 +103,40 @@ def test_promises_that_were_decided_are_told(spec: Spec) -> None:
     """Those about ghosts never are: replay does not follow them."""
     watched = audit(spec, SHORT).watched
     assert watched and set(watched) < {each.name for each in spec.system.properties}
+
+
+# ---- calls that the recorder did not show -------------------------------------------------------------------------
+
+DEVICE_ONLY = """\
+ agent-68 [001] ...1. 3.671622: dev_open: (misc_open+0xd4/0x110 <- luo_open) ret=0
+ agent-68 [001] ...1. 3.676592: ioctl: (__x64_sys_ioctl+0x365/0x8f0 <- luo_ioctl) dfd=3 cmd=0xba00 size=72 fd=4 name="a" ret=0
+ agent-68 [001] ...1. 3.677872: ioctl: (__x64_sys_ioctl+0x365/0x8f0 <- luo_ioctl) dfd=3 cmd=0xba00 size=72 fd=0 name="b" ret={}
+"""
+
+
+@pytest.mark.parametrize("files", [5])
+def test_many_calls_that_nobody_recorded_are_in_the_witness(files: int, tmp_path: Path) -> None:
+    """No session can be made once so many files are preserved; the recorder shows the device only."""
+    derived = tmp_path / "derived.luo"
+    full = f"fail ENOSPC when (number of e: Entry | true) >= {files};"
+    derived.write_text(f"spec derived extends linux_7_3;\npatch proc session_create {{ replace full {{ {full} }} }}\n")
+    capture = tmp_path / "trace.txt"
+    capture.write_text(DEVICE_ONLY.format(-28))
+    spec = load(str(derived))
+    answer = audit(spec, str(capture), beginning=Beginning.COLD, witness=True)
+    assert answer.verdict is Conformance.CONFORMS and answer.witness is not None, answer.unwitnessed
+    assert [step.event for step in answer.witness.steps].count("PRESERVE_FD") == files
+    assert check_witness(spec, answer.witness, str(capture), "w.json").accepted
+    capture.write_text(DEVICE_ONLY.format(-17))
+    assert audit(spec, str(capture), beginning=Beginning.COLD).verdict is Conformance.VIOLATED
+
+
+def test_what_no_end_of_unrecorded_calls_explains_is_not_violated(tmp_path: Path) -> None:
+    """That a claimed file is saved, too, is lost where what PRESERVE_FD writes is forgotten."""
+    derived = tmp_path / "derived.luo"
+    full = "fail ENOSPC when some f: File | f.claimed and not f.saved;"
+    derived.write_text(f"spec derived extends linux_7_3;\npatch proc session_create {{ replace full {{ {full} }} }}\n")
+    capture = tmp_path / "trace.txt"
+    capture.write_text(DEVICE_ONLY.format(-28))
+    answer = audit(load(str(derived)), str(capture), beginning=Beginning.COLD)
+    assert answer.verdict is Conformance.INCONCLUSIVE and "more unrecorded calls are possible" in answer.reason, answer

@@ -140,7 +140,7 @@ def of_the_device_only(system: System, result: int, name: bytes, files: int) -> 
     return story.answers(sizes={"Entry": files + 1, "File": files + 1, "Token": files + 1, "Session": 3}, unknown_files=0)
 
 
-@pytest.mark.parametrize("files", [1, 3, 4, 5, 6])
+@pytest.mark.parametrize("files", [3, 4, 6])
 def test_a_call_can_need_any_number_of_unrecorded_ones(files: int, tmp_path: Path) -> None:
     """A table that is full after so many PRESERVE_FD, none of which is shown.  However many they were, names are not taken by them."""
     system = derived(tmp_path, f"(number of e: Entry | true) >= {files}")
