@@ -49,11 +49,11 @@ def assert_nowhere_false(system: System, name: str, seed: int) -> None:
 
 
 def test_random_specs() -> None:
-    proved, left = asked(range(80))
+    proved, left = asked(range(60))
     assert proved >= 5 and left >= 5
 
 
 @pytest.mark.nightly
 def test_many_random_specs() -> None:
-    proved, left = asked(range(80, 1500))
+    proved, left = asked(range(60, 1500))
     assert proved >= 100 and left >= 100
