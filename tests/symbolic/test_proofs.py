@@ -127,6 +127,21 @@ def test_a_hard_claim_keeps_no_other_from_being_proved(monkeypatch: pytest.Monke
     assert answer.stopped == "enough" and results(answer) == {first: Result.UNKNOWN, **dict.fromkeys(others, Result.PROVED)}
 
 
+@pytest.mark.parametrize(
+    ("name", "claim"),
+    [
+        ("deps_freeze", "nothing_dangles"),  # a file is in the list of one session, so what another one drops is not in it
+        pytest.param("deps_freeze", "saved_is_listed", marks=pytest.mark.nightly),  # in the middle of calls too
+        pytest.param("rfc_v2", "cancel_leaves_no_memory", marks=pytest.mark.nightly),
+        pytest.param("rfc_v2", "tree_has_every_file", marks=pytest.mark.nightly),
+    ],
+)
+def test_claims_that_take_two_owners_or_late_states(name: str, claim: str) -> None:
+    spec = load(name)
+    answer = prove(spec, properties=[claim])
+    assert results(answer) == {claim: Result.PROVED} and rejections(spec, answer.certificate) == [None]
+
+
 def test_what_a_walk_has_passed_may_depend_on_a_local_of_the_call() -> None:
     """Of two files, one belongs to the agent whose session ends: that takes a word about the owner and a local together."""
     spec = load("intent")
