@@ -159,6 +159,7 @@ class _Audit:
 
         A kernel that had been running can be in any state: that is the last thing to be thought of.
         """
+        deadline = self.deadline
         begin = [self.beginning] if self.beginning is not None else [Beginning.COLD, Beginning.WARM]
         found = self._first(begin, True)
         if found is None and self.beginning is None:
@@ -173,7 +174,10 @@ class _Audit:
                 found = self._first([Beginning.RUNNING], False)
         if self.interrupted() is not None:
             return self._inconclusive(self.interrupted() or "", started)
-        return None if found is None else self._explained(*found, started)
+        if found is None:
+            return None
+        self.deadline = deadline  # what is told of it, a witness for one, has the time that is left of the whole
+        return self._explained(*found, started)
 
     def _first(self, beginnings: list[Beginning], quick: bool) -> _Tried | None:
         """The first reading that explains the recordings; the others are kept in `tried`."""
