@@ -9,6 +9,7 @@ from luocheck.model.semantics.bodies import Bodies, Op
 from luocheck.model.semantics.expressions import Code, Oops
 from luocheck.model.semantics.run import FOREVER, SEQ, Run
 from luocheck.model.semantics.store import Store, lock_index
+from luocheck.model.source import Span
 
 
 def _cell(bodies: Bodies, stmt: st.Acquire | st.GiveBack | st.Keep) -> Code:
@@ -53,12 +54,7 @@ def give_back(bodies: Bodies, stmt: st.GiveBack) -> Op:
     cell, span = _cell(bodies, stmt), stmt.span
 
     def drop(run: Run) -> None:
-        lock = cell(run.store, run.env)
-        for held in run.held:
-            if held[0] == lock:
-                _forget(run, held)
-                return
-        raise Oops("held_at_return", span)
+        _end_of(run, cell(run.store, run.env), span)
 
     return drop
 
@@ -69,14 +65,19 @@ def keep(bodies: Bodies, stmt: st.Keep) -> Op:
 
     def hold(run: Run) -> None:
         lock = cell(run.store, run.env)
-        for held in run.held:
-            if held[0] == lock:
-                _forget(run, held)
-                hold_for_ever(run.own(), lock, shared=held[1])
-                return
-        raise Oops("held_at_return", span)
+        _, shared = _end_of(run, lock, span)
+        hold_for_ever(run.own(), lock, shared=shared)
 
     return hold
+
+
+def _end_of(run: Run, lock: Any, span: Span) -> Any:
+    """What the call holds of a lock, which it no longer has to give back.  Raises Oops when it is nothing."""
+    for held in run.held:
+        if held[0] == lock:
+            _forget(run, held)
+            return held
+    raise Oops("held_at_return", span)
 
 
 def hold_for_ever(store: Store, lock: Any, *, shared: bool) -> None:
