@@ -68,13 +68,16 @@ def write(page: Page, answer: ProveAnswer, certificate: str | None, tell_all: bo
 
 def _proof(page: Page, run: ProofRun, tell_all: bool) -> None:
     """Claims that were proved by lemmas."""
-    count = f"{len(run.lemmas)} lemma{'' if len(run.lemmas) == 1 else 's'}"
-    numbers = f"{count} from {run.counterexamples} counterexamples to induction, {run.checks:,} questions"
+    numbers = f"{_lemmas_of(len(run.lemmas))} from {run.counterexamples} counterexamples to induction, {run.checks:,} questions"
     page.wrap("  proved together  " if len(run.claims) > 1 else "  proved  ", ", ".join(run.claims))
     page.wrap("    ", f"{numbers}, views of {run.states:,} states, {run.seconds:.1f} s; {_CHECKED}")
     _lemmas(page, "between calls", run.between_calls)
     if tell_all:
         _lemmas(page, "at the heads of walks, too", run.lemmas)
+
+
+def _lemmas_of(count: int) -> str:
+    return f"{count} lemma{'' if count == 1 else 's'}"
 
 
 def _lemmas(page: Page, where: str, lemmas: Sequence[str]) -> None:
@@ -104,6 +107,6 @@ def write_check(page: Page, spec: Spec, checked: Sequence[Checked], status: int)
     for each in checked:
         said = "accepted" if each.gap is None else f"{'not decided' if each.undecided else 'REJECTED'}: {each.gap}"
         style = "good" if each.gap is None else "open" if each.undecided else "bad"
-        page.wrap("  ", f"{', '.join(each.claims)} by {each.lemmas} lemmas: {said}", "    ", style=style)
+        page.wrap("  ", f"{', '.join(each.claims)} by {_lemmas_of(each.lemmas)}: {said}", "    ", style=style)
     proved = [claim for each in checked if each.gap is None for claim in each.claims]
     page.add(Part(f"{spec.name}", _STYLES[status]), f": {len(proved)} claims proved for every size; exit status {status}")
