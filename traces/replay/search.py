@@ -84,8 +84,9 @@ class Search:
     """Replays one recording.  stop is asked now and then for a reason to give up.  quick: see `_taken`.
 
     most: replay ends with that many refusals; after those before it goes on as if the recording had been edited.  always: `watch` is told
-    each time, not only when something is believed for the first time.  thorough: more
-    unrecorded calls than are usual are looked for.  forgetting: what any number of unrecorded calls can write is not known at any time.  left_out: there were more unrecorded calls than were looked at.
+    each time, not only when something is believed for the first time.  thorough: more unrecorded calls than are usual are looked for.
+    forgetting: what any number of unrecorded calls can write is not known at any time.  left_out: there were more unrecorded calls than
+    were looked at.
     """
 
     stepper: Stepper

@@ -83,28 +83,29 @@ def prove(system: System, claims: Sequence[Property], limits: Limits, tell: Call
     Of a large spec few fields are looked at first, and more where a claim is not proved with these.
     """
 
-    def tried(chosen: frozenset[int] | None, everywhere: frozenset[str] = frozenset(), *, alone: bool = False) -> Proof:
+    def tried(made: Cut, *, alone: bool = False) -> Proof:
         with fresh_terms():
-            return _Prover(cut(system, claims, chosen, everywhere), claims, limits, tell, alone=alone).run()
+            return _Prover(made, claims, limits, tell, alone=alone).run()
 
+    whole = cut(system, claims)
     looking = Looking(system, claims, limits)
-    chosen = frozenset[int]() if is_large(cut(system, claims)) else None
+    chosen = frozenset[int]() if is_large(whole) else None
     if chosen is not None:
-        proof = tried(chosen, alone=True)
+        proof = tried(cut(system, claims, chosen), alone=True)
         if len(proof.proved) == len(claims):
             return proof
     while chosen is not None:
         chosen = looking.enough(chosen)
-        proof = tried(chosen, looking.everywhere(chosen))
+        proof = tried(cut(system, claims, chosen, looking.everywhere(chosen)))
         if len(proof.proved) == len(claims):
             return proof
         events = [proof.cut.origin[each.event.index] for each in proof.obstacles if each.event is not None]
         chosen = looking.wider(proof.cut, chosen, events)
         tell("looking at more fields" if chosen is not None else "looking at all fields")
-    proof = tried(None)
+    proof = tried(whole)
     everywhere = looking.everywhere(None) if proof.obstacles else frozenset()
     if everywhere:  # what holds in the middle of calls too is no lemma where it says `some`, but it may be asked itself
-        proof = max(proof, tried(None, everywhere), key=lambda each: len(each.proved))
+        proof = max(proof, tried(cut(system, claims, None, everywhere)), key=lambda each: len(each.proved))
     return proof
 
 
