@@ -8,12 +8,8 @@ from dataclasses import replace
 
 from luocheck.model.ir.system import System
 from luocheck.traces.call import Call, Recording
-from luocheck.traces.replay.handles import Handles
-from luocheck.traces.replay.machine import ReplayMachine
-from luocheck.traces.replay.promises import Promises
-from luocheck.traces.replay.search import Search
-from luocheck.traces.replay.step import Stepper
-from luocheck.traces.replay.world import Beginning, World
+from luocheck.traces.replay.kernels import Replay, parts_of
+from luocheck.traces.replay.world import Beginning
 
 
 def replayed(system: System, recording: Recording, *, warm: bool, seconds: float = 20.0) -> bool | None:
@@ -22,16 +18,11 @@ def replayed(system: System, recording: Recording, *, warm: bool, seconds: float
     beginning = Beginning.WARM if warm else Beginning.COLD
     refuted = False
     for quick in (True, False):
-        stop = _until(deadline)
-        handles = Handles.of(system, recording)
-        machine = ReplayMachine(World(system, beginning, tuple(handles.counts), handles.names(), quick))
-        stepper = Stepper(machine, handles, recording)
-        promises = Promises(system, machine.world)
-        explained = Search(stepper, recording, stop, quick, watch=promises.watch).run(machine.beginnings())
-        kept = not any(each.definite and not each.expected for each in promises.broken.values())
-        if explained.refusal is None and explained.gave_up is None and kept:
+        found = Replay(system, parts_of([recording]), beginning, quick, _until(deadline), promises=True, thorough=True).run()
+        kept = not any(each.definite and not each.expected for _, each in found.broken)
+        if found.explains and kept:
             return True
-        refuted = (explained.refusal is not None or not kept) and explained.gave_up is None and not stepper.overwhelmed
+        refuted = (bool(found.refusals) or not kept) and found.gave_up is None and not found.overwhelmed
     return False if refuted else None
 
 

@@ -175,6 +175,23 @@ def test_sessions_can_have_been_made_before_the_device_was_closed(sessions: int,
     assert found is False and (wanted is False or sessions == 4)
 
 
+@pytest.mark.parametrize("sessions", [3, 5, 6])
+def test_any_number_of_sessions_can_have_been_made_before_the_device_was_closed(sessions: int, tmp_path: Path) -> None:
+    """No ioctl on the device is shown.  Nothing is ever done with most of the sessions, but no file is preserved while there are fewer."""
+    path = tmp_path / "derived.luo"
+    text = f"replace full {{ fail ENOSPC when (number of r: Session | true) < {sessions}; }}"
+    path.write_text(f"spec derived extends linux_7_3;\npatch ioctl PRESERVE_FD {{ {text} }}\n")
+    story = Story(load(str(path)).system)
+    story.add(Kind.OPEN, "OPEN", 3, on=DEVICE)
+    story.add(Kind.CLOSE, "CLOSE_DEV", 0, on=DEVICE)
+    story.ioctl("PRESERVE_FD", OpenFile(1, "Session"), file=OpenFile(100, None), token=1)
+    sizes = {"Name": sessions, "Session": sessions}
+    few = sessions < 5
+    assert story.answers(sizes=sizes, enumerate_=few) == (True, True if few else None), "nobody knows after more than are looked at"
+    story.ioctl("PRESERVE_FD", OpenFile(1, "Session"), file=OpenFile(101, None), token=1)
+    assert story.answers(sizes=sizes, enumerate_=few) == (not few, False), "the token is used, however many sessions there are"
+
+
 def test_a_session_can_be_another_one_than_those_that_were_seen(system: System) -> None:
     """No ioctl on the device is shown.  The first call on a descriptor can be on a session that was there, and is on one made in between."""
     story = Story(system)

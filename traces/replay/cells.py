@@ -16,5 +16,6 @@ USED = -12  # (USED, field): values of a unique field that belong to elements wh
 # (USED, field, variable): to those that were members of the variable's set or sequence, in which it is unique
 UNKNOWNS = -13  # (UNKNOWNS, sort): how many `Unknown`s of the sort there are
 APART = -14  # (APART,): pairs of values, at least one unknown, that differ
+FORGOTTEN = -17  # (FORGOTTEN,): what had been met when calls were first forgotten (`forgetting.py`)
 CANDIDATES = -16  # (CANDIDATES, unknown): what an element can be that is to be chosen, until the call ends
 SAME = -15  # (SAME, unknown): what it turned out to be, until the call ends

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
@@ -20,7 +21,7 @@ from luocheck.model.ir.system import Event
 from luocheck.model.ir.vocabulary import Field, SeqT, SetT, Sort
 from luocheck.model.semantics.store import live_index
 from luocheck.traces.call import Call
-from luocheck.traces.replay.cells import ABSENT, DENIED, ENDED, EXCLUDED, FACTS, KNOWN, OLD, UNSEEN, USED
+from luocheck.traces.replay.cells import ABSENT, DENIED, ENDED, EXCLUDED, FACTS, FORGOTTEN, KNOWN, OLD, UNSEEN, USED
 from luocheck.traces.replay.unrecorded import Unrecorded
 from luocheck.traces.replay.world import World, WorldStore
 
@@ -71,6 +72,11 @@ class Forgetting:
         self.freed: set[tuple[int, int]] = set()
         self.executed = 0
         self.known = tuple(store.get((KNOWN, sort.index), 0) for sort in self.system.sorts)
+        if isinstance(store, ForgetfulStore):  # what was forgotten before still is
+            self.complete &= store.forgetting.complete
+            self.cells |= store.forgetting.cells
+            self.freed |= store.forgetting.freed
+            self.known = store.forgetting.known
         every = [stmt for event in self.events for stmt in st.statements(event.body)]
         self.made = frozenset(stmt.sort.index for stmt in every if isinstance(stmt, st.New))
         written = list(_written(every))
@@ -154,6 +160,7 @@ class Forgetting:
                 out[cell] = value
         if any(cell[0] == DENIED and len(cell) > 1 for cell in out):
             out[DENIED,] = ()
+        out[FORGOTTEN,] = self.known
         for index in self.unseen:
             out[UNSEEN, index] = True
         for sort in self.touched:
@@ -201,6 +208,25 @@ class Forgetting:
         if sort in self.made or place[0] in self.fields:
             return ()
         return tuple(each for each in denied if not each[0][0].fields & self.fields)
+
+
+@dataclass(slots=True)
+class Forgettings:
+    """What is forgotten in one search whenever a process gives something up, by what had been met when it was forgotten first."""
+
+    unrecorded: Unrecorded
+    world: World
+    found: dict[tuple[int, ...], Forgetting] = field(default_factory=dict)
+
+    def of(self, store: WorldStore) -> Forgetting:
+        if isinstance(store, ForgetfulStore):
+            return store.forgetting
+        made = Forgetting(self.unrecorded, self.world, store)
+        return self.found.setdefault(made.known, made)
+
+    @property
+    def complete(self) -> bool:
+        return all(each.complete and not each.is_outgrown for each in self.found.values())
 
 
 def _written(statements: Iterable[st.Stmt]) -> Iterator[Field]:

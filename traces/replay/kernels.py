@@ -15,6 +15,7 @@ from luocheck.traces.answer import Belief
 from luocheck.traces.call import Call, Kind, Recording
 from luocheck.traces.replay.cells import KNOWN
 from luocheck.traces.replay.configurations import Configuration, Explained, Overwhelmed, Refusal, returned
+from luocheck.traces.replay.forgetting import Forgettings
 from luocheck.traces.replay.handles import Handles
 from luocheck.traces.replay.handover import handed_over
 from luocheck.traces.replay.knowledge import common, different
@@ -194,11 +195,18 @@ class Replay:
 
         search.watch = watch if self.trail or self.promises else None
         search.always = self.trail
-        search.run(
-            machine.beginnings() if stores is None else [b for s in stores for b in machine.booted(self._handed_over(s, world))]
-        )
+
+        def beginnings() -> list[WorldStore]:
+            if stores is None:
+                return list(machine.beginnings())
+            return [b for s in stores for b in machine.booted(self._handed_over(s, world))]
+
+        search.run(beginnings())
         if self.unsure and stores is not None and search.result.refusals and not out.overwhelmed:
             out.overwhelmed = not self._is_refused_anyhow(part)
+        if search.result.refusals and search.stepper.unrecorded.left_out and not out.overwhelmed:
+            other = self._search(part, beginning, handles, 1)
+            out.overwhelmed = not self._is_refused_whatever_was_given_up(other, beginnings())
         if promises is not None:
             out.broken += [(part, each) for each in promises.broken.values()]
             watched = promises.watched()
@@ -211,6 +219,13 @@ class Replay:
         search = self._search(part, Beginning.WARM, Handles.of(self.system, part.recording), 1)
         found = search.run(search.stepper.machine.beginnings())
         return bool(found.refusals) and not search.stepper.overwhelmed
+
+    def _is_refused_whatever_was_given_up(self, search: Search, beginnings: list[WorldStore]) -> bool:
+        """Is a call refused however many calls processes made before they gave something up?"""
+        stepper = search.stepper
+        search.forgettings, search.thorough = Forgettings(stepper.unrecorded, stepper.machine.world), False
+        found = search.run(beginnings)
+        return bool(found.refusals) and not stepper.overwhelmed and search.forgettings.complete
 
     def _search(self, part: Part, beginning: Beginning, handles: Handles, most: int) -> Search:
         world = World(self.system, beginning, tuple(handles.counts), handles.names(), self.quick)

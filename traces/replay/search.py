@@ -23,7 +23,7 @@ from luocheck.traces.call import Call, Kind, Recording
 from luocheck.traces.order import Order, is_optional
 from luocheck.traces.replay.cells import ENDED
 from luocheck.traces.replay.configurations import Configuration, Explained, Overwhelmed, Refusal, returned
-from luocheck.traces.replay.forgetting import Forgetting
+from luocheck.traces.replay.forgetting import Forgetting, Forgettings
 from luocheck.traces.replay.memory import Memory
 from luocheck.traces.replay.step import Stepper
 from luocheck.traces.replay.unrecorded import MOST_UNRECORDED_STEPS
@@ -85,8 +85,8 @@ class Search:
 
     most: replay ends with that many refusals; after those before it goes on as if the recording had been edited.  always: `watch` is told
     each time, not only when something is believed for the first time.  thorough: more unrecorded calls than are usual are looked for.
-    forgetting: what any number of unrecorded calls can write is not known at any time.  left_out: there were more unrecorded calls than
-    were looked at.
+    forgetting: what any number of unrecorded calls can write is not known at any time; forgettings: not when something is given up.
+    left_out: there were more unrecorded calls than were looked at.
     """
 
     stepper: Stepper
@@ -103,6 +103,7 @@ class Search:
     memory: Memory = field(default_factory=Memory)
     thorough: bool = True
     forgetting: Forgetting | None = None
+    forgettings: Forgettings | None = None
     left_out: bool = False
 
     def __post_init__(self) -> None:
@@ -195,11 +196,15 @@ class Search:
 
     def _stepped(self, store: WorldStore, call: Call) -> list[WorldStore]:
         """The states after a call; in a complete search also those in which others have got before what its caller gives up."""
+        if self.quick or self.forgetting is not None or call.kind not in (Kind.CLOSE, Kind.EXIT):
+            return self.stepper.after(store, call)
+        if self.forgettings is not None:
+            given_away = self.stepper.unrecorded.given_away(store, call, self.forgettings.of(store))
+            return [after for given in given_away for after in self.stepper.after(given, call)]
         found = self.stepper.after(store, call)
-        if not self.quick and self.forgetting is None and call.kind in (Kind.CLOSE, Kind.EXIT):
-            for given in self.stepper.unrecorded.given_away(store, call):
-                if given is not store:
-                    found += [after for after in self.stepper.after(given, call) if after is not given]
+        for given in self.stepper.unrecorded.given_away(store, call):
+            if given is not store:
+                found += [after for after in self.stepper.after(given, call) if after is not given]
         return found
 
     def _returned(self, belief: list[Configuration], call: Call) -> list[Configuration]:
@@ -220,18 +225,19 @@ class Search:
         `stepper.overwhelmed` is set.
         """
         line = returned(call)
-        self.left_out = self.stepper.unrecorded.left_out
+        self.left_out = False
         for layer in self._insertions(belief, line):
             found = self._distinct(self._taken(layer, call))
             if found:
                 return found
-        if self.quick or not self.left_out or self._is_refused_for_good(belief, call):
+        given_up = max(self.stepper.unrecorded.left_out, default=0) >= line  # by this call, or one that is going on
+        if self.quick or not (self.left_out or given_up) or self._is_refused_for_good(belief, call):
             return []
         for layer in self._by_steps(belief, line, MOST_STEPS, MOST_LATER) if self.thorough else ():
             found = self._distinct(self._taken(layer, call))
             if found:
                 return found
-        self.stepper.overwhelmed |= self.left_out
+        self.stepper.overwhelmed |= self.left_out or given_up
         return []
 
     def _is_refused_for_good(self, belief: list[Configuration], call: Call) -> bool:
@@ -368,7 +374,7 @@ class Search:
         kept: dict[object, Configuration] = {}
         for each in chain(first, configurations):
             kept.setdefault(each.key, each)
-            if len(kept) > MANY_CONFIGURATIONS and not self.memory.merging and not self.quick:
+            if len(kept) > MANY_CONFIGURATIONS and not (self.memory.merging or self.quick or self.forgettings):
                 return self._merged(chain(kept.values(), configurations))
             if self.quick and len(kept) >= MOST_FOLLOWING * followed:
                 break

@@ -13,9 +13,11 @@ from luocheck.model.ir.system import Event
 from luocheck.model.ir.vocabulary import ElemT, EnumT
 from luocheck.traces.call import Call, Kind
 from luocheck.traces.replay.cells import BOUND, ENDED, KNOWN, PENDING
+from luocheck.traces.replay.configurations import returned
 from luocheck.traces.replay.world import WorldStore
 
 if TYPE_CHECKING:
+    from luocheck.traces.replay.forgetting import Forgetting
     from luocheck.traces.replay.step import Stepper
 
 _WITHOUT_EFFECT = (st.Arguments, st.Assert, st.Fail, st.If, st.Require, st.Skip, st.Sometimes, st.Step)
@@ -34,8 +36,8 @@ MOST_GIVEN_AWAY = 500
 class Unrecorded:
     """The unrecorded calls of the recording of a stepper.
 
-    meeting: events other than ioctls that met something for the first time.  left_out: before some process gave something up, it can have
-    made more ioctls than were looked at.
+    meeting: events other than ioctls that met something for the first time.  left_out: the lines of the calls by which a process gave
+    something up, and before which it can have made more ioctls than were looked at.
     """
 
     def __init__(self, stepper: Stepper) -> None:
@@ -46,7 +48,7 @@ class Unrecorded:
         self.ioctl_targets = {each.event: each.target for each in self.abi.ioctls}
         self.exit_event = self.abi.process.exit if self.abi.process is not None else None
         self.meeting: set[Event] = set()
-        self.left_out = False
+        self.left_out: set[int] = set()
 
     @cached_property
     def events(self) -> tuple[Event, ...]:
@@ -139,11 +141,13 @@ class Unrecorded:
 
     # ---- before something is given up ---------------------------------------------------------------------------
 
-    def given_away(self, store: WorldStore, call: Call) -> list[WorldStore]:
+    def given_away(self, store: WorldStore, call: Call, forgetting: Forgetting | None = None) -> list[WorldStore]:
         """The states in which a process gives something up (a close, an exit): it itself, and those after unrecorded calls of the process.
 
         Later nobody but who got it from that process before can have what it has now.  Three rounds of passing on are enough, as who got
         something can pass it on; ioctls may have made each open file that is used and was not seen to be opened.
+
+        forgetting: any number of ioctls is forgotten instead.
         """
         process = self.stepper.handles.process(call.process)
         device = call.on.target == DEVICE if call.on is not None else call.kind is Kind.EXIT
@@ -156,21 +160,25 @@ class Unrecorded:
             caller = next((x for p, x in zip(event.parameters, arguments, strict=True) if p.slot == event.caller), None)
             return caller == process and (event.name not in self.passing or self._is_about(store, event, arguments, call))
 
-        found = {frozenset(store.items()): store}
         layer, more = [store], False
+        if forgetting is not None:
+            layer, made = forgetting.states(store, 0), []
+        found = {frozenset(each.items()): each for each in layer}
         for count in range(max(MOST_UNRECORDED_STEPS, self.unopened if made else 0)):
             events = [*passed, *made] if count < MOST_UNRECORDED_STEPS else made
             following, more = [], False
             for each in layer:
                 for after, is_step in self._after(each, 0, events, matters):
-                    if found.setdefault(frozenset(after.items()), after) is after:
-                        following.append(after)
-                        more |= is_step
+                    for made_of_it in [after] if forgetting is None else forgetting.states(after, 0):
+                        if found.setdefault(frozenset(made_of_it.items()), made_of_it) is made_of_it:
+                            following.append(made_of_it)
+                            more |= is_step and forgetting is None
             layer = following
             if len(found) > MOST_GIVEN_AWAY:
                 self.stepper.overwhelmed = True
                 break
-        self.left_out |= more
+        if more:
+            self.left_out.add(returned(call))
         return list(found.values())
 
     # ---- elsewhere ----------------------------------------------------------------------------------------------
