@@ -12,6 +12,7 @@ from symbolic.test_cutpoints import compared, drawn
 
 from luocheck.checker.explore.exploration import explore
 from luocheck.checker.explore.limits import Limits, Stopped
+from luocheck.checker.proving import prove
 from luocheck.checker.symbolic.parametric.cutpoints import PROVABLE, cut
 from luocheck.checker.symbolic.parametric.formed import formed
 from luocheck.checker.symbolic.parametric.refusal import NoForm
@@ -231,6 +232,30 @@ def test_shipped_specs(name: str) -> None:
     sizes = tuple((sort.name, 0 if sort.name == "Flb" else 1) for sort in system.sorts)
     spec, pieces, made = compared(system, Scope("ones", sizes, frozenset()), claims)
     assert spec == pieces and len(spec) > 50 and len(made.alive) == 2
+
+
+EDGES = """\
+spec edges;
+sort Agent symmetric pool caller;
+sort File symmetric;
+graph needs on File where edge(x, y): some fits: QUANTIFIED;
+scope one { Agent = 1, File = 1 }
+per File { volatile busy: bool = false; }
+env JOIN() { new a: Agent; }
+ioctl GO(a: Agent, f: File, g: File) { require needs(f, g) and f != g;  f.busy = true; }
+invariant idle_files: all f: File | not f.busy;
+"""
+
+
+@pytest.mark.parametrize(
+    ("where", "proved"),
+    [("all a: Agent | false", False), ("(number of a: Agent | true) == 0", False), ("x == y", True), ("x != y", False)],
+)
+def test_which_edges_make_sense_is_asked_when_nothing_lives(where: str, proved: bool) -> None:
+    """In the form elements of pools are there from the beginning, dead; a condition on edges must not see them."""
+    spec = load_source(Source("edges", EDGES.replace("some fits: QUANTIFIED", where)))
+    answer = prove(spec, properties=["idle_files"])
+    assert answer.verdicts[0].result is (Result.PROVED if proved else Result.FAILS)
 
 
 def failing_at_random(seeds: range) -> int:

@@ -18,7 +18,7 @@ from luocheck.checker.symbolic.parametric.relevance import is_straight
 from luocheck.checker.symbolic.parametric.rewriting import changed
 from luocheck.model.ir import expressions as e
 from luocheck.model.ir import statements as st
-from luocheck.model.ir.system import Effect, Event, Kind, Property, System
+from luocheck.model.ir.system import Effect, Event, Graph, Kind, Property, System
 from luocheck.model.ir.vocabulary import CountT, ElemT, Field, NoneT, SeqT, SetT, Sort, Type
 from luocheck.model.source import Span
 
@@ -55,6 +55,7 @@ class _Former(Pools):
         claims = [self._claim(claim) for claim in system.properties]
         made = replace(
             system,
+            graphs=tuple(self._graph(graph) for graph in system.graphs),
             enums=tuple(self.enums),
             fields=tuple(self.fields),
             events=events,
@@ -77,6 +78,20 @@ class _Former(Pools):
         body = replace(body, statements=(*self.arguments_live(event), *body.statements))
         effects = tuple(Effect(effect.pattern, self.block(effect.body)) for effect in event.effects)
         return replace(event, body=body, effects=effects, slots=tuple(self.slots))
+
+    def _graph(self, graph: Graph) -> Graph:
+        """Which edges make sense is decided when nothing lives yet of what comes and goes; what asks for that is left out, so that there are more."""
+        if graph.where is None:
+            return graph
+        asked = [part.domain for part in e.walk(graph.where) if isinstance(part, e.Quantifier)]
+        if any(isinstance(domain, Sort) and domain.index in self.alive for domain in asked):
+            return replace(graph, where=None)
+        taken = [part.slot for part in e.walk(graph.where) if isinstance(part, e.Var | e.Quantifier)]
+        self.slots = [None] * (1 + max(taken, default=0))
+        try:
+            return replace(graph, where=self.expr(graph.where))
+        except NotSaid:
+            return replace(graph, where=None)
 
     def _claim(self, claim: Property) -> Property:
         if claim.condition is None:
