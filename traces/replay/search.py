@@ -296,6 +296,8 @@ class Search:
             for store in self._after(each.store, call):
                 fewest = others if self.quick else None
                 yield each._replace(store=store)
+            if fewest is not None:
+                continue  # with more calls before it, it is not wanted
             for other in self.pending.values():
                 if other is not call and other.number not in each.done:
                     for store in self._after(each.store, other):
