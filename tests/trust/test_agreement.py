@@ -21,6 +21,10 @@ from trust.survey import SURVEYED, Compared, compared, recording_of
 from luocheck.model.ir.system import System
 from luocheck.model.spec import load
 from luocheck.traces.call import Call, Kind, Moment, OpenFile, Recording
+from luocheck.traces.replay.cells import KNOWN
+from luocheck.traces.replay.kernels import Replay, parts_of
+from luocheck.traces.replay.open_elements import MANY_MET
+from luocheck.traces.replay.world import Beginning
 
 DEVICE = OpenFile(0, "device")
 EVERYTHING = frozenset(Kind) - {Kind.RELEASE}
@@ -173,6 +177,25 @@ def test_sessions_can_have_been_made_before_the_device_was_closed(sessions: int,
     story.ioctl("PRESERVE_FD", OpenFile(1, "Session"), file=OpenFile(99, None), token=1)
     wanted, found = story.answers(sizes=sizes, enumerate_=sessions < 4)
     assert found is False and (wanted is False or sessions == 4)
+
+
+def test_sessions_that_are_gone_take_no_place(system: System) -> None:
+    """Their numbers are given to others, so that a state stays as large as what lives in it."""
+    story = Story(system)
+    story.add(Kind.OPEN, "OPEN", 3, on=DEVICE)
+    story.ioctl("CREATE_SESSION", DEVICE, file=OpenFile(1, "Session"), name=b"kept")
+    story.ioctl("PRESERVE_FD", OpenFile(1, "Session"), file=OpenFile(2, None), token=1)
+    for number in range(200):
+        session = OpenFile(10 + number, "Session")
+        story.ioctl("CREATE_SESSION", DEVICE, file=session, name=b"vm")
+        story.ioctl("PRESERVE_FD", session, -16, file=OpenFile(2, None), token=2)  # the first session has it
+        story.add(Kind.CLOSE, "CLOSE", 0, on=session)
+    found = Replay(system, parts_of([story.recording()]), Beginning.COLD, False, lambda: None).run()
+    (belief,) = found.explained[0].belief
+    sort = next(sort for sort in system.sorts if sort.name == "Session")
+    assert found.explains and belief.store[KNOWN, sort.index] < 2 * MANY_MET
+    story.ioctl("PRESERVE_FD", OpenFile(1, "Session"), file=OpenFile(3, None), token=1)
+    assert replayed(system, story.recording(), warm=False) is False, "the first session is what it was"
 
 
 @pytest.mark.parametrize("sessions", [3, 5, 6])

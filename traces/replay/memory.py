@@ -39,7 +39,7 @@ class Memory:
     """states: by their cells.  steps: by identity of the state and signature of the call.  beliefs: by identity of the belief.
 
     Whatever an identity is asked for is kept alive by the values here.  merging: states that differ only in the numbers of their elements
-    are the same.
+    are the same.  compacting: elements get other numbers where most that have one are gone.
     """
 
     states: dict[object, WorldStore] = field(default_factory=dict)
@@ -48,12 +48,13 @@ class Memory:
     same: dict[tuple[int, ...], Belief] = field(default_factory=dict)
     signatures: dict[object, int] = field(default_factory=dict)
     merging: bool = False
+    compacting: bool = False
     learnt: int = 0
     given_out: int = 0
 
     def kept(self, store: WorldStore) -> WorldStore:
         """The one of all equal states that is kept."""
-        if self.merging:
+        if self.merging or (self.compacting and store.is_sparse):
             store = store.canonical()
         return self.states.setdefault(frozenset(store.items()), store)
 

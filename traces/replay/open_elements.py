@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from luocheck.model.instances import Cell
 from luocheck.model.ir.vocabulary import Sort, Value
-from luocheck.model.semantics.store import Store
-from luocheck.traces.replay.cells import APART, CANDIDATES, DENIED, EXCLUDED, SAME, UNKNOWNS, USED
+from luocheck.model.semantics.store import Store, live_index
+from luocheck.traces.replay.cells import APART, CANDIDATES, DENIED, EXCLUDED, KNOWN, SAME, UNKNOWNS, USED
 from luocheck.traces.replay.deciding import Undecided, Way
 from luocheck.traces.replay.renaming import Numbers, canonical_numbers, renamed, with_numbers
 from luocheck.traces.replay.unknowns import Unknown, final_numbers, is_apart, resolved, set_apart
 
 if TYPE_CHECKING:
     from luocheck.traces.replay.world import World, WorldStore
+
+MANY_MET = 32
+"""Each time that so many more elements of a pool have been met, it is looked how many of them live."""
 
 _SAYS_WHAT_IS_NOT = (APART, DENIED, EXCLUDED, USED)
 _ABOUT_UNKNOWNS = (*_SAYS_WHAT_IS_NOT, SAME, UNKNOWNS)
@@ -124,6 +127,17 @@ class OpenElements(Store):
 
     def note_numbers(self, numbers: Numbers) -> None:
         """For states that know how they came about."""
+
+    @property
+    def is_sparse(self) -> bool:
+        """Have more elements that came and went numbers than live?  Only looked at where there are many."""
+        system = self.instance.system
+        for sort in self.world.pools:
+            met: int = self.get((KNOWN, sort), 0)
+            if met and met % MANY_MET == 0:
+                alive = live_index(system, system.sorts[sort])
+                return sum(cell[0] == alive for cell in self) < met // 2
+        return False
 
     def canonical(self) -> Self:
         """The same state with the numbers that all states have which differ from it in numbers only."""

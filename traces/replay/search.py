@@ -114,6 +114,7 @@ class Search:
 
     def go_on(self, configurations: Iterable[Configuration]) -> Explained:
         """`run` from where the search of calls before these came to; the calls in `optional` have not had all of their effects."""
+        self.memory.compacting = self.forgettings is None and (self.watch is None or not self.always)
         belief = self._distinct(each._replace(store=self.memory.kept(each.store)) for each in configurations)
         order = Order(self.recording.calls)
         try:
