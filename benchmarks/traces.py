@@ -18,6 +18,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import luocheck
+from benchmarks.callers import Overlapping
+from benchmarks.callers import measured as overlap
 from benchmarks.captures import CAPTURES, RECORDERS, long, recording, repeated, repeated_dat, repeating
 from benchmarks.figures import number, table
 from benchmarks.processes import machine, run
@@ -117,6 +119,14 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="CALLS",
         help="only follow and replay recordings of so many calls that repeat",
     )
+    parser.add_argument(
+        "--callers",
+        type=int,
+        nargs="+",
+        default=[],
+        metavar="CALLERS",
+        help="only replay --events calls of so many callers at once that repeat",
+    )
     parser.add_argument("--noise", type=int, default=9, help="other events before each call that repeats (default 9)")
     parser.add_argument("--output", type=Path, help="file for the JSON (default: a new one in benchmarks/results)")
     args = parser.parse_args(arguments)
@@ -135,6 +145,12 @@ def main(arguments: list[str] | None = None) -> int:
         print(_repeated_table(found_again))
         measured = {"machine": about, "rounds": args.rounds, "spec": SPEC, "repeated": [asdict(each) for each in found_again]}
         print(f"\nwritten to {write('traces-repeated', measured, args.output)}")
+        return 0
+    if args.callers:
+        at_once = [overlap(spec.system, callers, args.events, args.rounds) for callers in args.callers]
+        print(_callers_table(at_once))
+        measured = {"machine": about, "rounds": args.rounds, "spec": SPEC, "callers": [asdict(each) for each in at_once]}
+        print(f"\nwritten to {write('traces-callers', measured, args.output)}")
         return 0
     with tempfile.TemporaryDirectory(prefix="luocheck-bench-") as folder:
         decoded, agree = _decode(spec, args.events, args.rounds, Path(folder))
@@ -235,6 +251,15 @@ def _repeated_table(lines: list[Repeated]) -> str:
         cells = [number(line.calls / replayed), number(line.calls / decoded), number(followed, ".2f")]
         cells += [number(line.events / followed), number(line.peak / 1e6, ".1f")]
         rows.append([number(line.calls), number(line.events), *cells])
+    return table(heads, rows)
+
+
+def _callers_table(lines: list[Overlapping]) -> str:
+    heads = ["callers at once", "calls", "calls/s, quick search", "complete search"]
+    rows = [
+        [number(line.callers), number(line.calls), number(statistics.median(line.quick)), number(statistics.median(line.complete))]
+        for line in lines
+    ]
     return table(heads, rows)
 
 

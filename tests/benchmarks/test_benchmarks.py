@@ -165,6 +165,13 @@ def test_calls_that_repeat_are_all_explained_however_they_come(tmp_path: Path, c
 TRAYS = ROOT / "docs" / "examples" / "trays.luo"
 
 
+def test_callers_at_once_are_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out.json"
+    assert traces.main(["--callers", "1", "8", "--events", "400", "--rounds", "1", "--output", str(out)]) == 0
+    assert [each["callers"] for each in json.loads(out.read_text())["callers"]] == [1, 8]
+    assert "callers at once" in capsys.readouterr().out
+
+
 def test_every_claim_is_asked_by_every_method(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "methods.json"
     options = ["--specs", str(TRAYS), "--limit", "30", "--nice", "0", "--depth", "4", "--output", str(out)]
