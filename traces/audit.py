@@ -249,6 +249,8 @@ class _Audit:
             reason = "a kernel can have ended in more ways than can be followed, so what the next one was handed is not known"
         if not reason and replayed.calls == 0:
             reason = "no call in this recording is known to have returned"
+        if not reason and not any(call.result is not None for each in reading.recordings for call in each.calls):
+            reason = "it is not in this recording what any call returned"
         base = self._base(reading.recordings, started)
         if reading.beginning is Beginning.RUNNING and self.beginning is None:
             base = replace(base, notes=(*base.notes, self._in_the_middle()))

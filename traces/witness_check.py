@@ -101,7 +101,7 @@ def _check(spec: Spec, witness: AuditWitness, recordings: Sequence[Recording], s
             at = before + checked.at if checked.at is not None else None
             return WitnessCheck(calls, steps, len(checked.states), gap, at, undecided=isinstance(why, _TooMuch))
     if not any(call.result is not None for each in recordings for call in each.calls):
-        return WitnessCheck(calls, steps, 0, "no call in the recording is known to have returned")
+        return WitnessCheck(calls, steps, 0, "it is not in the recording what any call returned")
     return WitnessCheck(calls, steps, len(states or ()))
 
 

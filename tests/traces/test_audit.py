@@ -30,6 +30,7 @@ INCONCLUSIVE = {
     "kexec-strace/stage1-reboot.strace.txt.gz": "known to have returned",
     "noisy-lost-events/noisy.sys.trace_pipe.txt.gz": "events were lost",
     "trace-cmd-report/lost.txt.gz": "events were lost",
+    "trace-cmd-report/symbols.function.txt.gz": "what any call returned",  # of the function tracer
 }
 """Recordings that nothing can be concluded from, and a part of the reason.  Every other one conforms."""
 
