@@ -89,9 +89,11 @@ class _Former(Pools):
         taken = [part.slot for part in e.walk(graph.where) if isinstance(part, e.Var | e.Quantifier)]
         self.slots = [None] * (1 + max(taken, default=0))
         try:
-            return replace(graph, where=self.expr(graph.where))
+            where = self.expr(graph.where)
         except NotSaid:
             return replace(graph, where=None)
+        unsaid = any(isinstance(part, Formless | IfRelevant) for part in e.walk(where))
+        return replace(graph, where=None if unsaid else where)
 
     def _claim(self, claim: Property) -> Property:
         if claim.condition is None:
