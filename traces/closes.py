@@ -18,9 +18,13 @@ _Number = tuple[int, int]
 
 @dataclass(slots=True)
 class _Race:
-    """owner: the close that is taken to have freed the number.  others: began while it was going on.  going: how many have not returned."""
+    """Closes of a number that go on at the same time.
 
-    owner: Operation
+    owners: those that are taken to have freed it, each what it meant then; an open got it again in between.  others: began when it was free.
+    going: how many have not returned.
+    """
+
+    owners: list[Operation]
     others: list[Operation] = field(default_factory=list)
     going: int = 1
 
@@ -37,38 +41,48 @@ class Closes:
         """A close begins.  free: nothing surely stands behind the number.  The close that is going on there and took what did, or None."""
         race = self.races.get((process, number))
         if race is None:
-            self.races[process, number] = _Race(operation)
-        elif free:
-            race.others.append(operation)
-            race.going += 1
-            return race.owner
-        else:  # an open has got the number again meanwhile
-            self.races[process, number] = _Race(operation)
+            self.races[process, number] = _Race([operation])
+            if free:
+                self.empty.add(operation)
+            return None
+        race.going += 1
         if free:
-            self.empty.add(operation)
+            race.others.append(operation)
+            return race.owners[-1]
+        race.owners.append(operation)
         return None
 
     def going(self, process: int, number: int) -> Operation | None:
         """The close of a number that has not returned yet."""
         race = self.races.get((process, number))
-        return None if race is None else race.owner
+        return None if race is None else race.owners[-1]
 
-    def end(self, process: int, number: int, operation: Operation) -> Operation | None:
-        """A close is over.  When it did not close anything though it was the first: the one that did it instead."""
+    def end(self, process: int, number: int, operation: Operation) -> tuple[Operation | None, list[Operation]]:
+        """A close is over.  When it did not close anything though it was the first: the one that did it instead.
+
+        And the closes that succeeded though others have freed all that the number meant before: an open had got it again.
+        """
         race = self.races.get((process, number))
-        if race is None or (operation is not race.owner and operation not in race.others):
-            return None
+        if race is None or (operation not in race.owners and operation not in race.others):
+            return None, []
         race.going -= 1
-        heir = None
-        if operation is race.owner and operation.result == -GENERIC["EBADF"]:
+        heir, late = None, []
+        if operation in race.owners and operation.result == -GENERIC["EBADF"]:
             done = [each for each in race.others if each.returned and each.result == 0]
             heir = next(iter([*done, *(each for each in race.others if not each.returned)]), None)
         if heir is not None:
             race.others.remove(heir)
-            race.owner = heir
+            race.owners[race.owners.index(operation)] = heir
+        if all(each.returned and each.result == 0 for each in race.owners):
+            late = [each for each in race.others if each.returned and each.result == 0]
+            race.others = [each for each in race.others if each not in late]
         if race.going <= 0:
             del self.races[process, number]
-        return heir
+        return heir, late
+
+    def await_open(self, process: int, number: int, operation: Operation) -> None:
+        """A close succeeded that must have closed what an open that has not returned yet had got."""
+        self.early[process, number] = operation
 
     def was_empty(self, process: int, number: int, operation: Operation) -> bool:
         """Did a close succeed though the number was surely free when it began?  It is remembered for the open that got the number."""
@@ -76,7 +90,7 @@ class Closes:
         self.empty.discard(operation)
         if not known or operation.result != 0:
             return False
-        self.early[process, number] = operation
+        self.await_open(process, number, operation)
         return True
 
     def closed_early(self, process: int, number: int, opened: Operation) -> Operation | None:

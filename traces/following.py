@@ -222,7 +222,7 @@ class Following:
 
     def _closed(self, operation: Operation, process: int, number: int) -> None:
         """A close has returned: perhaps another one did it, perhaps what it closed has become known meanwhile."""
-        heir = self._numbers_closed.end(process, number, operation)
+        heir, late = self._numbers_closed.end(process, number, operation)
         draft = self._close_of.get(operation)
         if draft is not None and heir is not None:
             del self._close_of[operation]
@@ -235,6 +235,12 @@ class Following:
             entry = self.descriptors.look(process, number)
             if entry is not None and entry.node is not None:  # the open that got it has returned first
                 self._closed_late(operation, process, number)
+        for each in late:
+            entry = self.descriptors.look(process, number)
+            if entry is None or entry.node is None:
+                self._numbers_closed.await_open(process, number, each)
+            elif each.exit is not None and entry.since.line < each.exit.line:
+                self._closed_late(each, process, number)
 
     def _closed_late(self, operation: Operation, process: int, number: int) -> None:
         """The number was taken when the close began, which nothing showed at that moment."""

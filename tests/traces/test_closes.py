@@ -93,6 +93,36 @@ def test_a_number_that_was_taken_again_is_closed_again(abi: Abi, tmp_path: Path)
     assert closes(decode(capture(lines, tmp_path / "t"), abi).calls) == [(100, 0), (102, 0)]
 
 
+LATE: list[Line] = [*BEGIN, (100, "close", "= 0"), *opened(100, 3)]
+"""The close of thread 101 goes on; the number has been freed by 100, and means the device again."""
+
+
+@pytest.mark.parametrize(
+    ("ends", "closed"),
+    [
+        ([(100, "close", 3), (100, "close", "= -9"), (101, "close", "= 0")], [(100, 0), (101, 0)]),
+        ([(100, "close", 3), (101, "close", "= 0"), (100, "close", "= -9")], [(100, 0), (101, 0)]),
+        ([(100, "close", 3), (101, "close", "= -9"), (100, "close", "= 0")], [(100, 0), (100, 0)]),
+        ([(101, "close", "= 0"), (100, "close", 3), (100, "close", "= -9")], [(100, 0), (101, 0)]),
+        ([(101, "close", "= 0")], [(100, 0), (101, 0)]),
+        ([(101, "close", "= -9"), (100, "close", 3), (100, "close", "= 0")], [(100, 0), (100, 0)]),
+    ],
+)
+def test_a_close_that_goes_on_can_close_what_an_open_gets_meanwhile(
+    ends: list[Line], closed: list[tuple[int, int]], abi: Abi, spec: Spec, tmp_path: Path
+) -> None:
+    path = capture([*LATE, *ends, *opened(200, 3)], tmp_path / "t")
+    assert closes(decode(path, abi).calls) == closed
+    assert audit(spec, path).verdict is Conformance.CONFORMS
+
+
+def test_a_close_that_succeeded_before_the_open_has_returned_closed_what_that_got(abi: Abi, spec: Spec, tmp_path: Path) -> None:
+    lines: list[Line] = [*BEGIN, (100, "close", "= 0"), (102, "openat", 0), (101, "close", "= 0"), (102, "openat", "= 3")]
+    path = capture([*lines, *opened(200, 3)], tmp_path / "t")
+    assert closes(decode(path, abi).calls) == [(100, 0), (101, 0)]
+    assert audit(spec, path).verdict is Conformance.CONFORMS
+
+
 @pytest.mark.parametrize("result", [0, EBADF])
 def test_an_ioctl_on_a_number_that_is_being_closed(result: int, abi: Abi, spec: Spec, tmp_path: Path) -> None:
     """It reached the device when it did not return EBADF."""
