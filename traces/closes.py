@@ -20,47 +20,44 @@ _Number = tuple[int, int]
 class _Race:
     """Closes of a number that go on at the same time.
 
-    owners: those that are taken to have freed it, each what it meant then; an open got it again in between.  others: began when it was free.
-    going: how many have not returned.
+    owners: those that are taken to have freed it, each what it meant then; an open got it again in between.  others: began when it was
+    surely free.  going: how many have not returned.
     """
 
-    owners: list[Operation]
+    owners: list[Operation] = field(default_factory=list)
     others: list[Operation] = field(default_factory=list)
-    going: int = 1
+    going: int = 0
 
 
 @dataclass(slots=True)
 class Closes:
-    """What is known of closes of single numbers while they are going on."""
+    """What is known of closes of single numbers while they are going on.
+
+    early: of those of a number that was surely free, the last that succeeded.
+    """
 
     races: dict[_Number, _Race] = field(default_factory=dict)
-    empty: set[Operation] = field(default_factory=set)  # of a number that was surely free
-    early: dict[_Number, Operation] = field(default_factory=dict)  # of those, the last that succeeded
+    early: dict[_Number, Operation] = field(default_factory=dict)
 
     def begin(self, process: int, number: int, operation: Operation, *, free: bool) -> Operation | None:
         """A close begins.  free: nothing surely stands behind the number.  The close that is going on there and took what did, or None."""
-        race = self.races.get((process, number))
-        if race is None:
-            self.races[process, number] = _Race([operation])
-            if free:
-                self.empty.add(operation)
-            return None
+        race = self.races.setdefault((process, number), _Race())
         race.going += 1
-        if free:
-            race.others.append(operation)
-            return race.owners[-1]
-        race.owners.append(operation)
-        return None
+        if not free:
+            race.owners.append(operation)
+            return None
+        race.others.append(operation)
+        return race.owners[-1] if race.owners else None
 
     def going(self, process: int, number: int) -> Operation | None:
-        """The close of a number that has not returned yet."""
+        """The close of a number that has not returned yet and took what stood behind it."""
         race = self.races.get((process, number))
-        return None if race is None else race.owners[-1]
+        return race.owners[-1] if race is not None and race.owners else None
 
     def end(self, process: int, number: int, operation: Operation) -> tuple[Operation | None, list[Operation]]:
         """A close is over.  When it did not close anything though it was the first: the one that did it instead.
 
-        And the closes that succeeded though others have freed all that the number meant before: an open had got it again.
+        And the closes that succeeded though others, or nobody, have freed all that the number meant when they began: an open had got it.
         """
         race = self.races.get((process, number))
         if race is None or (operation not in race.owners and operation not in race.others):
@@ -83,15 +80,6 @@ class Closes:
     def await_open(self, process: int, number: int, operation: Operation) -> None:
         """A close succeeded that must have closed what an open that has not returned yet had got."""
         self.early[process, number] = operation
-
-    def was_empty(self, process: int, number: int, operation: Operation) -> bool:
-        """Did a close succeed though the number was surely free when it began?  It is remembered for the open that got the number."""
-        known = operation in self.empty
-        self.empty.discard(operation)
-        if not known or operation.result != 0:
-            return False
-        self.await_open(process, number, operation)
-        return True
 
     def closed_early(self, process: int, number: int, opened: Operation) -> Operation | None:
         """The close of what an open has got, when that succeeded before the open had returned."""

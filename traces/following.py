@@ -231,10 +231,6 @@ class Following:
             operation = heir
         if draft is not None:
             self._returned_of(draft, operation)
-        elif self._numbers_closed.was_empty(process, number, operation):
-            entry = self.descriptors.look(process, number)
-            if entry is not None and entry.node is not None:  # the open that got it has returned first
-                self._closed_late(operation, process, number)
         for each in late:
             entry = self.descriptors.look(process, number)
             if entry is None or entry.node is None:

@@ -116,6 +116,15 @@ def test_a_close_that_goes_on_can_close_what_an_open_gets_meanwhile(
     assert audit(spec, path).verdict is Conformance.CONFORMS
 
 
+def test_a_close_of_a_free_number_closes_the_first_open_that_gets_it_not_the_second(abi: Abi, spec: Spec, tmp_path: Path) -> None:
+    """What the second one got was still there: the close of 100 began before it, and found nothing."""
+    lines: list[Line] = [*FREED, (100, "openat", 0), (101, "close", 3), (100, "openat", "= 3"), (100, "close", 3)]
+    lines += [*opened(102, 3), (101, "close", "= 0"), (100, "close", "= -9"), (100, "close", 3), (100, "close", "= 0")]
+    path = capture([*lines, *opened(200, 3)], tmp_path / "t")
+    assert closes(decode(path, abi).calls) == [(100, 0), (101, 0), (100, 0)]
+    assert audit(spec, path).verdict is Conformance.CONFORMS
+
+
 def test_a_close_that_succeeded_before_the_open_has_returned_closed_what_that_got(abi: Abi, spec: Spec, tmp_path: Path) -> None:
     lines: list[Line] = [*BEGIN, (100, "close", "= 0"), (102, "openat", 0), (101, "close", "= 0"), (102, "openat", "= 3")]
     path = capture([*lines, *opened(200, 3)], tmp_path / "t")
