@@ -40,6 +40,9 @@ FURTHER_SECONDS = 6.0
 WINDOWS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 """Calls in a window that is looked at from any state."""
 
+ORDERS_SECONDS = 5.0
+"""Time for all orders of calls that overlap, before anything is thought of that is not recorded."""
+
 LOOKS = (200, 2_000, None)
 """How often a search of a window may ask whether to go on, in rounds: often a longer window is refuted at once where a shorter one takes long."""
 
@@ -110,17 +113,23 @@ def audit_read(
     readings = [[each.recording(threads_share=True) for each in read_once]]
     if any(any(call.kind is Kind.FORK for call in each.calls) or each.tables_unsure for each in readings[0]):
         readings.append([each.recording(threads_share=False) for each in read_once])
-    return _Audit(spec, readings, beginning, started + timeout, interrupted, max_deviations, trail, witness).answer(started)
+    return _Audit(
+        spec, readings, beginning, started + timeout, interrupted, max_deviations, trail, witness, patience=timeout
+    ).answer(started)
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """What the recordings can mean.  recordings: of kernels one after another; quick: the search that is not complete."""
+    """What the recordings can mean.  recordings: of kernels one after another; quick: the search that is not complete.
+
+    eager: it does not look at all orders of calls that overlap either.
+    """
 
     recordings: list[Recording]
     beginning: Beginning
     quick: bool
     joined: bool = True
+    eager: bool = True
 
 
 _NOT_JOINED = """\
@@ -132,6 +141,8 @@ _Tried = tuple[_Reading, Replayed]
 
 @dataclass(slots=True)
 class _Audit:
+    """deadline: when readings are no longer tried.  patience: seconds that windows may take after that, at most."""
+
     spec: Spec
     decoded: list[list[Recording]]
     beginning: Beginning | None
@@ -140,6 +151,7 @@ class _Audit:
     most: int
     trail: bool
     witness: bool
+    patience: float
     tried: list[_Tried] = field(default_factory=list)
     proofs: dict[int, _Tried] = field(default_factory=dict)
     looked_at: set[tuple[str, int, int]] = field(default_factory=set)
@@ -161,7 +173,7 @@ class _Audit:
         """
         deadline = self.deadline
         begin = [self.beginning] if self.beginning is not None else [Beginning.COLD, Beginning.WARM]
-        found = self._first(begin, True)
+        found = self._first(begin, True) or self._first(begin, True, eager=False)
         if found is None and self.beginning is None:
             found = self._first([Beginning.RUNNING], True)
             if found is not None:  # a beginning that says more is to be preferred
@@ -179,12 +191,12 @@ class _Audit:
         self.deadline = deadline  # what is told of it, a witness for one, has the time that is left of the whole
         return self._explained(*found, started)
 
-    def _first(self, beginnings: list[Beginning], quick: bool) -> _Tried | None:
+    def _first(self, beginnings: list[Beginning], quick: bool, *, eager: bool = True) -> _Tried | None:
         """The first reading that explains the recordings; the others are kept in `tried`."""
         for recordings in self.decoded:
             for beginning in beginnings:
-                reading = _Reading(recordings, beginning, quick)
-                replayed = self._replay(reading)
+                reading = _Reading(recordings, beginning, quick, eager=eager)
+                replayed = self._replay(reading, until=None if eager else time.process_time() + ORDERS_SECONDS)
                 if replayed.explains:
                     return reading, replayed
                 self.tried.append((reading, replayed))
@@ -205,6 +217,7 @@ class _Audit:
             trail=self.trail and (most > 1 or reading.quick),
             promises=most == 1,
             thorough=True,
+            eager=reading.eager,
         ).run()
 
     def _late(self, until: float) -> str | None:
@@ -283,7 +296,7 @@ class _Audit:
         recording = reading.recordings[0]
         if any(each.truncated_start for each in reading.recordings):
             raise NotExplained("the beginning of the recording was overwritten")
-        told = certify(self.spec.system, reading.recordings, reading.beginning, reading.quick, self._stop)
+        told = certify(self.spec.system, reading.recordings, reading.beginning, reading.quick, self._stop, eager=reading.eager)
         threads_share = reading.recordings is self.decoded[0]
         first, *then = told.kernels
         return AuditWitness(
@@ -380,7 +393,7 @@ class _Audit:
 
     def _prove(self, seconds: float = WINDOW_SECONDS) -> bool:
         """Are a few calls of each way to decode the recordings not possible in any state of a kernel?"""
-        until = time.process_time() + seconds
+        until = time.process_time() + min(seconds, self.patience)
         for recordings in self.decoded:
             if id(recordings) not in self.proofs:
                 for reading, replayed in reversed(self.tried):

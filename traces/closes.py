@@ -16,6 +16,10 @@ _Number = tuple[int, int]
 """A process and a number of its table."""
 
 
+MOST_WAITING = 8
+"""So many closes of one number are remembered for opens that have not returned."""
+
+
 @dataclass(slots=True)
 class _Race:
     """Closes of a number that go on at the same time.
@@ -33,11 +37,11 @@ class _Race:
 class Closes:
     """What is known of closes of single numbers while they are going on.
 
-    early: of those of a number that was surely free, the last that succeeded.
+    early: of those of a number that was surely free, the last that succeeded and that no open is known of.
     """
 
     races: dict[_Number, _Race] = field(default_factory=dict)
-    early: dict[_Number, Operation] = field(default_factory=dict)
+    early: dict[_Number, list[Operation]] = field(default_factory=dict)
 
     def begin(self, process: int, number: int, operation: Operation, *, free: bool) -> Operation | None:
         """A close begins.  free: nothing surely stands behind the number.  The close that is going on there and took what did, or None."""
@@ -79,11 +83,15 @@ class Closes:
 
     def await_open(self, process: int, number: int, operation: Operation) -> None:
         """A close succeeded that must have closed what an open that has not returned yet had got."""
-        self.early[process, number] = operation
+        waiting = self.early.setdefault((process, number), [])
+        waiting.append(operation)
+        del waiting[:-MOST_WAITING]
 
     def closed_early(self, process: int, number: int, opened: Operation) -> Operation | None:
         """The close of what an open has got, when that succeeded before the open had returned."""
-        close = self.early.pop((process, number), None)
-        if close is None or close.exit is None or opened.exit is None:
-            return None
-        return close if opened.enter.line < close.exit.line < opened.exit.line else None
+        waiting = self.early.get((process, number), [])
+        for close in waiting:
+            if close.exit is not None and opened.exit is not None and opened.enter.line < close.exit.line < opened.exit.line:
+                waiting.remove(close)
+                return close
+        return None

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -173,3 +176,65 @@ def test_a_close_that_was_over_before_the_open_began_closed_something_else(abi: 
     path = capture(lines, tmp_path / "t")
     assert closes(decode(path, abi).calls) == [(100, 0)]
     assert audit(spec, path).verdict is Conformance.CONFORMS
+
+
+# ---- made up at random -----------------------------------------------------------------------------------------------
+
+
+def raced(seed: int) -> list[Line]:
+    """Opens and closes of number 3 by threads of one process, and opens by another one, as a kernel does them: each at one moment.
+
+    The device has one opener, and number 3 is known to be free at first.
+    """
+    rng = random.Random(seed)
+    threads = [*[100, 101, 102][: rng.choice([2, 3])], 200]
+    held = {100: False, 200: False}
+    lines = list(FREED)
+    going: dict[int, tuple[str, int | None]] = {}
+
+    def act(call: str, process: int) -> int:
+        if call == "close":
+            result = 0 if held[process] else EBADF
+            held[process] = False
+            return result
+        if any(held.values()):
+            return EBUSY
+        held[process] = True
+        return 3
+
+    for _ in range(rng.randrange(8, 26)):
+        thread = rng.choice(threads)
+        process = thread // 100 * 100
+        if thread not in going:
+            call = "openat" if process == 200 or rng.random() < 0.5 else "close"
+            going[thread] = call, None
+            lines.append((thread, call, 3))
+            continue
+        call, result = going[thread]
+        if result is None:
+            result = act(call, process)
+            going[thread] = call, result
+        if rng.random() < 0.7:
+            lines.append((thread, call, f"= {result}"))
+            del going[thread]
+    for thread, (call, result) in going.items():
+        lines.append((thread, call, f"= {act(call, thread // 100 * 100) if result is None else result}"))
+    return lines
+
+
+def conforming(seeds: Iterable[int], spec: Spec, path: Path) -> int:
+    found: Counter[Conformance] = Counter()
+    for seed in seeds:
+        verdict = audit(spec, capture(raced(seed), path), beginning=Beginning.COLD, timeout=5).verdict
+        assert verdict is not Conformance.VIOLATED, (seed, raced(seed))
+        found[verdict] += 1
+    return found[Conformance.CONFORMS]
+
+
+def test_races_made_up_at_random(spec: Spec, tmp_path: Path) -> None:
+    assert conforming(range(30), spec, tmp_path / "t") >= 28
+
+
+@pytest.mark.nightly
+def test_many_races_made_up_at_random(spec: Spec, tmp_path: Path) -> None:
+    assert conforming(range(1_000, 1_600), spec, tmp_path / "t") >= 570

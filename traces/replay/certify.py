@@ -69,7 +69,13 @@ class NotExplained(Exception):
 
 
 def certify(
-    system: System, recordings: Sequence[Recording], beginning: Beginning, quick: bool, stop: Callable[[], str | None]
+    system: System,
+    recordings: Sequence[Recording],
+    beginning: Beginning,
+    quick: bool,
+    stop: Callable[[], str | None],
+    *,
+    eager: bool = True,
 ) -> Told:
     """How recordings of kernels one after another, without losses, come about.  The arguments are those of the reading that explains them.
 
@@ -78,7 +84,7 @@ def certify(
     parts = parts_of(recordings)
     if len(parts) != len(recordings):
         raise NotExplained("one of the recordings shows no call of the spec, or events of it were lost")
-    replay = HistoryReplay(system, parts, beginning, quick, stop)
+    replay = HistoryReplay(system, parts, beginning, quick, stop, eager=eager)
     found = replay.run()
     if any(handles.moved for handles in replay.handles):
         raise NotExplained("it has a number that is too large to be an element at its own place")

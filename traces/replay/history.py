@@ -272,7 +272,7 @@ class HistorySearch(Search):
     """The search among states with a history."""
 
     def _commit(self, each: Configuration) -> Configuration:
-        if self.quick or len(self.pending) < 2:
+        if (self.quick and self.eager) or len(self.pending) < 2:
             return each
         for call in self.pending.values():
             if call.number not in each.done:
@@ -311,7 +311,7 @@ class HistoryReplay(Replay):
         self.handles.append(handles)
         machine = HistoryMachine(HistoryWorld(self.system, beginning, tuple(handles.counts), handles.names(), self.quick))
         stepper = HistoryStepper(machine, handles, part.recording)
-        return HistorySearch(stepper, part.recording, self.stop, self.quick, most, memory=NoMemory())
+        return HistorySearch(stepper, part.recording, self.stop, self.quick, most, memory=NoMemory(), eager=self.eager)
 
     def _handed_over(self, store: WorldStore, world: World) -> WorldStore:
         after = HistoryStore.of(handed_over(store, world), _history(store))

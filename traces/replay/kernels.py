@@ -134,7 +134,7 @@ class Replayed:
 class Replay:
     """Replays parts.  stop is asked now and then for a reason to give up.  quick: see `search`.  most: refusals in all to go on after.
 
-    thorough: see `search`; else what more unrecorded calls than are usual could explain is not followed.
+    eager: see `search`.  thorough: see there; else what more unrecorded calls than are usual could explain is not followed.
     """
 
     system: System
@@ -146,6 +146,7 @@ class Replay:
     trail: bool = False
     promises: bool = False
     thorough: bool = False
+    eager: bool = True
     unsure: bool = False  # a kernel can have ended in more ways than were looked at
 
     def run(self) -> Replayed:
@@ -236,6 +237,7 @@ class Replay:
             self.quick,
             most,
             thorough=self.thorough,
+            eager=self.eager,
         )
 
     def _handed_over(self, store: WorldStore, world: World) -> WorldStore:

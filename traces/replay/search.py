@@ -83,7 +83,7 @@ Watch = Callable[[Call, list[Configuration]], None]
 class Search:
     """Replays one recording.  stop is asked now and then for a reason to give up.  quick: see `_taken`.
 
-    most: replay ends with that many refusals; after those before it goes on as if the recording had been edited.  always: `watch` is told
+    eager: see `_taken`.  most: replay ends with that many refusals; after those before it goes on as if the recording had been edited.  always: `watch` is told
     each time, not only when something is believed for the first time.  thorough: more unrecorded calls than are usual are looked for.
     forgetting: what any number of unrecorded calls can write is not known at any time; forgettings: not when something is given up.
     left_out: there were more unrecorded calls than were looked at.
@@ -102,6 +102,7 @@ class Search:
     since: int | None = None
     memory: Memory = field(default_factory=Memory)
     thorough: bool = True
+    eager: bool = True
     forgetting: Forgetting | None = None
     forgettings: Forgettings | None = None
     left_out: bool = False
@@ -273,7 +274,7 @@ class Search:
     def _taken(self, belief: Iterable[Configuration], call: Call) -> Iterator[Configuration]:
         """All configurations in which the call has taken effect and returns.
 
-        While explanations are looked for quickly, as few other calls as possible take effect before it.
+        While explanations are looked for quickly, as few other calls as possible take effect before it; when not `eager`, any of them.
         """
         seen: set[object] = set()
         todo = deque((self._commit(each), 0) for each in belief)
@@ -291,11 +292,11 @@ class Search:
                 if len(seen) > MOST_CONFIGURATIONS:
                     raise Overwhelmed("the overlapping calls have too many orders")
             if call.number in each.done:
-                fewest = others if self.quick else None
+                fewest = others if self.quick and self.eager else None
                 yield each._replace(done=each.done - {call.number})
                 continue
             for store in self._after(each.store, call):
-                fewest = others if self.quick else None
+                fewest = others if self.quick and self.eager else None
                 yield each._replace(store=store)
             if fewest is not None:
                 continue  # with more calls before it, it is not wanted
@@ -306,7 +307,7 @@ class Search:
 
     def _commit(self, each: Configuration) -> Configuration:
         """Pending calls that can return as recorded without changing anything, and in no other way, take effect at once."""
-        if self.quick or len(self.pending) < 2:
+        if (self.quick and self.eager) or len(self.pending) < 2:
             return each
         done = set(each.done)
         for call in self.pending.values():
