@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
-import re
 from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
+from trust.one_changed import INCOMING, NUMBERS, OUTGOING, changed, where
 
 from luocheck.cli.main import main
 from luocheck.demo import demo_capture
@@ -62,12 +62,6 @@ def test_the_vendored_recordings_are_there() -> None:
 
 # ---- one result changed -----------------------------------------------------------------------------------------
 
-NUMBERS = {
-    "OK": 0, "ENOENT": -2, "EIO": -5, "E2BIG": -7, "EBADF": -9, "EFAULT": -14, "EBUSY": -16, "EEXIST": -17, "EINVAL": -22, "ENOTTY": -515,
-}  # fmt: skip
-
-OUTGOING, INCOMING = "errors-outgoing/errors.one.trace.txt.gz", "kexec-errors-incoming/stage2.one.trace.txt.gz"
-
 CHANGED = [
     # recording, line, call, what it returned, what the copy says
     (OUTGOING, 13, "OPEN", "OK", "EBUSY"),
@@ -104,16 +98,6 @@ CHANGED = [
 ]
 
 
-def changed(name: str, line: int, value: int, folder: Path) -> str:
-    lines = gzip.decompress((CAPTURES / name).read_bytes()).split(b"\n")
-    before = lines[line - 1]
-    lines[line - 1] = re.sub(rb"ret=-?\d+\s*$", b"ret=%d" % value, before)
-    assert lines[line - 1] != before
-    copy = folder / "changed.txt"
-    copy.write_bytes(b"\n".join(lines))
-    return str(copy)
-
-
 SOME = [each if n % 12 == 0 else pytest.param(*each, marks=pytest.mark.nightly) for n, each in enumerate(CHANGED)]
 """All of them at night: each takes several seconds, because a smallest set of lines is looked for."""
 
@@ -130,6 +114,13 @@ def test_a_changed_result_is_rejected_at_its_line(
     if was != "EFAULT":  # the copy shows zeros where the recorder could not read, and these would be refused as EINVAL
         assert any(allowed.split(" at ")[0] == was for allowed in finding.allowed), finding
     assert not any(allowed.split(" at ")[0] == becomes for allowed in finding.certain)
+
+
+def test_where_a_changed_result_is_rejected(spec: Spec, tmp_path: Path) -> None:
+    """The columns of the table of docs/audit-captures.md."""
+    assert where(OUTGOING, 15, "EEXIST", spec, tmp_path) == "here"
+    assert where(OUTGOING, 14, "OK", spec, tmp_path) == "here"
+    assert where(OUTGOING, 33, "EIO", spec, tmp_path) == "allowed"  # a handler may fail with any errno
 
 
 # ---- what is not a recording ------------------------------------------------------------------------------------
