@@ -59,7 +59,7 @@ class Closes:
         return race.owners[-1] if race is not None and race.owners else None
 
     def end(self, process: int, number: int, operation: Operation) -> tuple[Operation | None, list[Operation]]:
-        """A close is over.  When it did not close anything though it was the first: the one that did it instead.
+        """A close is over.  When it did not close what it was taken to have closed: the one that did it instead.
 
         And the closes that succeeded though others, or nobody, have freed all that the number meant when they began: an open had got it.
         """
@@ -68,9 +68,12 @@ class Closes:
             return None, []
         race.going -= 1
         heir, late = None, []
+        done = [each for each in race.others if each.returned and each.result == 0 and each is not operation]
         if operation in race.owners and operation.result == -GENERIC["EBADF"]:
-            done = [each for each in race.others if each.returned and each.result == 0]
             heir = next(iter([*done, *(each for each in race.others if not each.returned)]), None)
+        elif operation in race.owners and operation.result == 0 and done:  # both closed something, and that one returned first
+            heir = done[0]
+            race.others.append(operation)
         if heir is not None:
             race.others.remove(heir)
             race.owners[race.owners.index(operation)] = heir

@@ -242,9 +242,12 @@ class Following:
         """The number was taken when the close began, which nothing showed at that moment."""
         node, last = self.descriptors.close(process, number, operation.exit or operation.enter)
         if node is not None and last:
-            draft = self.draft(Kind.CLOSE, operation, process)
-            draft.node, draft.fd = node, number
-            self._closes.setdefault(node, []).append(draft)
+            self._draft_close(operation, process, number, node)
+
+    def _draft_close(self, operation: Operation, process: int, number: int, node: Node) -> None:
+        draft = self.draft(Kind.CLOSE, operation, process)
+        draft.node, draft.fd = node, number
+        self._closes.setdefault(node, []).append(draft)
 
     def _returned_of(self, draft: Draft, operation: Operation) -> None:
         draft.exit, draft.result, draft.killed = operation.exit, operation.result, operation.killed
@@ -274,6 +277,11 @@ class Following:
     def open_as(self, process: int, number: int, node: Node, operation: Operation) -> None:
         """An open returned a number; another thread may have closed that before the open returned."""
         close = self._numbers_closed.closed_early(process, number, operation)
+        entry = self.descriptors.look(process, number)
+        since = entry.since.line if entry is not None and entry.node is not None else 0
+        if close is not None and close.exit is not None and since > close.exit.line:  # another open has got it since
+            self._draft_close(close, process, number, node)
+            return
         self.bind(process, number, node, operation)
         if close is not None:
             self._closed_late(close, process, number)
