@@ -179,6 +179,8 @@ class Assembler:
             entry = Entry(None, entry.since, entry.used)  # the close was faster
         if not known and fd is not None:
             entry = self.descriptors.look(process, fd)
+        elif entry is None and fd is not None and operation.result != EBADF:
+            entry = self.tables.unknown_at_begin(process, fd, operation)
         possible = number in self.numbers or number >> 8 & 0xFF in self.magics
         if given.target is None and self._not_ours(operation, number, fd, entry, possible):
             return

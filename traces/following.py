@@ -54,6 +54,7 @@ class Following:
         self._close_of: dict[Operation, Draft] = {}
         self._numbers_closed = Closes()
         self._closes: dict[Node, list[Draft]] = {}
+        self._maybe_closed: dict[tuple[int, int], tuple[Operation, Node]] = {}
 
     def key(self, operation: Operation) -> int:
         """The process whose table an operation is about."""
@@ -82,6 +83,7 @@ class Following:
         self.raced.clear()
         self._closing.clear()
         self._closes.clear()
+        self._maybe_closed.clear()
 
     def forget(self) -> None:
         """Events were lost: numbers may mean anything."""
@@ -116,6 +118,13 @@ class Following:
             return entry
         self.raced.add(operation)
         return Entry(self._closing[close], entry.since, entry.used)
+
+    def unknown_at_begin(self, process: int, number: int, operation: Operation) -> Entry | None:
+        """What a number meant, of which nothing was known when a call began: what a close that began later took."""
+        close, node = self._maybe_closed.get((process, number), (None, None))
+        if close is None or close.enter.line < operation.enter.line:
+            return None
+        return Entry(node, operation.enter, close.enter)
 
     def _linked(self, operation: Operation, process: int) -> None:
         """Where the recorder shows the link of the descriptor that a call uses, the table has to agree with it."""
@@ -174,6 +183,7 @@ class Following:
         maybe = unknown and (process in self.unshown or process in self.received)
         if maybe:  # it can be what the process got without its number being shown
             node, last = self.descriptors.new(Given()), True
+            self._maybe_closed[process, number] = operation, node
         if node is None:
             return
         self._closing[operation] = node
