@@ -393,6 +393,12 @@ _code(
     before (strace -r), times of different clocks, or times of day that lie too far apart. Record with `strace -ff -ttt`.""",
 )
 _code(
+    "LUO719",
+    "close of which nobody knows what it closed",
+    """A close of a number of which nothing was known went on while an open got that number. It can have closed what the number meant before,
+    or what the open got. A call that is not allowed after it makes the verdict inconclusive. Record from before the process opens the device.""",
+)
+_code(
     "LUO720",
     "what the kernel's log says",
     "A line of the kernel log that was given beside the recording (`--klog`). It shows no calls and does not change the verdict.",

@@ -16,7 +16,7 @@ from luocheck.traces.answer import AuditAnswer, Conformance, Edit, Finding
 from luocheck.traces.call import Call, Kind, Note, Recording
 from luocheck.traces.decode import Reading, read
 from luocheck.traces.digest import recording_sha256
-from luocheck.traces.findings import call_finding, promise_finding, promises_told, unless_others, what_is_missing
+from luocheck.traces.findings import call_finding, promise_finding, promises_told, unless_closed, unless_others, what_is_missing
 from luocheck.traces.parts import Captured
 from luocheck.traces.replay.certify import NotExplained, certify
 from luocheck.traces.replay.configurations import Refusal, returned
@@ -364,6 +364,10 @@ class _Audit:
             return replace(
                 self._base(reading.recordings, started), explained=replayed.calls, reason=unless_others(*replayed.refusals[0])
             )
+        unsure = next((each.unsure_close for each in reading.recordings if each.unsure_close is not None), None)
+        if unsure is not None and unsure < returned(replayed.refusals[0][1].call):
+            reason = unless_closed(*replayed.refusals[0], unsure)
+            return replace(self._base(reading.recordings, started), explained=replayed.calls, reason=reason)
         apart = self._apart(reading)
         if apart is not None:
             line = returned(replayed.refusals[0][1].call)

@@ -152,6 +152,10 @@ PARTIAL = "LUO717"
 """The note that calls of other tasks are missing."""
 
 
+UNSURE = "LUO719"
+"""The note that a close can have closed one of two files."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recording:
     """A decoded recording.
@@ -185,3 +189,8 @@ class Recording:
     def is_partial(self) -> bool:
         """Are calls of tasks missing that were recorded in other files?"""
         return any(note.code == PARTIAL for note in self.notes)
+
+    @property
+    def unsure_close(self) -> int | None:
+        """The line of a close that can have closed one of two files."""
+        return next((note.line for note in self.notes if note.code == UNSURE), None)

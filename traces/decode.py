@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from luocheck.model.abi import DEVICE, Abi
 from luocheck.traces.assembly import Assembler
-from luocheck.traces.call import PARTIAL, Call, Kind, Loss, Moment, Note, Origin, Recording
+from luocheck.traces.call import PARTIAL, UNSURE, Call, Kind, Loss, Moment, Note, Origin, Recording
 from luocheck.traces.drafts import Draft, Numbers, Subjects, calls_of, kept
 from luocheck.traces.formats.detect import format_of
 from luocheck.traces.formats.recorders import Role, part_of
@@ -296,6 +296,10 @@ class Decoder:
             yield Note(
                 "LUO708", None, f"the recording does not show whether {len(guessed)} tasks share the descriptors of another one"
             )
+        for close in assembler.tables.unsure:
+            if close.result in (0, None):
+                text = "this close went on while an open got the number; which of two files it closed is not known"
+                yield Note(UNSURE, close.enter.line, text)
         if pairing.strays:
             yield Note("LUO706", None, f"{pairing.strays} returns of ioctl have no entry in the recording (filtered out or lost)")
         if self.releases_left_out:

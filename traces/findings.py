@@ -33,6 +33,12 @@ def unless_others(part: Part, refusal: Refusal) -> str:
     return f"{place} is not allowed after the calls that are there, but other tasks can have made calls before it (LUO717)"
 
 
+def unless_closed(part: Part, refusal: Refusal, line: int) -> str:
+    """Why a call that is refused is no violation where it is not known what a close, at a line, closed."""
+    place, close = part.recording.place(returned(refusal.call)), part.recording.place(line)
+    return f"{place} is not allowed after the calls before it, but it is not known what the close at {close} closed (LUO719)"
+
+
 def observed(call: Call) -> str:
     """What a call returned: `OK`, an errno, or a number."""
     if call.result is None:

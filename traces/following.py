@@ -36,7 +36,7 @@ class Following:
 
     begun: what the number of an ioctl that goes on meant when it began.  raced: of those, the ones on a number that was being closed.
     received: the line at which a process last may have been handed descriptors.  unshown: processes that got descriptors under numbers that
-    were not shown; returned: what is known of these numbers.
+    were not shown; returned: what is known of these numbers.  unsure: closes of numbers of which nothing was known when an open got them.
     """
 
     def __init__(self, abi: Abi, processes: Processes, *, complete: bool) -> None:
@@ -50,11 +50,13 @@ class Following:
         self.received: dict[int, int] = {}
         self.unshown: set[int] = set()
         self.returned = Unshown()
+        self.unsure: list[Operation] = []
         self._closing: dict[Operation, Node] = {}
         self._close_of: dict[Operation, Draft] = {}
         self._numbers_closed = Closes()
         self._closes: dict[Node, list[Draft]] = {}
         self._maybe_closed: dict[tuple[int, int], tuple[Operation, Node]] = {}
+        self._closed_unknown: dict[tuple[int, int], Operation] = {}
 
     def key(self, operation: Operation) -> int:
         """The process whose table an operation is about."""
@@ -84,6 +86,7 @@ class Following:
         self._closing.clear()
         self._closes.clear()
         self._maybe_closed.clear()
+        self._closed_unknown.clear()
 
     def forget(self) -> None:
         """Events were lost: numbers may mean anything."""
@@ -174,6 +177,8 @@ class Following:
         unknown = entry is None and number > 2
         if operation.syscall == "close":
             free = entry is not None and entry.node is None
+            if entry is None:
+                self._closed_unknown[process, number] = operation
             first = self._numbers_closed.begin(process, number, operation, free=free)
             if first is not None:
                 if first in self._closing:
@@ -286,6 +291,9 @@ class Following:
 
     def open_as(self, process: int, number: int, node: Node, operation: Operation) -> None:
         """An open returned a number; another thread may have closed that before the open returned."""
+        close = self._closed_unknown.pop((process, number), None)
+        if close is not None and (close.exit is None or close.exit.line > operation.enter.line):
+            self.unsure.append(close)
         close = self._numbers_closed.closed_early(process, number, operation)
         entry = self.descriptors.look(process, number)
         since = entry.since.line if entry is not None and entry.node is not None else 0
