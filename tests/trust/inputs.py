@@ -162,6 +162,7 @@ def _word(data: bytes, rng: random.Random) -> bytes:
     width = rng.choice((2, 4, 8))
     at = rng.randint(0, max(0, len(data) - width))
     value = rng.choice((0, 1, (1 << 8 * width) - 1, 1 << (8 * width - 1), (1 << (8 * width - 1)) - 1, at, len(data)))
+    value &= (1 << 8 * width) - 1
     return data[:at] + value.to_bytes(width, rng.choice(("little", "big"))) + data[at + width :]
 
 
