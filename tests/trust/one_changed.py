@@ -1,6 +1,6 @@
 """What an audit says of recordings in which one result was changed: `PYTHONPATH=tests python -m trust.one_changed [CAPTURE...]`.
 
-Prints the table of docs/audit-captures.md: by call and by what it returned, how many copies are rejected at the changed line, at another
+Prints the table of docs/audit-captures.md: by call and by what it returned, how many copies are rejected at the changed line, at a later
 one, are possible all the same, or are not decided.
 """
 
@@ -33,7 +33,7 @@ NUMBERS = {
 }  # fmt: skip
 """What a probe shows of each result: the kernel's own number for ENOTTY."""
 
-WHERE = ("here", "elsewhere", "allowed", "undecided")
+WHERE = ("here", "later", "allowed", "undecided")
 
 
 def changed(name: str, line: int, value: int, folder: Path) -> str:
@@ -69,7 +69,9 @@ def where(name: str, line: int, becomes: str, spec: Spec, folder: Path) -> str:
             return "allowed"
         case Conformance.INCONCLUSIVE:
             return "undecided"
-    return "here" if answer.findings[0].line == line else "elsewhere"
+    found = answer.findings[0].line
+    assert found is not None and found >= line, "what comes before the change is as it was"
+    return "here" if found == line else "later"
 
 
 def main(arguments: list[str] | None = None) -> int:
