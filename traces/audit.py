@@ -267,7 +267,8 @@ class _Audit:
         base = self._base(reading.recordings, started)
         if reading.beginning is Beginning.RUNNING and self.beginning is None:
             base = replace(base, notes=(*base.notes, self._in_the_middle()))
-        broken = tuple(self._broken(reading, replayed)) if not self._is_partial(reading) else ()
+        is_sure = not self._is_partial(reading) and all(each.unsure_close is None for each in reading.recordings)
+        broken = tuple(self._broken(reading, replayed)) if is_sure else ()
         base = replace(base, notes=(*base.notes, *promises_told(replayed, reading.beginning is Beginning.COLD)))
         verdict = Conformance.INCONCLUSIVE if reason else Conformance.CONFORMS
         witness, unwitnessed = None, ""

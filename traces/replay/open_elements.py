@@ -136,7 +136,8 @@ class OpenElements(Store):
             met: int = self.get((KNOWN, sort), 0)
             if met and met % MANY_MET == 0:
                 alive = live_index(system, system.sorts[sort])
-                return sum(cell[0] == alive for cell in self) < met // 2
+                if sum(cell[0] == alive for cell in self) < met // 2:
+                    return True
         return False
 
     def canonical(self) -> Self:

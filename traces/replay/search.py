@@ -81,9 +81,9 @@ Watch = Callable[[Call, list[Configuration]], None]
 
 @dataclass(slots=True)
 class Search:
-    """Replays one recording.  stop is asked now and then for a reason to give up.  quick: see `_taken`.
+    """Replays one recording.  stop is asked now and then for a reason to give up.  quick, eager: see `_taken`.
 
-    eager: see `_taken`.  most: replay ends with that many refusals; after those before it goes on as if the recording had been edited.  always: `watch` is told
+    most: replay ends with that many refusals; after those before it goes on as if the recording had been edited.  always: `watch` is told
     each time, not only when something is believed for the first time.  thorough: more unrecorded calls than are usual are looked for.
     forgetting: what any number of unrecorded calls can write is not known at any time; forgettings: not when something is given up.
     left_out: there were more unrecorded calls than were looked at.
