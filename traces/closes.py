@@ -25,11 +25,13 @@ class _Race:
     """Closes of a number that go on at the same time.
 
     owners: those that are taken to have freed it, each what it meant then; an open got it again in between.  others: began when it was
-    surely free.  going: how many have not returned.
+    surely free, each with the number of owners at that time, of whose files it can have closed the last one or a later one.  since: for each
+    owner, the line at which the number came to mean what it freed.  going: how many have not returned.
     """
 
     owners: list[Operation] = field(default_factory=list)
-    others: list[Operation] = field(default_factory=list)
+    others: dict[Operation, int] = field(default_factory=dict)
+    since: list[int] = field(default_factory=list)
     going: int = 0
 
 
@@ -43,14 +45,18 @@ class Closes:
     races: dict[_Number, _Race] = field(default_factory=dict)
     early: dict[_Number, list[Operation]] = field(default_factory=dict)
 
-    def begin(self, process: int, number: int, operation: Operation, *, free: bool) -> Operation | None:
-        """A close begins.  free: nothing surely stands behind the number.  The close that is going on there and took what did, or None."""
+    def begin(self, process: int, number: int, operation: Operation, *, free: bool, since: int = 0) -> Operation | None:
+        """A close begins.  free: nothing surely stands behind the number; else what does, since a line.
+
+        The close that is going on there and took what did, or None.
+        """
         race = self.races.setdefault((process, number), _Race())
         race.going += 1
         if not free:
             race.owners.append(operation)
+            race.since.append(since)
             return None
-        race.others.append(operation)
+        race.others[operation] = len(race.owners)
         return race.owners[-1] if race.owners else None
 
     def going(self, process: int, number: int) -> Operation | None:
@@ -68,18 +74,21 @@ class Closes:
             return None, []
         race.going -= 1
         heir, late = None, []
-        done = [each for each in race.others if each.returned and each.result == 0 and each is not operation]
-        if operation in race.owners and operation.result == -GENERIC["EBADF"]:
-            heir = next(iter([*done, *(each for each in race.others if not each.returned)]), None)
-        elif operation in race.owners and operation.result == 0 and done:  # both closed something, and that one returned first
-            heir = done[0]
-            race.others.append(operation)
-        if heir is not None:
-            race.others.remove(heir)
-            race.owners[race.owners.index(operation)] = heir
+        if operation in race.owners:
+            place = race.owners.index(operation)
+            able = [each for each, owners in race.others.items() if owners <= place + 1]
+            done = [each for each in able if each.result == 0 and each.exit is not None and each.exit.line > race.since[place]]
+            if operation.result == -GENERIC["EBADF"]:
+                heir = next(iter([*done, *(each for each in able if not each.returned)]), None)
+            elif operation.result == 0 and done:  # both closed something, and that one returned first
+                heir = done[0]
+                race.others[operation] = place + 1
+            if heir is not None:
+                del race.others[heir]
+                race.owners[place] = heir
         if all(each.returned and each.result == 0 for each in race.owners):
             late = [each for each in race.others if each.returned and each.result == 0]
-            race.others = [each for each in race.others if each not in late]
+            race.others = {each: owners for each, owners in race.others.items() if each not in late}
         if race.going <= 0:
             del self.races[process, number]
         return heir, late

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from luocheck.model.abi import Abi
 from luocheck.traces.call import Kind, Moment
-from luocheck.traces.closes import Closes
+from luocheck.traces.closes import MOST_WAITING, Closes
 from luocheck.traces.descriptors import Descriptors, Entry, Given, Node
 from luocheck.traces.drafts import Draft
 from luocheck.traces.pairing import Operation
@@ -56,7 +56,7 @@ class Following:
         self._numbers_closed = Closes()
         self._closes: dict[Node, list[Draft]] = {}
         self._maybe_closed: dict[tuple[int, int], tuple[Operation, Node]] = {}
-        self._closed_unknown: dict[tuple[int, int], Operation] = {}
+        self._closed_unknown: dict[tuple[int, int], list[Operation]] = {}
 
     def key(self, operation: Operation) -> int:
         """The process whose table an operation is about."""
@@ -177,9 +177,9 @@ class Following:
         unknown = entry is None and number > 2
         if operation.syscall == "close":
             free = entry is not None and entry.node is None
-            if entry is None:
-                self._closed_unknown[process, number] = operation
-            first = self._numbers_closed.begin(process, number, operation, free=free)
+            self._note_unknown(operation, process, number, known=entry is not None)
+            since = 0 if entry is None else entry.since.line
+            first = self._numbers_closed.begin(process, number, operation, free=free, since=since)
             if first is not None:
                 if first in self._closing:
                     self._closing[operation] = self._closing[first]
@@ -197,6 +197,12 @@ class Following:
             draft.node, draft.fd, draft.maybe = node, number, maybe
             self._closes.setdefault(node, []).append(draft)
             self._close_of[operation] = draft
+
+    def _note_unknown(self, operation: Operation, process: int, number: int, *, known: bool) -> None:
+        """A close begins.  Of a number of which nothing is known, it is not known either what later closes closed, until an open has got it."""
+        before = self._closed_unknown.get((process, number), [])
+        if before or not known:
+            self._closed_unknown[process, number] = [*before, operation][-MOST_WAITING:]
 
     def closed_by(self, operation: Operation) -> Node | None:
         """The open file that a call closes a descriptor of."""
@@ -291,9 +297,9 @@ class Following:
 
     def open_as(self, process: int, number: int, node: Node, operation: Operation) -> None:
         """An open returned a number; another thread may have closed that before the open returned."""
-        close = self._closed_unknown.pop((process, number), None)
-        if close is not None and (close.exit is None or close.exit.line > operation.enter.line):
-            self.unsure.append(close)
+        for each in self._closed_unknown.pop((process, number), ()):
+            if each.exit is None or each.exit.line > operation.enter.line:
+                self.unsure.append(each)
         close = self._numbers_closed.closed_early(process, number, operation)
         entry = self.descriptors.look(process, number)
         since = entry.since.line if entry is not None and entry.node is not None else 0

@@ -151,6 +151,14 @@ def test_of_two_closes_that_succeeded_the_one_that_returned_first_closed_the_fir
     assert audit(spec, path).verdict is Conformance.CONFORMS
 
 
+def test_a_close_that_was_over_before_an_open_began_did_not_close_what_that_got(abi: Abi, spec: Spec, tmp_path: Path) -> None:
+    lines: list[Line] = [*opened(101, 3), (100, "close", 3), (101, "close", 3), (101, "close", "= 0"), *opened(101, 3)]
+    lines += [(101, "close", 3), (101, "close", "= 0"), (100, "close", "= -9")]
+    path = capture([*lines, *opened(200, 3)], tmp_path / "t")
+    assert closes(decode(path, abi).calls) == [(101, 0), (101, 0)]
+    assert audit(spec, path).verdict is Conformance.CONFORMS
+
+
 def test_a_close_of_a_free_number_closes_the_first_open_that_gets_it_not_the_second(abi: Abi, spec: Spec, tmp_path: Path) -> None:
     """What the second one got was still there: the close of 100 began before it, and found nothing."""
     lines: list[Line] = [*FREED, (100, "openat", 0), (101, "close", 3), (100, "openat", "= 3"), (100, "close", 3)]
