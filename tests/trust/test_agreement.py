@@ -246,6 +246,23 @@ def test_what_a_process_closes_or_leaves_it_can_have_passed_on(system: System) -
             assert story.answers() == (wanted, wanted), (kind, others)
 
 
+def test_an_unrecorded_call_can_come_after_one_that_has_not_returned(system: System) -> None:
+    """A session is made, passed on, which nobody recorded, and used by another process before CREATE_SESSION has returned."""
+    story = Story(system)
+    story.add(Kind.OPEN, "OPEN", 3, on=DEVICE, process=2)
+    story.ioctl("RETRIEVE_FD", OpenFile(1, "Session"), -22, token=2)
+    story.ioctl("CREATE_SESSION", DEVICE, file=OpenFile(3, "Session"), name=b"vm")
+    first, used, made = story.calls
+    used, made = (
+        replace(used, process=2, thread=2, exit=Moment(24, None)),
+        replace(made, enter=Moment(21, None), exit=Moment(34, None)),
+    )
+    story.calls = [first, replace(used, enter=Moment(15, None)), made]
+    assert story.answers() == (True, True)
+    story.calls = [first, replace(used, enter=Moment(15, None), exit=Moment(18, None)), made]
+    assert story.answers() == (False, False), "it had returned before the session was made"
+
+
 def test_no_kernel_hands_over_two_sessions_of_one_name(system: System) -> None:
     story = Story(system)
     story.add(Kind.OPEN, "OPEN", 3, on=DEVICE)

@@ -348,7 +348,8 @@ class Search:
         if self.forgetting is not None:
             yield from ((after, False) for after in self._forgotten(each, line, self.forgetting))
             return
-        for call in self.optional.values():
+        between = () if self.quick else self.pending.values()  # an unrecorded call can come after one that has not returned
+        for call in (*self.optional.values(), *between):
             if call.number not in each.done:
                 for store in self._after(each.store, call):
                     yield each._replace(store=store, done=each.done | {call.number}), False
