@@ -193,10 +193,8 @@ class Following:
             return
         self._closing[operation] = node
         if last:
-            draft = self.draft(Kind.CLOSE, operation, process)
-            draft.node, draft.fd, draft.maybe = node, number, maybe
-            self._closes.setdefault(node, []).append(draft)
-            self._close_of[operation] = draft
+            draft = self._close_of[operation] = self._draft_close(operation, process, number, node)
+            draft.maybe = maybe
 
     def _note_unknown(self, operation: Operation, process: int, number: int, *, known: bool) -> None:
         """A close begins.  Of a number of which nothing is known, it is not known either what later closes closed, until an open has got it."""
@@ -265,10 +263,12 @@ class Following:
         if node is not None and last:
             self._draft_close(operation, process, number, node)
 
-    def _draft_close(self, operation: Operation, process: int, number: int, node: Node) -> None:
+    def _draft_close(self, operation: Operation, process: int, number: int, node: Node) -> Draft:
+        """A new draft of a close of the last descriptor that the process had of an open file."""
         draft = self.draft(Kind.CLOSE, operation, process)
         draft.node, draft.fd = node, number
         self._closes.setdefault(node, []).append(draft)
+        return draft
 
     def _returned_of(self, draft: Draft, operation: Operation) -> None:
         draft.exit, draft.result, draft.killed = operation.exit, operation.result, operation.killed

@@ -199,7 +199,7 @@ class Replay:
 
         def beginnings() -> list[WorldStore]:
             if stores is None:
-                return list(machine.beginnings())
+                return machine.beginnings()
             return [b for s in stores for b in machine.booted(self._handed_over(s, world))]
 
         search.run(beginnings())
