@@ -235,9 +235,10 @@ def without_seconds(document: object) -> object:
 
 
 def peers(limits: Limits) -> Exploration:
+    """Where it has many millions of states, so that no machine is at the end first."""
     system = load_source(Source(str(PEERS), PEERS.read_text())).system
-    scope = next(s for s in system.scopes if s.name == "crowd")
-    shape = next(t for t in system.topologies if t.name == "star5")
+    scope = next(s for s in system.scopes if s.name == "large")
+    shape = next(t for t in system.topologies if t.name == "star6")
     return explore(system, scope, shape, engine="explore", symmetry=False, limits=limits)
 
 
@@ -252,7 +253,7 @@ def test_an_interrupt_in_the_middle_of_a_level() -> None:
 
     found = peers(Limits(interrupted=interrupted))
     assert found.stopped == "interrupted" and not found.complete
-    assert 1_000 < found.states < 1_302_453
+    assert found.states > 1_000
     assert {v.result.value for v in found.verdicts if v.kind == "invariant"} == {"unknown"}
 
 
@@ -260,7 +261,7 @@ def test_memory_and_time_are_limits() -> None:
     found = peers(Limits(memory=1))
     assert found.stopped == "stopped at 0.0 MB of memory"
     found = peers(Limits(timeout=0.3))
-    assert found.stopped == "stopped after 0.3 s" and found.states < 1_302_453
+    assert found.stopped == "stopped after 0.3 s" and not found.complete
 
 
 def test_a_limit_of_states_stops_at_the_same_state_as_the_interpreter() -> None:
