@@ -273,10 +273,10 @@ def test_a_process_that_dies_loses_nothing(
 
 
 def test_an_interrupt_prints_what_is_established(tmp_path: Path) -> None:
-    fleet(tmp_path / "fleet", 40)
-    endless = tmp_path / "fleet" / "rack99"  # overlapping calls in all orders: the search takes long
-    endless.mkdir()
-    shutil.copy(ROOT / "tests/traces/captures/concurrent/conc1.raw.trace.txt.gz", endless)
+    fleet(tmp_path / "fleet", 400)  # of which the interrupt comes after some twenty
+    last = tmp_path / "fleet" / "rack99"
+    last.mkdir()
+    shutil.copy(ROOT / "tests/traces/captures/concurrent/conc1.raw.trace.txt.gz", last)
     results = tmp_path / "results.jsonl"
     child = subprocess.Popen(
         command(tmp_path / "fleet", "--jobs", "1", "--results", results, "--json"),
@@ -294,7 +294,7 @@ def test_an_interrupt_prints_what_is_established(tmp_path: Path) -> None:
     assert child.returncode == 3 and b"Traceback" not in err
     summary = valid("audit", out.decode())["summary"]
     assert summary["verdict"] == "inconclusive" and summary["counts"]["not_run"] >= 1 and summary["counts"]["conforms"] > 5
-    assert summary["counts"]["not_run"] == len(summary["not_run"]) and str(endless / "conc1.raw.trace.txt.gz") in summary["not_run"]
+    assert summary["counts"]["not_run"] == len(summary["not_run"]) and str(last / "conc1.raw.trace.txt.gz") in summary["not_run"]
     assert workers and psutil.wait_procs(workers, timeout=20)[1] == []
 
 
