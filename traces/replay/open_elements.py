@@ -5,18 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from luocheck.model.instances import Cell
-from luocheck.model.ir.vocabulary import Sort, Value
-from luocheck.model.semantics.store import Store, live_index
+from luocheck.model.ir.vocabulary import Owner, Sort, Value
+from luocheck.model.semantics.store import Store
 from luocheck.traces.replay.cells import APART, CANDIDATES, DENIED, EXCLUDED, KNOWN, SAME, UNKNOWNS, USED
 from luocheck.traces.replay.deciding import Undecided, Way
-from luocheck.traces.replay.renaming import Numbers, canonical_numbers, renamed, with_numbers
-from luocheck.traces.replay.unknowns import Unknown, final_numbers, is_apart, resolved, set_apart
+from luocheck.traces.replay.renaming import (
+    Numbers,
+    canonical_numbers,
+    exchangeable_sorts,
+    renamed,
+    spoken_of,
+    with_numbers,
+)
+from luocheck.traces.replay.unknowns import Unknown, comparable_sorts, final_numbers, is_apart, resolved, set_apart
 
 if TYPE_CHECKING:
     from luocheck.traces.replay.world import World, WorldStore
 
 MANY_MET = 32
-"""Each time that so many more elements of a pool have been met, it is looked how many of them live."""
+"""Each time that so many more elements have been met that the recording does not name, it is looked how many of them are there."""
 
 _SAYS_WHAT_IS_NOT = (APART, DENIED, EXCLUDED, USED)
 _ABOUT_UNKNOWNS = (*_SAYS_WHAT_IS_NOT, SAME, UNKNOWNS)
@@ -34,6 +41,8 @@ class OpenElements(Store):
         def fresh(self, sort: Sort) -> int: ...
 
         def is_lazy(self, cell: Cell) -> bool: ...
+
+        def elements(self, owner: Owner) -> Any: ...
 
     def unknown(self, sort: Sort) -> Unknown:
         """An element of a comparable sort that nothing shows: any one."""
@@ -130,13 +139,17 @@ class OpenElements(Store):
 
     @property
     def is_sparse(self) -> bool:
-        """Have more elements that came and went numbers than live?  Only looked at where there are many."""
-        system = self.instance.system
-        for sort in self.world.pools:
-            met: int = self.get((KNOWN, sort), 0)
-            if met and met % MANY_MET == 0:
-                alive = live_index(system, system.sorts[sort])
-                if sum(cell[0] == alive for cell in self) < met // 2:
+        """Have more elements that came and went numbers than are there?  Only looked at where there are many."""
+        system, world = self.instance.system, self.world
+        for index in exchangeable_sorts(system) | (comparable_sorts(system) - world.comparable):
+            named = 0 if index in world.pools else world.known[index]
+            met: int = self.get((KNOWN, index), 0) - named
+            if met > 0 and met % MANY_MET == 0:
+                sort = system.sorts[index]
+                there = (
+                    self.elements(sort) if sort.pool else [x for x in spoken_of(system, self, sort) if x is not None and x >= named]
+                )
+                if len(there) < met // 2:
                     return True
         return False
 

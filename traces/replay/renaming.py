@@ -23,6 +23,7 @@ from luocheck.traces.replay.cells import (
     BOUND,
     DENIED,
     EXCLUDED,
+    FACTS,
     KNOWN,
     OLD,
     SAME,
@@ -177,6 +178,24 @@ def _denied(entry: Any, new: Rename) -> Any:
     return (question, *values.items()), refusal
 
 
+def spoken_of(system: System, cells: Mapping[Cell, Any], sort: Sort) -> frozenset[Any]:
+    """The elements of a sort of which a state says more than that they were there before the recording."""
+    found: set[Any] = set()
+
+    def note(index: int, x: Any) -> Any:
+        if index == sort.index:
+            found.add(x)
+        return x
+
+    renamed(system, {cell: value for cell, value in cells.items() if cell[0] != OLD}, note)
+    for cell in cells:
+        for index, value in cells[cell] if cell[0] == FACTS else ():
+            type_ = system.fields[index].type
+            if value is not None and isinstance(type_, ElemT) and type_.sort is sort:
+                found.update(value)
+    return frozenset(found)
+
+
 # ---- canonical numbers ------------------------------------------------------------------------------------------
 
 
@@ -186,8 +205,8 @@ class _Numbering:
         system = store.instance.system
         self.shapes, self.pools = _shapes(system), store.world.pools
         self.known = store.world.known
-        self.comparable = comparable_sorts(system)
-        self.numbers: dict[int, dict[int, int]] = {sort: {} for sort in exchangeable_sorts(system) | self.comparable}
+        self.comparable = store.world.comparable
+        self.numbers: dict[int, dict[int, int]] = {sort: {} for sort in exchangeable_sorts(system) | comparable_sorts(system)}
         self.counts = Counter({sort: self.known[sort] for sort in self.numbers if sort not in self.pools | self.comparable})
         self.cells: defaultdict[tuple[int, int], list[Cell]] = defaultdict(list)
         self.queue: deque[Cell] = deque()
@@ -297,7 +316,7 @@ def canonical_numbers(store: OpenElements) -> Numbers | None:
 
 def with_numbers(store: OpenElements, among: Mapping[Cell, Any], numbers: Numbers) -> dict[Cell, Any]:
     """Some cells of a state, with the counts, whose elements have other numbers (`Numbers`)."""
-    known, pools, comparable = store.world.known, store.world.pools, comparable_sorts(store.instance.system)
+    known, pools, comparable = store.world.known, store.world.pools, store.world.comparable
 
     def new(sort: int, x: Any) -> Any:
         there = numbers.get(sort)

@@ -349,15 +349,25 @@ class Search:
             yield from ((after, False) for after in self._forgotten(each, line, self.forgetting))
             return
         between = () if self.quick else self.pending.values()  # an unrecorded call can come after one that has not returned
-        for call in (*self.optional.values(), *between):
-            if call.number not in each.done:
-                for store in self._after(each.store, call):
-                    yield each._replace(store=store, done=each.done | {call.number}), False
-        if unrecorded:
-            for store, is_step in self.stepper.unrecorded.hidden(
-                each.store, line, [*self.pending.values(), *self.optional.values()]
-            ):
+        for call in self._undone(each, chain(self.optional.values(), between)):
+            for store in self._after(each.store, call):
+                yield each._replace(store=store, done=each.done | {call.number}), False
+        if unrecorded:  # nothing is passed on to who exits: that would be as if it had not been
+            awaiting = [call for call in chain(self.pending.values(), self.optional.values()) if call.kind is not Kind.EXIT]
+            for store, is_step in self.stepper.unrecorded.hidden(each.store, line, awaiting):
                 yield each._replace(store=store), is_step
+
+    def _undone(self, each: Configuration, calls: Iterable[Call]) -> Iterator[Call]:
+        """Those of the calls that can still take effect: not an exit of a process of which nothing is known, if another such exit changes nothing."""
+        is_anybody, in_vain = self.stepper.unrecorded.is_anybody(each.store), False
+        for call in calls:
+            if call.number in each.done:
+                continue
+            if call.kind is Kind.EXIT and is_anybody(self.stepper.handles.process(call.process)):
+                in_vain = in_vain or self._after(each.store, call) == [each.store]
+                if in_vain:
+                    continue
+            yield call
 
     def _forgotten(self, each: Configuration, line: int, forgetting: Forgetting) -> Iterator[Configuration]:
         """`_inserted` where any number of calls is forgotten: also between two that are going on."""

@@ -12,8 +12,9 @@ from luocheck.model.ir import statements as st
 from luocheck.model.ir.system import Event
 from luocheck.model.ir.vocabulary import ElemT, EnumT
 from luocheck.traces.call import Call, Kind
-from luocheck.traces.replay.cells import BOUND, ENDED, KNOWN, PENDING
+from luocheck.traces.replay.cells import BOUND, ENDED, KNOWN, OLD, PENDING
 from luocheck.traces.replay.configurations import returned
+from luocheck.traces.replay.renaming import spoken_of
 from luocheck.traces.replay.world import WorldStore
 
 if TYPE_CHECKING:
@@ -120,7 +121,8 @@ class Unrecorded:
             return any(self._passes_to(store, event, arguments, call) for call in pending)
 
         if (ENDED,) not in store:
-            yield from self._after(store, line, self.events if events is None else events, helps)
+            receivers = {self.stepper.handles.process(call.process) for call in pending}
+            yield from self._after(store, line, self.events if events is None else events, helps, receivers=receivers)
 
     def _passes_to(self, store: WorldStore, event: Event, arguments: tuple[Any, ...], call: Call) -> bool:
         """Does an event pass on what a call is made on to who makes it?"""
@@ -215,10 +217,11 @@ class Unrecorded:
         wanted: Callable[[Event, tuple[Any, ...]], bool] = lambda event, arguments: True,
         *,
         unseen: bool = False,
+        receivers: Collection[int | None] | None = None,
     ) -> Iterator[tuple[WorldStore, bool]]:
         """(state, does the call count as a step?) after one of the events.  Its arguments are elements that were met, and new ones: what nothing else speaks of.
 
-        unseen: of pools also elements that nothing has shown yet.
+        unseen: of pools also elements that nothing has shown yet.  receivers: to whom descriptors are passed on; to anybody when None.
         """
         met, stepper = self._met(store), self.stepper
         for event in events:
@@ -250,14 +253,25 @@ class Unrecorded:
             if total > MOST_HIDDEN:
                 stepper.overwhelmed = True
                 continue
+            if receivers is not None and event.name in self.passing:
+                last = max(place for place, p in enumerate(event.parameters) if stepper.is_caller_sort(p))
+                domains[last] = [x for x in domains[last] if x in receivers]
             is_ioctl = event.name in self.ioctl_targets
+            alike = self._alike(event, wide)
+            vain: set[object] = set()
             for arguments in product(*domains):
                 if event.name == self.exit_event and any(self.last_line.get(agent, 0) >= line for agent in arguments):
                     continue
                 if not wanted(event, arguments):
                     continue
+                pattern = alike(arguments)
+                if pattern in vain:
+                    continue
                 stepper.poll()
-                for after in stepper.after_unrecorded(event, arguments, wide):
+                found = stepper.after_unrecorded(event, arguments, wide)
+                if not found:
+                    vain.add(pattern)
+                for after in found:
                     for sort, x in reversed(new):
                         if not stepper.is_named(after, sort, x):
                             stepper.forget(after, sort, x)
@@ -266,3 +280,25 @@ class Unrecorded:
                         if meets and not is_ioctl:
                             self.meeting.add(event)
                         yield after, is_ioctl or meets
+
+    def is_anybody(self, store: WorldStore) -> Callable[[int | None], bool]:
+        """Is a process (its element) one of which a state says nothing, so that it can do what each other one can do of which that is true?"""
+        caller = self.system.caller
+        if caller is None or not caller.symmetric or any(graph.sort is caller for graph in self.system.graphs):
+            return lambda process: False
+        known = spoken_of(self.system, store, caller)
+        return lambda process: process not in known and (OLD, caller.index, process) not in store
+
+    def _alike(self, event: Event, store: WorldStore) -> Callable[[tuple[Any, ...]], object]:
+        """What is the same for two tuples of arguments that differ only in processes of which nothing is known: the call does the same."""
+        places = [place for place, p in enumerate(event.parameters) if self.stepper.is_caller_sort(p)]
+        is_anybody = self.is_anybody(store)
+
+        def pattern(arguments: tuple[Any, ...]) -> object:
+            out = list(arguments)
+            for place in places:
+                if is_anybody(x := arguments[place]):
+                    out[place] = -1 - next(each for each in places if arguments[each] == x)
+            return tuple(out)
+
+        return pattern
