@@ -14,14 +14,15 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from luocheck.model.instances import Cell
+from luocheck.model.instances import Cell, default_of
 from luocheck.model.ir import expressions as e
 from luocheck.model.ir import statements as st
 from luocheck.model.ir.system import Event
-from luocheck.model.ir.vocabulary import Field, SeqT, SetT, Sort
+from luocheck.model.ir.vocabulary import BoolT, CountT, EnumT, Field, SeqT, SetT, Sort, Value
 from luocheck.model.semantics.store import live_index
 from luocheck.traces.call import Call
 from luocheck.traces.replay.cells import ABSENT, DENIED, ENDED, EXCLUDED, FACTS, FORGOTTEN, KNOWN, OLD, UNSEEN, USED
+from luocheck.traces.replay.deciding import Way
 from luocheck.traces.replay.unrecorded import Unrecorded
 from luocheck.traces.replay.world import World, WorldStore
 
@@ -30,6 +31,9 @@ MOST_PERHAPS_FREED = 6
 
 MOST_EXECUTED = 20_000
 """Most states after unrecorded calls from which it is learnt what these can change."""
+
+ANY = object()
+"""Instead of a value: whatever there is."""
 
 TOUCHED = "touched"
 """What `OLD` says of an element of which nothing but what was forgotten is undecided."""
@@ -54,6 +58,19 @@ class ForgetfulStore(WorldStore):
     def is_lazy(self, cell: Cell) -> bool:
         return self.forgetting.is_forgotten(cell) or super().is_lazy(cell)
 
+    def ways(self, cell: Cell) -> list[Way]:
+        possible = self.forgetting.possible(cell)
+        if possible is None:
+            return super().ways(cell)
+        excluded = self.get((EXCLUDED, *cell), frozenset())
+        return [self._decided(cell, value) for value in sorted(possible) if value not in excluded]
+
+    def equals(self, cell: Cell, default: Value, wanted: Any) -> bool:
+        possible = self.forgetting.possible(cell) if cell not in self else None
+        if possible is not None and wanted not in possible:
+            return False
+        return super().equals(cell, default, wanted)
+
 
 class Forgetting:
     """What unrecorded calls can change in one state and those that come of it: all ioctls, and events that met something for the first time.
@@ -69,18 +86,21 @@ class Forgetting:
         self.others = [each for each in unrecorded.events if each not in self.events]
         self.complete = _stays_put(self.events)
         self.cells: set[Cell] = set()
+        self.values: dict[Cell, set[Any] | None] = {}
         self.freed: set[tuple[int, int]] = set()
         self.executed = 0
         self.known = tuple(store.get((KNOWN, sort.index), 0) for sort in self.system.sorts)
         if isinstance(store, ForgetfulStore):  # what was forgotten before still is
             self.complete &= store.forgetting.complete
             self.cells |= store.forgetting.cells
+            self.values = {key: values if values is None else set(values) for key, values in store.forgetting.values.items()}
             self.freed |= store.forgetting.freed
             self.known = store.forgetting.known
         every = [stmt for event in self.events for stmt in st.statements(event.body)]
         self.made = frozenset(stmt.sort.index for stmt in every if isinstance(stmt, st.New))
         written = list(_written(every))
         self.fields = frozenset(f.index for f in written)
+        self.finite = frozenset(f.index for f in written if isinstance(f.type, BoolT | EnumT | CountT))
         self.owned = {f.index: [(at, o.index) for at, o in enumerate(f.owners) if isinstance(o, Sort)] for f in written}
         owners = {owner for f in written for owner in f.owners if isinstance(owner, Sort)}
         self.unseen = self.made | {sort.index for sort in owners if not sort.pool}
@@ -109,11 +129,22 @@ class Forgetting:
         if (ENDED,) in store:
             return [store]
         while True:
-            found, size = self._forgotten(store), (len(self.cells), len(self.freed))
+            self._note_values(store)
+            found, size = self._forgotten(store), self._size()
             for each in found:
                 self._learn(each, line)
-            if size == (len(self.cells), len(self.freed)) or not self.complete:
+            if size == self._size() or not self.complete:
                 return found
+
+    def _size(self) -> tuple[int, ...]:
+        """Grows with all that is learnt."""
+        values = self.values.values()
+        return (
+            len(self.cells),
+            len(self.freed),
+            sum(len(each) for each in values if each is not None),
+            sum(each is None for each in values),
+        )
 
     def _learn(self, store: WorldStore, line: int) -> None:
         """Executes each of the calls once, whatever it is made on, and notes what it changes."""
@@ -122,12 +153,52 @@ class Forgetting:
             if self.executed > MOST_EXECUTED:
                 self.complete = False
                 return
+            freed = {(sort, cell[1]) for cell in store.keys() - after.keys() if (sort := self._alive(cell)) is not None}
+            self.freed |= freed
             for cell in {*store, *after}:
-                if 0 <= cell[0] < len(self.system.fields):
-                    if not self.is_forgotten(cell) and self._differs(store, after, cell):
+                if 0 <= cell[0] < len(self.system.fields) and not self.is_forgotten(cell) and self._differs(store, after, cell):
+                    owners = {(sort, cell[1 + at]) for at, sort in self.owned.get(cell[0], ())}
+                    if not owners & freed:  # what is gone has no cells
                         self.cells.add(cell)
-                elif cell in store and cell not in after and (sort := self._alive(cell)) is not None:
-                    self.freed.add((sort, cell[1]))
+            self._note_values(after)
+
+    # ---- the values of what is forgotten ------------------------------------------------------------------------
+
+    def possible(self, cell: Cell) -> Collection[Any] | None:
+        """The values that a cell which is forgotten can have; None when it can have any."""
+        return self.values.get(self._key(cell)) if self.is_forgotten(cell) else None
+
+    def _key(self, cell: Cell) -> Cell:
+        """What has the values of a cell: it itself, or its field where it belongs to an element that was not met before."""
+        return cell if cell in self.cells else (cell[0],)
+
+    def _note_values(self, store: WorldStore) -> None:
+        """What cells hold in a state is among what they can hold when they are forgotten."""
+        for index in (index for index in self.finite if self.owned[index]):
+            self._note_value((index,), default_of(self.system.fields[index], store.instance.sizes))
+            there_before = not isinstance(store, ForgetfulStore) and any((UNSEEN, sort) in store for _, sort in self.owned[index])
+            if there_before or index in self.world.drawn:
+                self._note_value((index,), ANY)
+        for cell in {*store, *self.cells}:
+            if cell[0] in self.finite and self.is_forgotten(cell):
+                self._note_value(self._key(cell), self._held(store, cell))
+        for facts in [value for cell, value in store.items() if cell[0] == FACTS]:
+            for index, written in facts:
+                if index in self.finite:
+                    self._note_value((index,), *(written or (ANY,)))
+
+    def _held(self, store: WorldStore, cell: Cell) -> Any:
+        """What a cell held before it was forgotten."""
+        if cell in store:
+            return store[cell]
+        return ANY if WorldStore.is_lazy(store, cell) else default_of(self.system.fields[cell[0]], store.instance.sizes)
+
+    def _note_value(self, key: Cell, value: Any) -> None:
+        known = self.values.setdefault(key, set())
+        if value is ANY:
+            self.values[key] = None
+        elif known is not None:
+            known.add(value)
 
     def _differs(self, before: WorldStore, after: WorldStore, cell: Cell) -> bool:
         """Can a call have changed a cell?  One that is merely decided after it can have had that value before."""

@@ -46,6 +46,9 @@ FEW_FOLLOWED = 16
 QUICK_INSERTIONS = 3
 """Most calls in a row that nobody recorded and that explain one recorded call, while explanations are looked for quickly."""
 
+MANY_TRIED = 200
+"""After so many configurations in which a call was refused it is asked whether it is refused for good."""
+
 MOST_LATE = 300
 """Most configurations after more unrecorded calls than one recorded call needs, for the calls of the kernels that follow."""
 
@@ -228,12 +231,20 @@ class Search:
         """
         line = returned(call)
         self.left_out = False
+        tried, for_good = 0, None
         for layer in self._insertions(belief, line):
             found = self._distinct(self._taken(layer, call))
             if found:
                 return found
+            tried += len(layer)
+            if tried > MANY_TRIED and for_good is None and not self.quick and self.forgetting is None:
+                for_good = self._is_refused_for_good(belief, call)
+                if for_good:
+                    return []
         given_up = max(self.stepper.unrecorded.left_out, default=0) >= line  # by this call, or one that is going on
-        if self.quick or not (self.left_out or given_up) or self._is_refused_for_good(belief, call):
+        if self.quick or not (self.left_out or given_up):
+            return []
+        if for_good is None and self._is_refused_for_good(belief, call):
             return []
         for layer in self._by_steps(belief, line, MOST_STEPS, MOST_LATER) if self.thorough else ():
             found = self._distinct(self._taken(layer, call))
