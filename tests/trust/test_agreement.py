@@ -135,13 +135,16 @@ def derived(folder: Path, full: str) -> System:
     return load(str(path)).system
 
 
-def of_the_device_only(system: System, result: int, name: bytes, files: int) -> tuple[bool, bool | None]:
+def of_the_device_only(
+    system: System, result: int, name: bytes, files: int, *, warm: bool = False, enumerate_: bool = True
+) -> tuple[bool, bool | None]:
     """What enumeration, with so many files, and replay say of two sessions; no ioctl on a session is shown."""
     story = Story(system)
     story.add(Kind.OPEN, "OPEN", 3, on=DEVICE)
     story.ioctl("CREATE_SESSION", DEVICE, file=OpenFile(1, "Session"), name=b"vm")
     story.ioctl("CREATE_SESSION", DEVICE, result, name=name)
-    return story.answers(sizes={"Entry": files + 1, "File": files + 1, "Token": files + 1, "Session": 3}, unknown_files=0)
+    sizes = {"Entry": files + 1, "File": files + 1, "Token": files + 1, "Session": 3}
+    return story.answers(warm=warm, enumerate_=enumerate_, sizes=sizes, unknown_files=0)
 
 
 @pytest.mark.parametrize("files", [3, 4, 6])
@@ -151,6 +154,72 @@ def test_a_call_can_need_any_number_of_unrecorded_ones(files: int, tmp_path: Pat
     assert of_the_device_only(system, -28, b"db", files) == (True, True)
     assert of_the_device_only(system, -17, b"db", files) == (False, False)
     assert of_the_device_only(system, 0, b"vm", files) == (False, False)
+
+
+def test_what_unrecorded_calls_never_write_is_not_there(system: System) -> None:
+    """Nobody saw the session being made.  In a kernel that was not live-updated no call made it one to retrieve files from."""
+    story = Story(system, EVERYTHING - {Kind.CLOSE})
+    story.add(Kind.OPEN, "OPEN", 3, on=DEVICE)
+    story.ioctl("RETRIEVE_FD", OpenFile(1, "Session"), -2, token=1)
+    assert story.answers() == (False, False)
+    assert story.answers(warm=True) == (True, True)
+
+
+def test_that_a_session_can_have_been_closed_says_nothing_of_its_name(system: System) -> None:
+    story = Story(system, EVERYTHING - {Kind.CLOSE})
+    story.add(Kind.OPEN, "OPEN", 3, on=DEVICE)
+    for name in (b"vm", b"db"):
+        number = story.ioctls["GET_NAME"].number
+        story.add(Kind.IOCTL, "GET_NAME", 0, on=OpenFile(1, "Session"), command=number, got={"name": name})
+    assert story.answers() == (False, False)
+
+
+COUNTED = """spec derived extends linux_7_3;
+volatile var made: count(9) = 0;
+per File { volatile mark: count(9) = 0; }
+per Flb { volatile hue: count(9) = 0; }
+per Session { preserved tint: count(9) = 0; }
+preserved var shade: count(9) = 0;
+patch ioctl PRESERVE_FD { insert before reply { if made < 6 { COUNTS } } }
+patch proc session_create { replace full { fail ENOSPC when FULL; } }
+"""
+
+
+@pytest.mark.parametrize(
+    ("counts", "full"),
+    [
+        ("made = made + 1;", "made == {}"),
+        ("if made == 4 { made = 6; } else { made = made + 1; }", "made == {} + 1"),
+        ("if made == 4 { f.mark = 5; } else { made = made + 1; f.mark = 1; }", "some f: File | f.mark == {}"),
+        ("if made == 4 { forall g: File { g.mark = 5; } } else { made = made + 1; }", "some f: File | f.mark == {}"),
+        ("if made == 4 { forall g: Flb { g.hue = 5; } } else { made = made + 1; }", "some g: Flb | g.hue == {}"),
+    ],
+)
+def test_what_a_call_writes_after_others_is_possible(counts: str, full: str, tmp_path: Path) -> None:
+    """Five PRESERVE_FD, of which nothing is shown, make CREATE_SESSION fail; the last of them makes that value, and no call makes 8."""
+    found = {}
+    for value in (5, 8):
+        path = tmp_path / f"derived{value}.luo"
+        path.write_text(COUNTED.replace("COUNTS", counts).replace("FULL", full.format(value)))
+        found[value] = of_the_device_only(load(str(path)).system, -28, b"db", 5, enumerate_=False)[1]
+    assert found[5] is not False, "it is not refuted, whether or not it is found"
+    assert found[8] is False
+
+
+@pytest.mark.parametrize(
+    ("counts", "full"),
+    [
+        ("made = made + 1; s.tint = 1;", "made == 5 and (some each: Session | each.tint == 7)"),
+        ("made = made + 1; if sometimes { shade = 1; }", "made == 5 and shade == 7"),
+        ("made = made + 1; if sometimes { shade = 1; }", "shade == 6 or (made == 5 and shade == 7)"),
+    ],
+)
+def test_what_a_kernel_was_handed_is_possible_whatever_calls_write(counts: str, full: str, tmp_path: Path) -> None:
+    path = tmp_path / "derived.luo"
+    path.write_text(COUNTED.replace("COUNTS", counts).replace("FULL", full))
+    system = load(str(path)).system
+    assert of_the_device_only(system, -28, b"db", 5, warm=True, enumerate_=False)[1] is not False
+    assert of_the_device_only(system, -28, b"db", 5, enumerate_=False)[1] is False
 
 
 def test_where_unrecorded_calls_have_no_end_nothing_is_violated(tmp_path: Path) -> None:
@@ -273,8 +342,8 @@ def test_no_kernel_hands_over_two_sessions_of_one_name(system: System) -> None:
     assert story.answers(warm=True) == (False, False)
 
 
-STORIES = sorted({*range(60)} - {5, 7, 8, 16, 19, 23, 26, 29, 37, 47, 56, 57})
-"""Those that take seconds are left to the night."""
+STORIES = sorted({*range(60)} - {16, 19, 26, 29, 37, 56})
+"""Those that enumeration takes many seconds for are left to the night."""
 
 
 def test_short_stories(system: System) -> None:

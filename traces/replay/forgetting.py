@@ -3,7 +3,8 @@
 A state in which each cell that some calls can change is undecided, and each element that they can make may be there unseen, stands for
 whatever any number of these calls leads to, in any order (and for more: how often one was made is not asked).  So a call that is refused
 in it is refused however many of them were made.  (Havoc abstraction: Graf and Saidi, "Construction of abstract state graphs with PVS",
-CAV 1997.)
+CAV 1997.)  Where there are few values, a cell can only have one that it had, or that some call wrote from such a state: each cell for
+itself, without what they have to do with each other.  (Cartesian abstraction: Cousot and Cousot, "Abstract interpretation", POPL 1977.)
 """
 
 from __future__ import annotations
