@@ -28,9 +28,11 @@ if TYPE_CHECKING:
 
 STATES_FIRST = 100_000
 """Most states that are explored before a proof is tried: what is false there needs none."""
-FIRST_TURN = 8.0
-"""Seconds for each claim of a group, until the next group has its turn."""
-LONGER = 4
+AT_ONCE = 10.0
+"""Seconds (of the processor) for each claim that may need no lemma."""
+FIRST_TURN = 4.0
+"""Seconds for each claim of a group after that, until the next group has its turn."""
+LONGER = 3
 """How much longer the next turn of the same group is."""
 TURN_IS_OVER = "others have their turn"
 
@@ -204,7 +206,7 @@ class _Proving:
         from luocheck.checker.symbolic.parametric.proof import prove
         from luocheck.checker.symbolic.parametric.refusal import NoForm
 
-        seconds, waiting = FIRST_TURN, deque(groups)
+        seconds, waiting = FIRST_TURN, deque(claims for claims in groups if not self._at_once(claims))
         while waiting:
             later: list[Sequence[Property]] = []
             while waiting:
@@ -230,12 +232,28 @@ class _Proving:
                 self._account(proof, claims)
             seconds, waiting = seconds * LONGER, deque(later)
 
+    def _at_once(self, claims: Sequence[Property]) -> bool:
+        """Are claims proved without any lemma?"""
+        from luocheck.checker.symbolic.parametric.proof import prove_at_once
+
+        try:
+            proof = prove_at_once(self.system, claims, self._turn(AT_ONCE * len(claims)), self.progress)
+        except Stopped as stop:
+            if stop.reason != TURN_IS_OVER:
+                raise
+            return False
+        if proof is None:
+            return False
+        self.proofs.append(proof)
+        self._account(proof, claims)
+        return True
+
     def _turn(self, seconds: float | None) -> Limits:
         """The limits of the whole, and of a turn."""
         if seconds is None:
             return self.limits
-        until, interrupted = time.monotonic() + seconds, self.limits.interrupted
-        return replace(self.limits, interrupted=lambda: interrupted() or (TURN_IS_OVER if time.monotonic() > until else None))
+        until, interrupted = time.process_time() + seconds, self.limits.interrupted
+        return replace(self.limits, interrupted=lambda: interrupted() or (TURN_IS_OVER if time.process_time() > until else None))
 
     def _account(self, proof: Proof, claims: Sequence[Property]) -> None:
         count = len(proof.lemmas)

@@ -402,7 +402,7 @@ def calls(
     store: Store,
     callers: range,
     events: Container[int] | None = None,
-    pulse: Callable[[], None] | None = None,
+    pulse: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[Event, Arguments, bool, list[Outcome]]]:
     """Everything that can happen in a state: calls that are made, then calls in progress that go on (the third item says which).
 
@@ -411,9 +411,7 @@ def calls(
     for event in machine.system.events:
         if events is not None and event.index not in events:
             continue
-        for arguments in machine.arguments(event, store):
-            if pulse is not None:
-                pulse()
+        for arguments in machine.candidates(event, store, pulse):
             outcomes = machine.call(event, arguments, store)
             if outcomes:
                 yield event, arguments, False, outcomes

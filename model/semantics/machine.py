@@ -7,7 +7,7 @@ part of the state.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 from typing import Any
 
@@ -15,6 +15,7 @@ from luocheck.model.instances import Instance
 from luocheck.model.ir import statements as st
 from luocheck.model.ir.system import OK, PANIC, Event
 from luocheck.model.ir.vocabulary import BoolT, ElemT, EnumT, Type
+from luocheck.model.semantics.enabling import Enabling
 from luocheck.model.semantics.expressions import Oops
 from luocheck.model.semantics.lifetimes import after_reboot, draws
 from luocheck.model.semantics.locks import hold_for_ever
@@ -60,7 +61,9 @@ class Machine:
             tuple((effect.pattern, self.program.block(effect.body)) for effect in event.effects) for event in self.system.events
         )
         expr = self.program.expr
-        self.requires = tuple(tuple(expr(r.condition) for r in _leading_requires(e.body)) for e in self.system.events)
+        leading = tuple(tuple(r.condition for r in _leading_requires(e.body)) for e in self.system.events)
+        self.requires = tuple(tuple(expr(condition) for condition in each) for each in leading)
+        self.enabling = tuple(Enabling(event, each, expr) for event, each in zip(self.system.events, leading, strict=True))
         self.boot = self.program.block(self.system.boot) if self.system.boot is not None else None
         self.kept_for_old = tuple(self.program.fields_under_old(event) for event in self.system.events)
 
@@ -84,9 +87,14 @@ class Machine:
 
     def arguments(self, event: Event, store: Store) -> Iterator[Arguments]:
         """All argument tuples of an event in a state, in the order of the elements."""
-        options = [self._options(p.type, store) for p in event.parameters]
-        options += [(False, True)] * len(event.predicates)
-        return product(*options)
+        return product(*self._all_options(event, store))
+
+    def candidates(self, event: Event, store: Store, pulse: Callable[[], None]) -> Iterator[Arguments]:
+        """Those of `arguments` with which no leading `require` rules the call out.  pulse: called now and then."""
+        return self.enabling[event.index].among(self._all_options(event, store), store, pulse)
+
+    def _all_options(self, event: Event, store: Store) -> list[Any]:
+        return [*(self._options(p.type, store) for p in event.parameters), *[(False, True)] * len(event.predicates)]
 
     def _options(self, type_: Type, store: Store) -> Any:
         match type_:

@@ -315,6 +315,22 @@ def test_what_a_process_closes_or_leaves_it_can_have_passed_on(system: System) -
             assert story.answers() == (wanted, wanted), (kind, others)
 
 
+@pytest.mark.parametrize("closes", [False, True])
+def test_what_is_closed_without_a_record_can_have_been_passed_on(closes: bool, system: System) -> None:
+    """A process uses a session after another one, which had it, has it no more.  When its closes are shown, the number was never its own."""
+    story = Story(system, frozenset({Kind.OPEN, Kind.IOCTL, Kind.EXIT, *((Kind.CLOSE,) if closes else ())}))
+    story.add(Kind.OPEN, "OPEN", 3, on=DEVICE)
+    story.ioctl("PRESERVE_FD", OpenFile(1, "Session"), file=OpenFile(2, None), token=1)
+    number = story.ioctls["FINISH"].number
+    story.add(Kind.IOCTL, "FINISH", -9, on=OpenFile(1, "Session"), command=number)
+    used = len(story.calls)
+    story.ioctl("PRESERVE_FD", OpenFile(1, "Session"), file=OpenFile(3, None), token=2)
+    story.calls[used] = replace(story.calls[used], process=2, thread=2)
+    assert story.answers() == (not closes, not closes)
+    story.calls[used] = replace(story.calls[used], process=1, thread=1)
+    assert story.answers() == (False, False), "who has closed it does not have it"
+
+
 def test_an_unrecorded_call_can_come_after_one_that_has_not_returned(system: System) -> None:
     """A session is made, passed on, which nobody recorded, and used by another process before CREATE_SESSION has returned."""
     story = Story(system)

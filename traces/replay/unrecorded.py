@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from luocheck.model.abi import DEVICE
 from luocheck.model.ir import statements as st
 from luocheck.model.ir.system import Event
-from luocheck.model.ir.vocabulary import ElemT, EnumT
-from luocheck.traces.call import Call, Kind
+from luocheck.model.ir.vocabulary import ElemT, EnumT, Sort
+from luocheck.traces.call import Call, Kind, OpenFile
 from luocheck.traces.replay.cells import BOUND, ENDED, KNOWN, OLD, PENDING
 from luocheck.traces.replay.configurations import returned
 from luocheck.traces.replay.renaming import spoken_of
@@ -48,6 +48,8 @@ class Unrecorded:
         self.passing = frozenset(self.abi.process.passing if self.abi.process is not None else ())
         self.ioctl_targets = {each.event: each.target for each in self.abi.ioctls}
         self.exit_event = self.abi.process.exit if self.abi.process is not None else None
+        given_up_by = (*(each.release for each in self.abi.descriptors), self.exit_event)
+        self.giving_up = frozenset(event for event in given_up_by if event is not None)
         self.meeting: set[Event] = set()
         self.left_out: set[int] = set()
 
@@ -121,8 +123,69 @@ class Unrecorded:
             return any(self._passes_to(store, event, arguments, call) for call in pending)
 
         if (ENDED,) not in store:
+            thought_of = self.events if events is None else events
             receivers = {self.stepper.handles.process(call.process) for call in pending}
-            yield from self._after(store, line, self.events if events is None else events, helps, receivers=receivers)
+            yield from self._after(store, line, thought_of, helps, receivers=receivers)
+            if not self.stepper.machine.world.fresh_only:
+                for event in thought_of:
+                    if event.name in self.giving_up:
+                        yield from self._given_up(store, line, event)
+
+    def _given_up(self, store: WorldStore, line: int, event: Event) -> Iterator[tuple[WorldStore, bool]]:
+        """`hidden` for what a process gives up after it has passed it on to who is seen to use it later: afterwards it can not."""
+        caller = self.system.caller
+        domains = [store.elements(p.type.sort) for p in event.parameters if isinstance(p.type, ElemT)]
+        for arguments in product(*domains) if caller is not None else ():
+            giver = next(x for p, x in zip(event.parameters, arguments, strict=True) if p.slot == event.caller)
+            things = None if event.name == self.exit_event else self._things(event, arguments)
+            users = self._users(store, line, things) - {giver}
+            layer = [store] if users else []
+            for _ in range(MOST_UNRECORDED_STEPS):
+                layer = [after for each in layer for after in self._passed(each, line, giver, things, users)]
+                for each in layer:
+                    yield from self._after(each, line, [event], partial(_are, arguments))
+
+    def _passed(
+        self, store: WorldStore, line: int, giver: int, things: list[tuple[Sort, int]] | None, users: frozenset[int]
+    ) -> Iterator[WorldStore]:
+        """The states after a process has passed something on to one that uses it later."""
+
+        def matters(event: Event, arguments: tuple[Any, ...]) -> bool:
+            agents = [x for p, x in zip(event.parameters, arguments, strict=True) if self.stepper.is_caller_sort(p)]
+            return agents[0] == giver and things in (None, self._things(event, arguments))
+
+        passing = [event for event in self.events if event.name in self.passing]
+        yield from (after for after, _ in self._after(store, line, passing, matters, receivers=users))
+
+    def _things(self, event: Event, arguments: tuple[Any, ...]) -> list[tuple[Sort, int]]:
+        """What a call passes on or gives up; nothing is the device."""
+        parameters = zip(event.parameters, arguments, strict=True)
+        return [(p.type.sort, x) for p, x in parameters if isinstance(p.type, ElemT) and not p.type.sort.caller]
+
+    def _users(self, store: WorldStore, line: int, things: list[tuple[Sort, int]] | None) -> frozenset[int]:
+        """The processes (their elements) that make a call after a line on what can be one of these; on anything when None."""
+        found = set()
+        for process, last, on in self.uses:
+            if last < line or on.target is None or things is None:
+                is_one = last >= line
+            elif not things:
+                is_one = on.target == DEVICE
+            else:
+                is_one = any(sort.name == on.target and store.get((BOUND, on.number, sort.index), x) == x for sort, x in things)
+            if is_one:
+                found.add(process)
+        return frozenset(found)
+
+    @cached_property
+    def uses(self) -> tuple[tuple[int, int, OpenFile], ...]:
+        """(process, the line of its last call on it, open file)"""
+        found: dict[tuple[int, OpenFile], int] = {}
+        for call in self.stepper.recording.calls:
+            process = self.stepper.handles.process(call.process)
+            if call.on is not None and process is not None:
+                key = process, call.on
+                found[key] = max(found.get(key, 0), returned(call))
+        return tuple((process, last, on) for (process, on), last in found.items())
 
     def _passes_to(self, store: WorldStore, event: Event, arguments: tuple[Any, ...], call: Call) -> bool:
         """Does an event pass on what a call is made on to who makes it?"""
@@ -302,3 +365,7 @@ class Unrecorded:
             return tuple(out)
 
         return pattern
+
+
+def _are(wanted: tuple[Any, ...], event: Event, arguments: tuple[Any, ...]) -> bool:
+    return arguments == wanted

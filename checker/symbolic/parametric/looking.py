@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
 
 from luocheck.checker.explore.exploration import explore
 from luocheck.checker.explore.limits import Limits
+from luocheck.checker.explore.search import calls
 from luocheck.checker.symbolic.parametric.cutpoints import Cut, cut
 from luocheck.checker.symbolic.parametric.formed import formed
 from luocheck.checker.symbolic.parametric.marks import Gathered
@@ -18,23 +21,33 @@ from luocheck.checker.symbolic.parametric.refusal import NoForm
 from luocheck.checker.symbolic.parametric.relevance import reads
 from luocheck.model.answer import Result, Verdict
 from luocheck.model.diagnostics import SpecError
+from luocheck.model.instances import instances
 from luocheck.model.ir import expressions as e
 from luocheck.model.ir import statements as st
 from luocheck.model.ir.system import Event, Kind, Property, Scope, System
 from luocheck.model.ir.vocabulary import ElemT
+from luocheck.model.semantics.expressions import Code, Oops
+from luocheck.model.semantics.machine import Machine
+from luocheck.model.semantics.store import Store
 
 LARGE = 48
 """Pieces of calls from which on a cut system is looked at in part first."""
+MADE = 8
+"""Fields that its form has more than the spec (for lists, pools, walks) from which on it is, too."""
 MOST = 0.8
 """Part of the fields that claims may speak of themselves, where it is of use to leave out the others."""
 STATES = 3_000
 """Most states that are explored to see whether a claim is false because too little is looked at."""
+KNOWN = 4
+"""Most runs that are kept to see whether claims are false after them where other fields are looked at."""
+FOLLOWED = 64
+"""Most states after each call of such a run."""
 ENOUGH = 2
 """Elements of each sort that matters, in that exploration."""
 
 
 def is_large(made: Cut) -> bool:
-    return len(made.system.events) >= LARGE
+    return len(made.system.events) >= LARGE or len(made.system.fields) - made.declared >= MADE
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +57,7 @@ class Looking:
     system: System
     claims: Sequence[Property]
     limits: Limits
+    runs: list[list[Event]] = field(default_factory=list)
 
     def enough(self, chosen: frozenset[int]) -> frozenset[int]:
         """These fields and few more, so that the claims hold in a small scope of the cut system, if any do."""
@@ -116,10 +130,41 @@ class Looking:
         return frozenset(found)
 
     def _against(self, chosen: frozenset[int]) -> list[Event]:
-        """The calls of the shortest runs after which a claim is false; none when there is no run in a small scope."""
+        """The calls of a run after which a claim is false; none when there is no run in a small scope.
+
+        Often one that is known already is one, which takes less time to see.
+        """
         made = cut(self.system, self.claims, chosen)
-        steps = [step.event for each in self._explored(made) if each.witness is not None for step in each.witness.steps]
-        return [made.origin[made.system.event(name).index] for name in steps]
+        for run in self.runs:
+            if self._goes(made, run):
+                return run
+        for verdict in self._explored(made):
+            if verdict.witness is not None:
+                run = [made.origin[made.system.event(step.event).index] for step in verdict.witness.steps]
+                self.runs.insert(0, run)
+                del self.runs[KNOWN:]
+                return run
+        return []
+
+    def _goes(self, made: Cut, run: Sequence[Event]) -> bool:
+        """Can a claim be false after these calls, one piece of each?"""
+        for instance in islice(instances(made.system, _scope(made)), KNOWN):
+            machine = Machine(instance)
+            states = machine.initial(instance)
+            for origin in run:
+                self.limits.check(0)
+                pieces = {event.index for event in made.system.events if made.origin[event.index].name == origin.name}
+                found: dict[object, Store] = {}
+                for state in states:
+                    for _, _, _, outcomes in calls(machine, state, range(0), pieces):
+                        found.update((frozenset(each.store.items()), each.store) for each in outcomes if each.kind == "returns")
+                states = list(islice(found.values(), FOLLOWED))
+            for claim, condition in made.claims:
+                goal = _goal(claim, condition)
+                says, env = machine.program.expr(condition), [None] * goal.slots
+                if any(not _holds(says, state, env) for state in states):
+                    return True
+        return False
 
     def _explored(self, made: Cut) -> Sequence[Verdict]:
         self.limits.check(0)
@@ -131,6 +176,13 @@ class Looking:
             ).verdicts
         except SpecError:  # a claim reads through none, as it cannot where more is looked at
             return ()
+
+
+def _holds(says: Code, state: Store, env: list[Any]) -> bool:
+    try:
+        return bool(says(state, [state, *env[1:]]))
+    except Oops:  # it reads through none, as it cannot where more is looked at
+        return True
 
 
 def _goal(claim: Property, condition: e.Expr) -> Property:

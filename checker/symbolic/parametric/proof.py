@@ -77,23 +77,33 @@ def groups(system: System, claims: Sequence[Property]) -> tuple[list[list[Proper
     return parts, refused
 
 
+def prove_at_once(
+    system: System, claims: Sequence[Property], limits: Limits, tell: Callable[[str], None] = lambda what: None
+) -> Proof | None:
+    """Tries to prove claims of a large spec without any lemma, with no other fields than they read.  Raises NoForm, and Stopped at a limit.
+
+    None where they are not proved so, and of specs that are not large.
+    """
+    if not is_large(cut(system, claims)):
+        return None
+    with fresh_terms():
+        proof = _Prover(cut(system, claims, frozenset()), claims, limits, tell, alone=True).run()
+    return proof if len(proof.proved) == len(claims) else None
+
+
 def prove(system: System, claims: Sequence[Property], limits: Limits, tell: Callable[[str], None] = lambda what: None) -> Proof:
     """Tries to prove claims together; the answer does not depend on what was asked before.  Raises NoForm, and Stopped at a limit.
 
-    Of a large spec few fields are looked at first, and more where a claim is not proved with these.
+    Of a large spec few fields are looked at first, and more where a claim is not proved with these.  What `prove_at_once` proves is left to it.
     """
 
-    def tried(made: Cut, *, alone: bool = False) -> Proof:
+    def tried(made: Cut) -> Proof:
         with fresh_terms():
-            return _Prover(made, claims, limits, tell, alone=alone).run()
+            return _Prover(made, claims, limits, tell).run()
 
     whole = cut(system, claims)
     looking = Looking(system, claims, limits)
     chosen = frozenset[int]() if is_large(whole) else None
-    if chosen is not None:
-        proof = tried(cut(system, claims, chosen), alone=True)
-        if len(proof.proved) == len(claims):
-            return proof
     while chosen is not None:
         chosen = looking.enough(chosen)
         proof = tried(cut(system, claims, chosen, looking.everywhere(chosen)))
