@@ -204,10 +204,10 @@ class Search:
         if self.quick or self.forgetting is not None or call.kind not in (Kind.CLOSE, Kind.EXIT):
             return self.stepper.after(store, call)
         if self.forgettings is not None:
-            given_away = self.stepper.unrecorded.given_away(store, call, self.forgettings.of(store))
+            given_away = self.stepper.unrecorded.passing.given_away(store, call, self.forgettings.of(store))
             return [after for given in given_away for after in self.stepper.after(given, call)]
         found = self.stepper.after(store, call)
-        for given in self.stepper.unrecorded.given_away(store, call):
+        for given in self.stepper.unrecorded.passing.given_away(store, call):
             if given is not store:
                 found += [after for after in self.stepper.after(given, call) if after is not given]
         return found

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from luocheck.model.abi import DEVICE
 from luocheck.model.ir import statements as st
 from luocheck.model.ir.system import Event
-from luocheck.model.ir.vocabulary import ElemT, EnumT, Sort
-from luocheck.traces.call import Call, Kind, OpenFile
+from luocheck.model.ir.vocabulary import ElemT, EnumT
+from luocheck.traces.call import Call, Kind
 from luocheck.traces.replay.cells import BOUND, ENDED, KNOWN, OLD, PENDING
-from luocheck.traces.replay.configurations import returned
+from luocheck.traces.replay.passing import Passing
 from luocheck.traces.replay.renaming import spoken_of
 from luocheck.traces.replay.world import WorldStore
 
 if TYPE_CHECKING:
-    from luocheck.traces.replay.forgetting import Forgetting
     from luocheck.traces.replay.step import Stepper
 
 _WITHOUT_EFFECT = (st.Arguments, st.Assert, st.Fail, st.If, st.Require, st.Skip, st.Sometimes, st.Step)
@@ -29,9 +28,6 @@ MOST_HIDDEN = 20_000
 MOST_UNRECORDED_STEPS = 3
 """Unrecorded calls in a row that are ioctls or meet something for the first time, and that are looked at before it is asked whether more of
 them could help.  One recorded call seldom needs more: one makes or finds the session, one the file, one finishes it."""
-
-MOST_GIVEN_AWAY = 500
-"""Most states that unrecorded calls of a process can have led to just before it gives something up."""
 
 
 class Unrecorded:
@@ -45,11 +41,9 @@ class Unrecorded:
         self.stepper = stepper
         self.system = stepper.system
         self.abi = stepper.system.abi
-        self.passing = frozenset(self.abi.process.passing if self.abi.process is not None else ())
         self.ioctl_targets = {each.event: each.target for each in self.abi.ioctls}
         self.exit_event = self.abi.process.exit if self.abi.process is not None else None
-        given_up_by = (*(each.release for each in self.abi.descriptors), self.exit_event)
-        self.giving_up = frozenset(event for event in given_up_by if event is not None)
+        self.passing = Passing(self)
         self.meeting: set[Event] = set()
         self.left_out: set[int] = set()
 
@@ -88,14 +82,6 @@ class Unrecorded:
                 lines[process] = max(lines.get(process, 0), call.enter.line, call.exit.line if call.exit is not None else 0)
         return lines
 
-    @cached_property
-    def unopened(self) -> int:
-        """How many open files calls are made on that are not the device, and that no call was seen to open."""
-        calls = self.stepper.recording.calls
-        opened = {file.number for call in calls for file in call.files.values()}
-        used = {call.on.number for call in calls if call.on is not None and call.on.target not in (None, DEVICE)}
-        return len(used - opened)
-
     def may_have_made(self, store: WorldStore, call: Call) -> bool:
         """Can what a call is made on be new, made by an unrecorded ioctl?  It has to be decided when the first call is made on it.
 
@@ -118,133 +104,17 @@ class Unrecorded:
         """
 
         def helps(event: Event, arguments: tuple[Any, ...]) -> bool:
-            if event.name not in self.passing:
+            if event.name not in self.passing.names:
                 return True
-            return any(self._passes_to(store, event, arguments, call) for call in pending)
+            return any(self.passing.helps(store, event, arguments, call) for call in pending)
 
         if (ENDED,) not in store:
             thought_of = self.events if events is None else events
             receivers = {self.stepper.handles.process(call.process) for call in pending}
-            yield from self._after(store, line, thought_of, helps, receivers=receivers)
+            yield from self.after(store, line, thought_of, helps, receivers=receivers)
             if not self.stepper.machine.world.fresh_only:
                 for event in thought_of:
-                    if event.name in self.giving_up:
-                        yield from self._given_up(store, line, event)
-
-    def _given_up(self, store: WorldStore, line: int, event: Event) -> Iterator[tuple[WorldStore, bool]]:
-        """`hidden` for what a process gives up after it has passed it on to who is seen to use it later: afterwards it can not."""
-        caller = self.system.caller
-        domains = [store.elements(p.type.sort) for p in event.parameters if isinstance(p.type, ElemT)]
-        for arguments in product(*domains) if caller is not None else ():
-            giver = next(x for p, x in zip(event.parameters, arguments, strict=True) if p.slot == event.caller)
-            things = None if event.name == self.exit_event else self._things(event, arguments)
-            users = self._users(store, line, things) - {giver}
-            layer = [store] if users else []
-            for _ in range(MOST_UNRECORDED_STEPS):
-                layer = [after for each in layer for after in self._passed(each, line, giver, things, users)]
-                for each in layer:
-                    yield from self._after(each, line, [event], partial(_are, arguments))
-
-    def _passed(
-        self, store: WorldStore, line: int, giver: int, things: list[tuple[Sort, int]] | None, users: frozenset[int]
-    ) -> Iterator[WorldStore]:
-        """The states after a process has passed something on to one that uses it later."""
-
-        def matters(event: Event, arguments: tuple[Any, ...]) -> bool:
-            agents = [x for p, x in zip(event.parameters, arguments, strict=True) if self.stepper.is_caller_sort(p)]
-            return agents[0] == giver and things in (None, self._things(event, arguments))
-
-        passing = [event for event in self.events if event.name in self.passing]
-        yield from (after for after, _ in self._after(store, line, passing, matters, receivers=users))
-
-    def _things(self, event: Event, arguments: tuple[Any, ...]) -> list[tuple[Sort, int]]:
-        """What a call passes on or gives up; nothing is the device."""
-        parameters = zip(event.parameters, arguments, strict=True)
-        return [(p.type.sort, x) for p, x in parameters if isinstance(p.type, ElemT) and not p.type.sort.caller]
-
-    def _users(self, store: WorldStore, line: int, things: list[tuple[Sort, int]] | None) -> frozenset[int]:
-        """The processes (their elements) that make a call after a line on what can be one of these; on anything when None."""
-        found = set()
-        for process, last, on in self.uses:
-            if last < line or on.target is None or things is None:
-                is_one = last >= line
-            elif not things:
-                is_one = on.target == DEVICE
-            else:
-                is_one = any(sort.name == on.target and store.get((BOUND, on.number, sort.index), x) == x for sort, x in things)
-            if is_one:
-                found.add(process)
-        return frozenset(found)
-
-    @cached_property
-    def uses(self) -> tuple[tuple[int, int, OpenFile], ...]:
-        """(process, the line of its last call on it, open file)"""
-        found: dict[tuple[int, OpenFile], int] = {}
-        for call in self.stepper.recording.calls:
-            process = self.stepper.handles.process(call.process)
-            if call.on is not None and process is not None:
-                key = process, call.on
-                found[key] = max(found.get(key, 0), returned(call))
-        return tuple((process, last, on) for (process, on), last in found.items())
-
-    def _passes_to(self, store: WorldStore, event: Event, arguments: tuple[Any, ...], call: Call) -> bool:
-        """Does an event pass on what a call is made on to who makes it?"""
-        agents = [x for p, x in zip(event.parameters, arguments, strict=True) if self.stepper.is_caller_sort(p)]
-        return agents[-1] == self.stepper.handles.process(call.process) and self._is_about(store, event, arguments, call)
-
-    def _is_about(self, store: WorldStore, event: Event, arguments: tuple[Any, ...], call: Call) -> bool:
-        """Can what an event passes on be what a call is made on?"""
-        target = call.on.target if call.on is not None else self.ioctl_targets.get(call.event or "")
-        if target is None:
-            return True
-        parameters = zip(event.parameters, arguments, strict=True)
-        passed = [(p.type.sort, x) for p, x in parameters if isinstance(p.type, ElemT) and not p.type.sort.caller]
-        if not passed:
-            return target == DEVICE
-        number = call.on.number if call.on is not None else -1  # of no open file
-        return any(sort.name == target and store.get((BOUND, number, sort.index), x) == x for sort, x in passed)
-
-    # ---- before something is given up ---------------------------------------------------------------------------
-
-    def given_away(self, store: WorldStore, call: Call, forgetting: Forgetting | None = None) -> list[WorldStore]:
-        """The states in which a process gives something up (a close, an exit): it itself, and those after unrecorded calls of the process.
-
-        Later nobody but who got it from that process before can have what it has now.  Three rounds of passing on are enough, as who got
-        something can pass it on; ioctls may have made each open file that is used and was not seen to be opened.
-
-        forgetting: any number of ioctls is forgotten instead.
-        """
-        process = self.stepper.handles.process(call.process)
-        device = call.on.target == DEVICE if call.on is not None else call.kind is Kind.EXIT
-        made = [e for e in self.events if device and self.ioctl_targets.get(e.name) == DEVICE]
-        passed = [e for e in self.events if e.name in self.passing]
-        if not made and not passed:
-            return [store]
-
-        def matters(event: Event, arguments: tuple[Any, ...]) -> bool:
-            caller = next((x for p, x in zip(event.parameters, arguments, strict=True) if p.slot == event.caller), None)
-            return caller == process and (event.name not in self.passing or self._is_about(store, event, arguments, call))
-
-        layer, more = [store], False
-        if forgetting is not None:
-            layer, made = forgetting.states(store, 0), []
-        found = {frozenset(each.items()): each for each in layer}
-        for count in range(max(MOST_UNRECORDED_STEPS, self.unopened if made else 0)):
-            events = [*passed, *made] if count < MOST_UNRECORDED_STEPS else made
-            following, more = [], False
-            for each in layer:
-                for after, is_step in self._after(each, 0, events, matters):
-                    for made_of_it in [after] if forgetting is None else forgetting.states(after, 0):
-                        if found.setdefault(frozenset(made_of_it.items()), made_of_it) is made_of_it:
-                            following.append(made_of_it)
-                            more |= is_step and forgetting is None
-            layer = following
-            if len(found) > MOST_GIVEN_AWAY:
-                self.stepper.overwhelmed = True
-                break
-        if more:
-            self.left_out.add(returned(call))
-        return list(found.values())
+                    yield from self.passing.before(store, line, event)
 
     # ---- elsewhere ----------------------------------------------------------------------------------------------
 
@@ -252,7 +122,7 @@ class Unrecorded:
         """The states after one call before a line that should have been recorded."""
         if (ENDED,) not in store:
             events = [event for event in self.system.events if event not in self.events]
-            yield from (after for after, _ in self._after(store, line, events))
+            yield from (after for after, _ in self.after(store, line, events))
 
     def kernel_ends(self, store: WorldStore) -> Iterator[WorldStore]:
         """The states after a call that ends the kernel, whoever makes it."""
@@ -260,19 +130,19 @@ class Unrecorded:
         copy = store.copy()
         if self.system.caller is not None:
             copy.fresh(self.system.caller)  # whoever did nothing else in this recording
-        for after, _ in self._after(copy, 0, events):
+        for after, _ in self.after(copy, 0, events):
             if (ENDED,) in after:
                 yield after
 
     def anything(self, store: WorldStore, line: int, events: Iterable[Event]) -> Iterator[WorldStore]:
         """The states after one of the events, which can also be about elements of pools that nothing has shown yet."""
-        yield from (after for after, _ in self._after(store, line, events, unseen=True))
+        yield from (after for after, _ in self.after(store, line, events, unseen=True))
 
     def _met(self, store: WorldStore) -> int:
         """How many elements have been met."""
         return sum(store.get((KNOWN, sort.index), 0) for sort in self.system.sorts)
 
-    def _after(
+    def after(
         self,
         store: WorldStore,
         line: int,
@@ -295,7 +165,7 @@ class Unrecorded:
                 match parameter.type:
                     case ElemT(sort) if sort.index in store.world.comparable:
                         domains.append([wide.unknown(sort)])
-                    case ElemT(sort) if sort.index in store.world.choosable and event.name not in self.passing:
+                    case ElemT(sort) if sort.index in store.world.choosable and event.name not in self.passing.names:
                         chosen, fresh = wide.choose(sort)
                         new.append((sort, fresh))
                         domains.append([chosen])
@@ -316,7 +186,7 @@ class Unrecorded:
             if total > MOST_HIDDEN:
                 stepper.overwhelmed = True
                 continue
-            if receivers is not None and event.name in self.passing:
+            if receivers is not None and event.name in self.passing.names:
                 last = max(place for place, p in enumerate(event.parameters) if stepper.is_caller_sort(p))
                 domains[last] = [x for x in domains[last] if x in receivers]
             is_ioctl = event.name in self.ioctl_targets
@@ -365,7 +235,3 @@ class Unrecorded:
             return tuple(out)
 
         return pattern
-
-
-def _are(wanted: tuple[Any, ...], event: Event, arguments: tuple[Any, ...]) -> bool:
-    return arguments == wanted
