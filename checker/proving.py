@@ -235,13 +235,16 @@ class _Proving:
     def _at_once(self, claims: Sequence[Property]) -> bool:
         """Are claims proved without any lemma?"""
         from luocheck.checker.symbolic.parametric.proof import prove_at_once
+        from luocheck.checker.symbolic.parametric.refusal import NoForm
 
+        proof = None
         try:
             proof = prove_at_once(self.system, claims, self._turn(AT_ONCE * len(claims)), self.progress)
+        except NoForm:  # told when their turn comes
+            pass
         except Stopped as stop:
             if stop.reason != TURN_IS_OVER:
                 raise
-            return False
         if proof is None:
             return False
         self.proofs.append(proof)

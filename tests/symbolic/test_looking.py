@@ -242,3 +242,21 @@ def test_what_fails_of_a_kernel_is_not_proved(name: str, claim: str) -> None:
     system = load(name).system
     with suppress(Stopped):
         assert not prove_alone(system, [system.claim(claim)], Limits(timeout=5 if claim == "one_process" else 120)).proved
+
+
+def test_what_needs_no_lemma_is_proved_before_any_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a hard claim stands before it; and a claim that needs lemmas is not proved without."""
+    begun: list[str] = []
+
+    def looked_for(system: Any, claims: Any, *_: Any) -> Any:
+        begun.extend(claim.name for claim in claims)
+        raise Stopped("interrupted")
+
+    monkeypatch.setattr("luocheck.checker.symbolic.parametric.proof.prove", looked_for)
+    answer = prove(load("linux_7_3"), properties=("one_owner", "names_unique", "one_open_file", "broken_sticks"))
+    found = {verdict.property: verdict.result for verdict in answer.verdicts}
+    assert begun == ["one_owner"] and answer.stopped == "interrupted"
+    assert [name for name in found if found[name] is Result.PROVED] == ["one_open_file", "broken_sticks"]
+    assert found["names_unique"] is Result.UNKNOWN
+    checked = check_certificate(load("linux_7_3"), answer.certificate, "proof.json", Limits())
+    assert len(checked) == 2 and all(each.gap is None for each in checked)
