@@ -14,13 +14,15 @@ from symbolic.test_pools import EXACT, MORE, false_in, false_of_the_form, proved
 
 from luocheck.checker.explore.limits import Limits, Stopped
 from luocheck.checker.proving import ProveAnswer, check_certificate, prove
-from luocheck.checker.symbolic.parametric.cutpoints import cut
+from luocheck.checker.symbolic.parametric.cutpoints import PROVABLE, cut
 from luocheck.checker.symbolic.parametric.formed import formed
 from luocheck.checker.symbolic.parametric.proof import prove as prove_alone
+from luocheck.checker.symbolic.parametric.proof import prove_at_once
 from luocheck.checker.symbolic.parametric.refusal import NoForm
 from luocheck.model.answer import Result
 from luocheck.model.diagnostics import SpecError
-from luocheck.model.ir.system import Property, System
+from luocheck.model.ir.system import Expected, Property, System
+from luocheck.model.library import shipped
 from luocheck.model.source import Source
 from luocheck.model.spec import Spec, load, load_source
 
@@ -240,6 +242,7 @@ FAILING = {
 )
 def test_what_fails_of_a_kernel_is_not_proved(name: str, claim: str) -> None:
     system = load(name).system
+    assert prove_at_once(system, [system.claim(claim)], Limits()) is None
     with suppress(Stopped):
         assert not prove_alone(system, [system.claim(claim)], Limits(timeout=5 if claim == "one_process" else 120)).proved
 
@@ -260,3 +263,17 @@ def test_what_needs_no_lemma_is_proved_before_any_is_looked_for(monkeypatch: pyt
     assert found["names_unique"] is Result.UNKNOWN
     checked = check_certificate(load("linux_7_3"), answer.certificate, "proof.json", Limits())
     assert len(checked) == 2 and all(each.gap is None for each in checked)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", shipped())
+def test_what_fails_is_not_proved_at_once(name: str) -> None:
+    """Where calls happen in one go, as in a proof."""
+    system = load(name).system
+    stepwise = {scope.name for scope in system.scopes if scope.stepwise}
+    fails = {e.property for e in system.expectations if e.verdict is Expected.FAILS and e.scope not in stepwise}
+    claims = [claim for claim in system.properties if claim.kind in PROVABLE and claim.name in fails]
+    assert claims or not fails
+    for claim in claims:
+        with suppress(NoForm, Stopped):
+            assert prove_at_once(system, [claim], Limits(timeout=20)) is None, claim.name

@@ -8,7 +8,7 @@ from differential.specs import random_spec
 from luocheck.checker.explore.exploration import explore
 from luocheck.checker.explore.limits import Limits, Stopped
 from luocheck.checker.symbolic.parametric.cutpoints import PROVABLE
-from luocheck.checker.symbolic.parametric.proof import prove
+from luocheck.checker.symbolic.parametric.proof import prove, prove_at_once
 from luocheck.checker.symbolic.parametric.refusal import NoForm
 from luocheck.model.answer import Result
 from luocheck.model.diagnostics import SpecError
@@ -29,7 +29,7 @@ def asked(seeds: range) -> tuple[int, int]:
             if claim.kind not in PROVABLE:
                 continue
             try:
-                answer = prove(system, [claim], Limits(None, 20))
+                answer = prove_at_once(system, [claim], Limits(None, 20)) or prove(system, [claim], Limits(None, 20))
             except (NoForm, Stopped, SpecError):
                 continue
             if answer.proved:
