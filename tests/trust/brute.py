@@ -165,11 +165,11 @@ def handed_over(recording: Recording) -> tuple[tuple[bytes, ...], int, tuple[int
     finds = [c for c in recording.calls if c.event == "RETRIEVE_SESSION"]
     takes = [c for c in recording.calls if c.event == "RETRIEVE_FD"]
     names = {_text(v) for c in finds if isinstance(v := c.given.get("name"), bytes)}
-    if not any(c.event in ("CREATE_SESSION", "RETRIEVE_SESSION") for c in recording.calls):  # they are not recorded
+    nameless = sum("name" not in c.given for c in finds)
+    if nameless or not any(c.event in ("CREATE_SESSION", "RETRIEVE_SESSION") for c in recording.calls):  # only seen afterwards
         names |= {_text(v) for c in recording.calls if isinstance(v := c.got.get("name"), bytes)}
         names |= {_text(c.on.label) for c in recording.calls if c.on is not None and c.on.label is not None}
     tokens = {v for c in takes if isinstance(v := c.given.get("token"), int)}
-    nameless = sum("name" not in c.given for c in finds)
     if not finds:  # perhaps not recorded: each session that something is done with can have been handed over
         nameless = len({c.on.number for c in recording.calls if c.on is not None and c.on.target == "Session"})
     more = max(1, nameless), max(1, sum("token" not in c.given for c in takes))
