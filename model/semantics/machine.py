@@ -8,6 +8,7 @@ part of the state.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from itertools import product
 from typing import Any
 
@@ -61,14 +62,18 @@ class Machine:
             tuple((effect.pattern, self.program.block(effect.body)) for effect in event.effects) for event in self.system.events
         )
         expr = self.program.expr
-        leading = tuple(tuple(r.condition for r in _leading_requires(e.body)) for e in self.system.events)
-        self.requires = tuple(tuple(expr(condition) for condition in each) for each in leading)
-        self.enabling = tuple(Enabling(event, each, expr) for event, each in zip(self.system.events, leading, strict=True))
+        self.requires = tuple(tuple(expr(r.condition) for r in _leading_requires(e.body)) for e in self.system.events)
         self.boot = self.program.block(self.system.boot) if self.system.boot is not None else None
         self.kept_for_old = tuple(self.program.fields_under_old(event) for event in self.system.events)
 
     def make_program(self, instance: Instance) -> Program:
         return Program(instance, self)
+
+    @cached_property
+    def enabling(self) -> tuple[Enabling, ...]:
+        """For each event; not needed where calls are given with their arguments."""
+        expr = self.program.expr
+        return tuple(Enabling(e, [r.condition for r in _leading_requires(e.body)], expr) for e in self.system.events)
 
     # ---- starting and continuing --------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import luocheck
 
@@ -26,3 +27,16 @@ def test_the_readme_shows_that_example() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     (shown,) = re.findall(r"^```\n(spec patient.*?)^```", readme, re.DOTALL | re.MULTILINE)
     assert shown == PATIENT.read_text(encoding="utf-8")
+
+
+def test_the_readme_shows_what_its_first_command_prints(cli: Any) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^What the first prints:\n\n```\n(.*?)^```", readme, re.DOTALL | re.MULTILINE)
+    check = cli("check", "linux_7_3", "--scope", "share", "--property", "one_process").out
+    audit = cli("audit", "linux_7_3", "demo").out
+    assert unplaced(shown) == unplaced(check + audit)
+
+
+def unplaced(text: str) -> list[str]:
+    """What is printed, without times and the folder that it was installed in."""
+    return [re.sub(r"\d+\.\d s$|^\S*(?=/demo/)", "", line) for line in text.rstrip().splitlines()]

@@ -156,7 +156,7 @@ class Unrecorded:
 
         unseen: of pools also elements that nothing has shown yet.  receivers: to whom descriptors are passed on; to anybody when None.
         """
-        met, stepper = self._met(store), self.stepper
+        met, stepper, is_anybody = self._met(store), self.stepper, self.is_anybody(store)
         for event in events:
             domains: list[Any] = []
             total = 1
@@ -190,14 +190,13 @@ class Unrecorded:
                 last = max(place for place, p in enumerate(event.parameters) if stepper.is_caller_sort(p))
                 domains[last] = [x for x in domains[last] if x in receivers]
             is_ioctl = event.name in self.ioctl_targets
-            alike = self._alike(event, wide)
             vain: set[object] = set()
             for arguments in product(*domains):
                 if event.name == self.exit_event and any(self.last_line.get(agent, 0) >= line for agent in arguments):
                     continue
                 if not wanted(event, arguments):
                     continue
-                pattern = alike(arguments)
+                pattern = self._pattern(event, arguments, is_anybody)
                 if pattern in vain:
                     continue
                 stepper.poll()
@@ -222,16 +221,11 @@ class Unrecorded:
         known = spoken_of(self.system, store, caller)
         return lambda process: process not in known and (OLD, caller.index, process) not in store
 
-    def _alike(self, event: Event, store: WorldStore) -> Callable[[tuple[Any, ...]], object]:
+    def _pattern(self, event: Event, arguments: tuple[Any, ...], is_anybody: Callable[[int | None], bool]) -> object:
         """What is the same for two tuples of arguments that differ only in processes of which nothing is known: the call does the same."""
+        out = list(arguments)
         places = [place for place, p in enumerate(event.parameters) if self.stepper.is_caller_sort(p)]
-        is_anybody = self.is_anybody(store)
-
-        def pattern(arguments: tuple[Any, ...]) -> object:
-            out = list(arguments)
-            for place in places:
-                if is_anybody(x := arguments[place]):
-                    out[place] = -1 - next(each for each in places if arguments[each] == x)
-            return tuple(out)
-
-        return pattern
+        for place in places:
+            if is_anybody(x := arguments[place]):
+                out[place] = -1 - next(each for each in places if arguments[each] == x)
+        return tuple(out)

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
 
 from luocheck.checker.explore.exploration import explore
 from luocheck.checker.explore.limits import Limits
@@ -160,9 +159,8 @@ class Looking:
                         found.update((frozenset(each.store.items()), each.store) for each in outcomes if each.kind == "returns")
                 states = list(islice(found.values(), FOLLOWED))
             for claim, condition in made.claims:
-                goal = _goal(claim, condition)
-                says, env = machine.program.expr(condition), [None] * goal.slots
-                if any(not _holds(says, state, env) for state in states):
+                says, slots = machine.program.expr(condition), _goal(claim, condition).slots
+                if any(not _holds(says, state, slots) for state in states):
                     return True
         return False
 
@@ -178,9 +176,9 @@ class Looking:
             return ()
 
 
-def _holds(says: Code, state: Store, env: list[Any]) -> bool:
+def _holds(says: Code, state: Store, slots: int) -> bool:
     try:
-        return bool(says(state, [state, *env[1:]]))
+        return bool(says(state, [state] + [None] * (slots - 1)))
     except Oops:  # it reads through none, as it cannot where more is looked at
         return True
 
